@@ -1,0 +1,136 @@
+import type { CredentialKind } from '../core/identity.ts'
+import type { IdentitySpec } from '../identity/identity-spec.ts'
+import type { LimitSpec } from '../limits/limit-spec.ts'
+import type { RouteMatch } from '../routing/route-match.ts'
+import type { ServiceSpec } from '../services/service-spec.ts'
+
+/**
+ * A checked configuration as plain data: every default filled in, every name resolved to something that exists,
+ * durations in ms, sizes in bytes, file paths absolute. What workers compile; it is cloned between threads as it is.
+ */
+export interface GatewayModel {
+  readonly name: string
+  /** Hash of this model, hex; tells generations apart. */
+  readonly hash: string
+  readonly listeners: readonly ListenerModel[]
+  readonly admin: AdminModel | undefined
+  /** A second, public port with nothing but /healthz and /readyz. */
+  readonly probes: { readonly host: string; readonly port: number } | undefined
+  readonly store: { readonly kind: 'embedded'; readonly path: string } | { readonly kind: 'redis'; readonly url: string }
+  readonly trustedProxies: readonly string[]
+  readonly services: readonly ServiceSpec[]
+  readonly identity: IdentitySpec
+  readonly limits: readonly LimitSpec[]
+  readonly log: { readonly format: 'json' | 'none'; readonly file: string; readonly level: 'debug' | 'info' | 'warn' | 'error' }
+  readonly routes: readonly RouteModel[]
+}
+
+export interface ListenerModel {
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  readonly wire: 'velum' | 'node'
+  /** Answers everything with a redirect to https on this port; undefined: an ordinary listener. */
+  readonly redirectPort: number | undefined
+  readonly tls: TlsModel | undefined
+  readonly limits: WireLimits
+  /** Names of limits charged before routing (`edge.limits`). */
+  readonly edgeLimits: readonly { readonly use: string; readonly source: string }[]
+}
+
+/** Bounds of a listener's connections. All of them have safe defaults. */
+export interface WireLimits {
+  readonly maxHeadBytes: number
+  readonly maxHeaderCount: number
+  readonly maxTargetBytes: number
+  /** Requests served on one connection before it is closed. */
+  readonly maxRequests: number
+  readonly maxConnections: number
+  /** From the first byte of a head to its end. */
+  readonly headMs: number
+  /** Longest wait for the next bytes of a body. */
+  readonly bodyMs: number
+  /** Lowest average rate of a body once it is slower than `bodyMs` in total; bytes per second. */
+  readonly minBodyRate: number
+  /** Keep-alive connection without a request. */
+  readonly idleMs: number
+  /** Longest wait for the client to take more of its answer. */
+  readonly writeMs: number
+}
+
+export interface TlsModel {
+  readonly dev: boolean
+  /** Further names of the development certificate; "localhost" and loopback addresses are always in it. */
+  readonly devNames: readonly string[]
+  readonly certificates: readonly { readonly cert: string; readonly key: string; readonly names: readonly string[] }[]
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+}
+
+export interface AdminModel {
+  readonly host: string
+  readonly port: number
+  readonly names: readonly string[]
+}
+
+export interface RouteModel {
+  readonly name: string
+  /** `routes[3]`, for verdicts and messages. */
+  readonly source: string
+  readonly match: RouteMatch
+  readonly action: ToAction | RedirectAction | RespondAction
+  readonly auth: AuthModel
+  readonly limits: readonly LimitUse[]
+  /** Every further policy by name with its checked options; each is built by `policies/list.ts`. */
+  readonly policies: readonly PolicyUse[]
+  /** To the answer's head over all tries; Infinity: only the service's own timeout. */
+  readonly timeoutMs: number
+  /** Largest request body; Infinity for `unlimited`. */
+  readonly maxBodyBytes: number
+}
+
+export interface ToAction {
+  readonly kind: 'to'
+  readonly services: readonly { readonly service: string; readonly weight: number }[]
+  readonly split: 'request' | 'subject' | 'address'
+  readonly rewrite: { readonly path: string | undefined; readonly host: string | undefined } | undefined
+}
+
+export interface RedirectAction {
+  readonly kind: 'redirect'
+  /** An absolute URL or a path; may use `{x}` and `**` of the match. The query is kept. */
+  readonly to: string
+  readonly status: 301 | 302 | 303 | 307 | 308
+}
+
+export interface RespondAction {
+  readonly kind: 'respond'
+  readonly status: number
+  readonly headers: readonly (readonly [string, string])[]
+  readonly body: string
+}
+
+export interface AuthModel {
+  /** 'public' reads no credential. */
+  readonly mode: 'public' | 'optional' | 'required'
+  readonly any: readonly CredentialKind[]
+  /** All of them are needed. */
+  readonly scopes: readonly string[]
+  /** Any one of them is enough; empty: none needed. */
+  readonly roles: readonly string[]
+  /** Every key must equal one of its values. */
+  readonly claims: readonly { readonly name: string; readonly values: readonly (string | number | boolean)[] }[]
+  readonly source: string
+}
+
+export interface LimitUse {
+  readonly use: string
+  readonly cost: number
+  readonly shadow: boolean
+  readonly source: string
+}
+
+export interface PolicyUse {
+  readonly policy: string
+  readonly options: unknown
+  readonly source: string
+}

@@ -1,0 +1,29 @@
+import type { Clock } from './clock.ts'
+import type { Hold } from './lasting.ts'
+import type { Link } from './link.ts'
+import type { Log } from './log.ts'
+import type { Meter } from './meter.ts'
+import type { Sweeper } from './sweeper.ts'
+
+/** Memory that all threads of a node share; made by main before the first worker starts. */
+export interface SharedMemory {
+  /** The limit table (`limits/`). */
+  readonly limits: SharedArrayBuffer
+  /** One row of numbers per worker (`gateway/meter`). */
+  readonly metrics: SharedArrayBuffer
+}
+
+/** What the parts of a Generation are built with. Nothing on the request path reaches for a global. */
+export interface BuildEnv {
+  readonly clock: Clock
+  readonly sweeper: Sweeper
+  readonly log: Log
+  readonly meter: Meter
+  /** This Generation's hold on what outlives it. */
+  readonly hold: Hold
+  readonly link: Link
+  readonly shared: SharedMemory
+  /** This worker's number, from 0, and how many there are. */
+  readonly worker: number
+  readonly workers: number
+}

@@ -1,0 +1,26 @@
+/** Time as everything in Velum sees it: injected, so that tests move it by hand. */
+export interface Clock {
+  /** Milliseconds since 1970, for what is written down or sent (tokens, logs, `Date`). May jump. */
+  now(): number
+  /** Milliseconds with a fraction that never go back, for spans and deadlines. */
+  monotonic(): number
+  /** Calls `run` once, no earlier than `delayMs` from now; does not keep the process alive. */
+  after(delayMs: number, run: () => void): Timer
+}
+
+/** A pending call made by `Clock.after`. */
+export interface Timer {
+  /** Forgets the call; harmless after it ran. */
+  cancel(): void
+}
+
+/** The machine's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delayMs, run) {
+    const handle = setTimeout(run, delayMs)
+    handle.unref()
+    return { cancel: () => clearTimeout(handle) }
+  },
+}

@@ -1,0 +1,37 @@
+import type { MaybePromise } from './handler.ts'
+
+/** One level of a step: a limit, whose budget, how much. */
+export interface Charge {
+  /** The limit's name in the configuration. */
+  readonly limit: string
+  /** Whose budget: the joined key parts. '' is the one global key. */
+  readonly key: string
+  /** How much is taken, in the limit's unit; 0 takes nothing. */
+  readonly cost: number
+}
+
+/** How one level stands after a charge. */
+export interface LevelState {
+  /** Whole units left now. */
+  readonly remaining: number
+  /** Milliseconds after which the same charge would pass if no other competed; 0 when it passed; Infinity: never. */
+  readonly retryAfterMs: number
+  /** Milliseconds until the budget is whole again. */
+  readonly resetAfterMs: number
+}
+
+/** The result of charging the levels of a step: all of them or none. */
+export interface Charged {
+  /** Index of the level that refused most restrictively (longest wait); -1 when all passed and were charged. */
+  readonly refusedBy: number
+  readonly levels: readonly LevelState[]
+}
+
+/** Budgets, charged atomically over several levels. Refused charges take nothing anywhere. */
+export interface Counters {
+  charge(charges: readonly Charge[]): MaybePromise<Charged>
+  /** The same question without taking anything. */
+  peek(charges: readonly Charge[]): MaybePromise<Charged>
+  /** Gives back what an earlier charge took, never above the limit's capacity. */
+  credit(charges: readonly Charge[]): MaybePromise<void>
+}

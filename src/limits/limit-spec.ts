@@ -1,0 +1,39 @@
+/** A part of the key that a budget belongs to. */
+export type KeyPart =
+  | { readonly kind: 'address' | 'subject' | 'tenant' | 'client' | 'route' | 'service' }
+  | { readonly kind: 'header' | 'claim'; readonly name: string }
+
+interface LimitCommon {
+  readonly name: string
+  /** Several parts make one combined key; none: one global key. */
+  readonly per: readonly KeyPart[]
+  /** What a request without a key part does: share one budget with its like, skip the limit, or be refused. */
+  readonly missing: 'shared' | 'skip' | 'refuse'
+  readonly shadow: boolean
+  /** Allowed fleet-wide overshoot as a fraction of the limit; 0 = exact. */
+  readonly tolerance: number
+  readonly onStoreFailure: 'local' | 'open' | 'closed'
+}
+
+/** A rate as a whole number of units per period. */
+export interface Rate {
+  readonly units: number
+  readonly periodMs: number
+}
+
+/** A limit of the configuration after it was checked. */
+export type LimitSpec =
+  | (LimitCommon & { readonly algorithm: 'token-bucket'; readonly capacity: number; readonly refill: Rate })
+  | (LimitCommon & {
+      readonly algorithm: 'leaky-bucket'
+      readonly capacity: number
+      readonly leak: Rate
+      readonly mode: 'meter' | 'queue'
+    })
+  | (LimitCommon & {
+      readonly algorithm: 'fixed-window' | 'sliding-log' | 'sliding-window'
+      readonly limit: number
+      readonly windowMs: number
+    })
+  | (LimitCommon & { readonly algorithm: 'concurrency'; readonly limit: number })
+  | (LimitCommon & { readonly algorithm: 'quota'; readonly limit: number; readonly period: 'day' | 'month' })

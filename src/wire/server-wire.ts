@@ -1,0 +1,57 @@
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Answer } from '../core/answer.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Connection, Exchange } from '../core/exchange.ts'
+import type { Fault } from '../core/fault.ts'
+import type { MaybePromise } from '../core/handler.ts'
+import type { Outcome } from '../core/policy.ts'
+import type { Sweeper } from '../core/sweeper.ts'
+
+/** What a server wire hands upwards. The gateway implements it once; every wire calls it in the same way. */
+export interface Served {
+  /** Answers one valid message. Called when the head is complete; the body may still be on its way. Should not throw. */
+  handle(x: Exchange): MaybePromise<Answer>
+  /** The exchange is over and everything about it is known. Exactly once per `handle`. */
+  done(x: Exchange, outcome: Outcome): void
+  /**
+   * A message that never became an exchange (malformed, too large, too slow). Counts and logs it, and gives the
+   * answer to send before the connection is closed.
+   */
+  refused(fault: Fault, connection: Connection): Answer
+}
+
+/** Bounds and timeouts of connections; see `WireLimits` in the configuration model for their meaning. */
+export interface ServerLimits {
+  readonly maxHeadBytes: number
+  readonly maxHeaderCount: number
+  readonly maxTargetBytes: number
+  readonly maxRequests: number
+  readonly maxConnections: number
+  readonly headMs: number
+  readonly bodyMs: number
+  readonly minBodyRate: number
+  readonly idleMs: number
+  readonly writeMs: number
+}
+
+export interface ServerWireOptions {
+  readonly listener: string
+  readonly served: Served
+  readonly limits: ServerLimits
+  readonly clock: Clock
+  readonly sweeper: Sweeper
+}
+
+/** Bytes of accepted connections ↔ Exchanges. Implemented by http1 (ours) and by the adapter over node:http. */
+export interface ServerWire {
+  /** Takes an accepted (for TLS: handshaken) socket over. Its errors and its end are the wire's business from here. */
+  accept(socket: Socket | TLSSocket): void
+  /** Open connections, and those of them that have an exchange under way. */
+  readonly connections: number
+  readonly active: number
+  /** Stops keep-alive: idle connections close now, busy ones after their answer (`Connection: close`). Resolves when none is left. */
+  drain(): Promise<void>
+  /** Closes everything at once. */
+  close(): void
+}
