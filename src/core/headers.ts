@@ -60,6 +60,8 @@ export class Headers {
   /** Added lines: name, value, name, value … */
   #added: string[] | undefined
   #blocks: HeaderBlock[] | undefined
+  /** Ready lines made by the gateway for this one message, each ended by CRLF. */
+  #lines = ''
 
   constructor(text = '', marks: readonly number[] = nothing, lineCount: number = marks.length / marksPerLine, drop?: DropTable) {
     this.text = text
@@ -113,7 +115,7 @@ export class Headers {
     for (let i = 0, at = 0; i < this.lineCount; i++, at += marksPerLine) {
       if (marks[at] === id && this.#stands(i, id)) return this.text.slice(marks[at + 3], marks[at + 4])
     }
-    return this.#added === undefined && this.#blocks === undefined ? undefined : this.all(headerName(id))[0]
+    return this.#hasMade() ? this.all(headerName(id))[0] : undefined
   }
 
   /** Every value of `name` (lower case), in order. */
@@ -153,12 +155,17 @@ export class Headers {
         if (added[i].toLowerCase().replaceAll('_', '-') === folded) added.splice(i, 2)
       }
     }
-    if (this.#blocks?.some((block) => block.pairs.some(([n]) => n.toLowerCase() === lower))) this.#openBlocks(lower)
+    if (this.#blocks === undefined && this.#lines === '') return
+    let isMade = false
+    this.#eachReady((n) => {
+      if (n.toLowerCase().replaceAll('_', '-') === folded) isMade = true
+    })
+    if (isMade) this.#openReady(folded)
   }
 
   /** Puts a ready block on: its names replace what stands, at the price of one string. */
   put(block: HeaderBlock): void {
-    if (block.ids.length === block.pairs.length && this.#added === undefined && this.#blocks === undefined) {
+    if (block.ids.length === block.pairs.length && !this.#hasMade()) {
       const marks = this.marks
       for (let i = 0, at = 0; i < this.lineCount; i++, at += marksPerLine) {
         const id = Math.abs(marks[at])
@@ -170,6 +177,19 @@ export class Headers {
     ;(this.#blocks ??= []).push(block)
   }
 
+  /**
+   * Adds lines that the gateway itself made of validated values, each ended by CRLF: the cheapest way to add several.
+   * Received lines of these names must have been dropped; `replaced` names one id whose lines go.
+   */
+  putLines(text: string, replaced = 0): void {
+    this.#lines += text
+    if (replaced === 0) return
+    const marks = this.marks
+    for (let i = 0, at = 0; i < this.lineCount; i++, at += marksPerLine) {
+      if (marks[at] === replaced || marks[at] === -replaced) (this.#gone ??= [])[i] = true
+    }
+  }
+
   /** Calls `visit` for every line, in the order in which they are sent; names as they were written. */
   forEach(visit: (name: string, value: string) => void): void {
     const marks = this.marks
@@ -177,7 +197,7 @@ export class Headers {
       if (!this.#stands(i, marks[at])) continue
       visit(this.text.slice(marks[at + 1], marks[at + 2]), this.text.slice(marks[at + 3], marks[at + 4]))
     }
-    if (this.#blocks !== undefined) for (const block of this.#blocks) for (const [name, value] of block.pairs) visit(name, value)
+    this.#eachReady(visit)
     const added = this.#added
     if (added !== undefined) for (let i = 0; i < added.length; i += 2) visit(added[i], added[i + 1])
   }
@@ -216,6 +236,7 @@ export class Headers {
     }
     if (runStart !== -1) out += `${text.slice(runStart, runEnd)}\r\n`
     if (this.#blocks !== undefined) for (const block of this.#blocks) out += this.#blockText(block, skip)
+    if (this.#lines !== '') out += this.#readyLines(skip)
     const added = this.#added
     if (added !== undefined) {
       for (let i = 0; i < added.length; i += 2) {
@@ -253,9 +274,9 @@ export class Headers {
       if (id === 0 && (nameEnd - nameStart !== name.length || text.slice(nameStart, nameEnd).toLowerCase() !== name)) continue
       visit(text.slice(marks[at + 3], marks[at + 4]))
     }
-    if (this.#blocks !== undefined) {
-      for (const block of this.#blocks) for (const [n, value] of block.pairs) if (n.toLowerCase() === name) visit(value)
-    }
+    this.#eachReady((n, value) => {
+      if (n.toLowerCase() === name) visit(value)
+    })
     const added = this.#added
     if (added !== undefined) {
       for (let i = 0; i < added.length; i += 2) if (added[i].toLowerCase() === name) visit(added[i + 1])
@@ -279,11 +300,38 @@ export class Headers {
     }
   }
 
-  #openBlocks(without: string): void {
-    const blocks = this.#blocks!
-    this.#blocks = undefined
+  #hasMade(): boolean {
+    return this.#added !== undefined || this.#blocks !== undefined || this.#lines !== ''
+  }
+
+  /** Visits what blocks and ready lines hold. */
+  #eachReady(visit: (name: string, value: string) => void): void {
+    if (this.#blocks !== undefined) for (const block of this.#blocks) for (const [name, value] of block.pairs) visit(name, value)
+    if (this.#lines === '') return
+    for (const line of this.#lines.split('\r\n')) {
+      const colon = line.indexOf(': ')
+      if (colon !== -1) visit(line.slice(0, colon), line.slice(colon + 2))
+    }
+  }
+
+  #readyLines(skip: DropTable | undefined): string {
+    if (skip === undefined) return this.#lines
+    let out = ''
+    for (const line of this.#lines.split('\r\n')) {
+      const colon = line.indexOf(': ')
+      if (colon !== -1 && skip[Math.abs(findHeaderIdOf(line.slice(0, colon)))] !== 1) out += `${line}\r\n`
+    }
+    return out
+  }
+
+  /** Turns blocks and ready lines into single lines that can be edited, without those of one name. */
+  #openReady(without: string): void {
     const opened: string[] = []
-    for (const block of blocks) for (const [n, v] of block.pairs) if (n.toLowerCase() !== without) opened.push(n, v)
+    this.#eachReady((name, value) => {
+      if (name.toLowerCase().replaceAll('_', '-') !== without) opened.push(name, value)
+    })
+    this.#blocks = undefined
+    this.#lines = ''
     this.#added = [...opened, ...(this.#added ?? [])]
   }
 }

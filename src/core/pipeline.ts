@@ -54,14 +54,19 @@ export function peekAll(policies: readonly Policy[], x: Exchange): MaybePromise<
   return from(0)
 }
 
-/** Tells every policy that an exchange reached how it ended. A policy that throws here harms no other. */
+/**
+ * Tells every policy of a chain that an exchange reached how it ended; `offset` is the one the chain was composed with.
+ * A policy that throws here harms no other.
+ */
 export function finish(
   policies: readonly Policy[],
   x: Exchange,
   outcome: Outcome,
   failed: (thrown: unknown, policy: Policy) => void,
+  offset = 0,
 ): void {
-  for (let i = 0; i < x.reached && i < policies.length; i++) {
+  const reached = Math.min(x.reached - offset, policies.length)
+  for (let i = 0; i < reached; i++) {
     const policy = policies[i]
     if (policy.onDone === undefined) continue
     try {
