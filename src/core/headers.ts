@@ -179,7 +179,8 @@ export class Headers {
 
   /**
    * Adds lines that the gateway itself made of validated values, each ended by CRLF: the cheapest way to add several.
-   * Received lines of these names must have been dropped; `replaced` names one id whose lines go.
+   * Received lines of these names must have been dropped; `replaced` names one id whose lines go. Never hop-by-hop
+   * fields: `toLines` sends these whatever it skips.
    */
   putLines(text: string, replaced = 0): void {
     this.#lines += text
@@ -236,7 +237,7 @@ export class Headers {
     }
     if (runStart !== -1) out += `${text.slice(runStart, runEnd)}\r\n`
     if (this.#blocks !== undefined) for (const block of this.#blocks) out += this.#blockText(block, skip)
-    if (this.#lines !== '') out += this.#readyLines(skip)
+    out += this.#lines
     const added = this.#added
     if (added !== undefined) {
       for (let i = 0; i < added.length; i += 2) {
@@ -312,16 +313,6 @@ export class Headers {
       const colon = line.indexOf(': ')
       if (colon !== -1) visit(line.slice(0, colon), line.slice(colon + 2))
     }
-  }
-
-  #readyLines(skip: DropTable | undefined): string {
-    if (skip === undefined) return this.#lines
-    let out = ''
-    for (const line of this.#lines.split('\r\n')) {
-      const colon = line.indexOf(': ')
-      if (colon !== -1 && skip[Math.abs(findHeaderIdOf(line.slice(0, colon)))] !== 1) out += `${line}\r\n`
-    }
-    return out
   }
 
   /** Turns blocks and ready lines into single lines that can be edited, without those of one name. */
