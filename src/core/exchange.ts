@@ -74,11 +74,16 @@ export class Exchange {
   id = ''
   /** Normalised path, always beginning with "/". The one reading that router, policies and services see. */
   path = ''
+  /** Whether `path` holds an encoded slash or a semicolon, which only some routes allow. */
+  hasEncodedSlash = false
+  hasSemicolon = false
   /** Query without "?", as it came; undefined when there was none. */
   query: string | undefined = undefined
   /** The client's address, from the connection or from trusted proxies' fields. */
   clientAddress: string
   scheme: 'http' | 'https'
+  /** Whether the peer is a trusted proxy, so that its forwarding fields were believed. */
+  isProxied = false
   traceparent: string | undefined = undefined
 
   // Established on the way.

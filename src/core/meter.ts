@@ -17,7 +17,8 @@ export interface Spread {
 }
 
 /**
- * Where metrics come from. Series are opened when a Generation is compiled (never per request): opening the same
+ * Where metrics come from. Series are opened when a Generation is compiled, or on first use where the labels
+ * come from a closed set: opening the same
  * name and labels twice yields the same series, on every worker. Names are `velum_*` with Prometheus' units.
  */
 export interface Meter {

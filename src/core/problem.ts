@@ -74,15 +74,15 @@ const problemType = headerBlock([
   ['cache-control', 'no-store'],
 ])
 
-/** Plain HTTP: `application/problem+json` with the request id as `instance`. */
-export const renderHttpProblem: ProblemRenderer = (problem, x) => {
+/** Plain HTTP: an `application/problem+json` answer; `instance` is the request id, '' where there is none. */
+export function httpProblem(problem: Problem, instance: string): Answer {
   const { type, title, status } = problems[problem.name]
   const document = {
     type,
     title,
     status,
     detail: problem.detail,
-    instance: x.id === '' ? undefined : x.id,
+    instance: instance === '' ? undefined : instance,
     policy: problem.policy,
     ...problem.members,
   }
@@ -91,6 +91,9 @@ export const renderHttpProblem: ProblemRenderer = (problem, x) => {
   if (problem.headers !== undefined) headers.put(problem.headers)
   return new Answer(status, headers, textBody(JSON.stringify(document)))
 }
+
+/** The renderer of routes that speak plain HTTP. */
+export const renderHttpProblem: ProblemRenderer = (problem, x) => httpProblem(problem, x.id)
 
 const retrySoon = headerBlock([['retry-after', '1']])
 

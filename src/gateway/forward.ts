@@ -1,0 +1,93 @@
+import type { Answer } from '../core/answer.ts'
+import type { Exchange } from '../core/exchange.ts'
+import type { Handler, MaybePromise } from '../core/handler.ts'
+import { isPromise } from '../core/handler.ts'
+import { H } from '../core/header-names.ts'
+import type { DropTable, Headers } from '../core/headers.ts'
+import type { RequestEdit } from '../core/request-edits.ts'
+import type { Call, Service } from '../core/service.ts'
+import { forwardingLines } from './forwarded.ts'
+
+/** How one service receives its calls. */
+export interface Upstream {
+  readonly name: string
+  readonly weight: number
+  /** The service behind its own policies. */
+  readonly service: Service
+  /** Lines of the request that this service must not see: hop-by-hop, ours, and protected ones. */
+  readonly drop: DropTable
+  /** Attaches who is calling, in the form this service wants. */
+  readonly attachIdentity: RequestEdit | undefined
+}
+
+export interface ForwardOptions {
+  readonly upstreams: readonly Upstream[]
+  /** Draws one of the upstreams for an exchange; absent when there is only one. */
+  readonly draw: ((x: Exchange) => Upstream) | undefined
+  /** The path that the service gets; absent: the exchange's own. */
+  readonly rewritePath: ((x: Exchange) => string) | undefined
+  /** The Host that the service gets; absent: the client's. */
+  readonly host: string | undefined
+  readonly edits: readonly RequestEdit[]
+  readonly timeoutMs: number
+}
+
+/** The end of an ordinary route: makes a Call of the exchange and lets the service answer it. */
+export function createForward(options: ForwardOptions): Handler {
+  const { draw, rewritePath, host, edits, timeoutMs } = options
+  const only = options.upstreams[0]
+  return (x) => {
+    const upstream = draw === undefined ? only : draw(x)
+    const path = rewritePath === undefined ? x.path : rewritePath(x)
+    const call: Call = {
+      method: x.method,
+      target: x.query === undefined ? path : `${path}?${x.query}`,
+      authority: host ?? (x.authority === '' ? undefined : x.authority),
+      headers: callHeaders(x, upstream, edits),
+      body: x.body,
+      upgrade: x.upgrade,
+      headBy: x.startedMono + timeoutMs,
+    }
+    x.service = upstream.name
+    return cleaned(upstream.service(call, x))
+  }
+}
+
+function callHeaders(x: Exchange, upstream: Upstream, edits: readonly RequestEdit[]): Headers {
+  const headers = x.headers.derive(upstream.drop)
+  const nominated = x.headers.first(H.connection)
+  if (nominated !== undefined) removeNominated(headers, x.headers, nominated)
+  for (const edit of edits) edit(headers, x)
+  let lines = `${forwardingLines(x, x.isProxied)}Via: ${x.version === '2' ? '2.0' : x.version} velum\r\nX-Request-Id: ${x.id}\r\n`
+  if (x.traceparent !== undefined) {
+    lines += `Traceparent: ${x.traceparent}\r\n`
+    const state = x.headers.get('tracestate')
+    if (state !== undefined) lines += `Tracestate: ${state}\r\n`
+  }
+  headers.putLines(lines)
+  upstream.attachIdentity?.(headers, x)
+  return headers
+}
+
+/**
+ * Removes the fields that `Connection` nominates as hop-by-hop (RFC 9110 §7.6.1). Done before anything of ours is set,
+ * so a client cannot nominate away what the gateway adds.
+ */
+function removeNominated(headers: Headers, received: Headers, first: string): void {
+  if (first === 'keep-alive' || first === 'close' || first === 'Keep-Alive' || first === 'Upgrade' || first === 'upgrade') return
+  for (const option of (received.get('connection') ?? '').split(',')) {
+    const name = option.trim().toLowerCase()
+    if (name !== '' && name !== 'close' && name !== 'keep-alive' && name !== 'upgrade') headers.remove(name)
+  }
+}
+
+/** An answer without the fields that its service nominated as hop-by-hop. */
+function cleaned(answer: MaybePromise<Answer>): MaybePromise<Answer> {
+  return isPromise(answer) ? answer.then(withoutNominated) : withoutNominated(answer)
+}
+
+function withoutNominated(answer: Answer): Answer {
+  const nominated = answer.headers.first(H.connection)
+  if (nominated !== undefined) removeNominated(answer.headers, answer.headers, nominated)
+  return answer
+}

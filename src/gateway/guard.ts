@@ -1,0 +1,47 @@
+import type { Exchange } from '../core/exchange.ts'
+import { H } from '../core/header-names.ts'
+import type { Problem } from '../core/problem.ts'
+import { readPath } from '../routing/read-path.ts'
+import { originBehindProxies } from './forwarded.ts'
+import { createRequestIds, isRequestId } from './request-id.ts'
+import { isTraceparent } from './trace-context.ts'
+
+export interface GuardOptions {
+  /** Whether an address belongs to a proxy whose forwarding fields are believed. */
+  readonly isTrustedProxy: (address: string) => boolean
+  /** Canonical text of an address, or undefined. */
+  readonly parseAddress: (text: string) => string | undefined
+}
+
+/** Establishes what everything behind relies on; gives the problem of an exchange that must go no further. */
+export type Guard = (x: Exchange) => Problem | undefined
+
+/**
+ * The first thing an exchange meets: its id, its trace, the client's address, and the one reading of its path. A
+ * service and the router must never see two readings, so no one else looks at the target.
+ */
+export function createGuard(options: GuardOptions): Guard {
+  const { isTrustedProxy, parseAddress } = options
+  const nextId = createRequestIds()
+  return (x) => {
+    const isProxied = isTrustedProxy(x.connection.remoteAddress)
+    let id: string | undefined
+    if (isProxied) {
+      id = x.headers.first(H.requestId)
+      const origin = originBehindProxies(x, isTrustedProxy, parseAddress)
+      x.clientAddress = origin.address
+      x.scheme = origin.scheme
+      x.isProxied = true
+    }
+    x.id = id !== undefined && isRequestId(id) ? id : nextId()
+    const traceparent = x.headers.first(H.traceparent)
+    if (traceparent !== undefined && isTraceparent(traceparent)) x.traceparent = traceparent
+    const reading = readPath(x.target)
+    if (reading.fault !== undefined) return { name: 'malformed', detail: reading.fault }
+    x.path = reading.path
+    x.query = reading.query
+    x.hasEncodedSlash = reading.hasEncodedSlash
+    x.hasSemicolon = reading.hasSemicolon
+    return undefined
+  }
+}

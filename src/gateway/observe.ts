@@ -1,0 +1,141 @@
+import type { Answer } from '../core/answer.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Exchange } from '../core/exchange.ts'
+import type { Fault } from '../core/fault.ts'
+import { faultFrom } from '../core/fault.ts'
+import type { Handler, MaybePromise } from '../core/handler.ts'
+import { isPromise } from '../core/handler.ts'
+import { H } from '../core/header-names.ts'
+import type { Log } from '../core/log.ts'
+import type { Count, Meter, Spread } from '../core/meter.ts'
+import type { Outcome, Policy } from '../core/policy.ts'
+import { httpProblem, problemOf } from '../core/problem.ts'
+import type { Served } from '../wire/server-wire.ts'
+
+/** Where finished exchanges are written down; never blocks. */
+export interface AccessLog {
+  write(x: Exchange, outcome: Outcome): void
+}
+
+export interface ObserveOptions {
+  readonly listener: string
+  readonly handler: Handler
+  /** Tells the policies that the exchange met how it ended. */
+  readonly finish: (x: Exchange, outcome: Outcome) => void
+  readonly routes: readonly string[]
+  readonly meter: Meter
+  readonly accessLog: AccessLog
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The series of one route, opened when the Generation is compiled. */
+interface RouteMeter {
+  /** By first digit of the status; 0 when no head was sent. */
+  readonly byClass: readonly Count[]
+  readonly seconds: Spread
+}
+
+/**
+ * The outermost layer of a listener: a fault that got here becomes a problem, every answer carries its request id, and
+ * at the end everything that is known goes to metrics and log, once.
+ */
+export function createObserve(options: ObserveOptions): Served {
+  const { handler, finish, accessLog, log } = options
+  const meters = new Map<string, RouteMeter>()
+  for (const route of [...options.routes, '']) meters.set(route, routeMeter(options.meter, route))
+  const unrouted = meters.get('')!
+  const refusals = createRefusalCounts(options.meter, options.listener)
+
+  const stamped = (x: Exchange, answer: Answer): Answer => {
+    answer.headers.putLines(`X-Request-Id: ${x.id}\r\n`, H.requestId)
+    return answer
+  }
+  const failed = (x: Exchange, thrown: unknown): Answer => {
+    const fault = faultFrom(thrown)
+    x.fault = fault
+    return stamped(x, x.renderProblem(problemOf(fault), x))
+  }
+  return {
+    handle(x): MaybePromise<Answer> {
+      try {
+        const answer = handler(x)
+        if (!isPromise(answer)) return stamped(x, answer)
+        return answer.then(
+          (a) => stamped(x, a),
+          (thrown: unknown) => failed(x, thrown),
+        )
+      } catch (thrown) {
+        return failed(x, thrown)
+      }
+    },
+    done(x, outcome): void {
+      finish(x, outcome)
+      const meter = x.route === undefined ? unrouted : (meters.get(x.route.name) ?? unrouted)
+      meter.byClass[(outcome.status / 100) | 0].add()
+      meter.seconds.observe((outcome.endedAt - x.startedMono) / 1000)
+      if (x.refusedBy !== undefined) refusals.refused(x.refusedBy, x.refusal!.code)
+      if (x.fault !== undefined) {
+        refusals.failed(x.fault)
+        if (x.fault.code === 'internal')
+          log.error('a request failed inside the gateway', { request: x.id, route: x.route?.name, error: x.fault.cause ?? x.fault })
+      }
+      accessLog.write(x, outcome)
+    },
+    refused(fault, connection): Answer {
+      refusals.failed(fault)
+      log.debug('a message was refused', {
+        fault: fault.code,
+        why: fault.message,
+        address: connection.remoteAddress,
+        listener: connection.listener,
+      })
+      return httpProblem(problemOf(fault), '')
+    },
+  }
+}
+
+function routeMeter(meter: Meter, route: string): RouteMeter {
+  const classes = ['none', '1xx', '2xx', '3xx', '4xx', '5xx', '5xx', '5xx', '5xx', '5xx']
+  return {
+    byClass: classes.map((status) =>
+      meter.counter('velum_requests_total', 'Exchanges that ended, by route and class of status.', { route, status }),
+    ),
+    seconds: meter.histogram('velum_request_duration_seconds', 'From the first byte of a request to the end of its response.', {
+      route,
+    }),
+  }
+}
+
+interface RefusalCounts {
+  refused(policy: Policy, code: string): void
+  failed(fault: Fault): void
+}
+
+/** Counts of refusals and faults. Both label sets are closed: codes of policies and the fault table. */
+function createRefusalCounts(meter: Meter, listener: string): RefusalCounts {
+  const refused = new Map<string, Count>()
+  const faults = new Map<string, Count>()
+  return {
+    refused(policy, code) {
+      const key = `${policy.name} ${code}`
+      let count = refused.get(key)
+      if (count === undefined) {
+        count = meter.counter('velum_refusals_total', 'Exchanges refused, by policy and reason.', { policy: policy.name, code })
+        refused.set(key, count)
+      }
+      count.add()
+    },
+    failed(fault) {
+      let count = faults.get(fault.code)
+      if (count === undefined) {
+        count = meter.counter('velum_faults_total', 'Exchanges and messages that failed, by kind of fault.', {
+          listener,
+          fault: fault.code,
+        })
+        faults.set(fault.code, count)
+      }
+      count.add()
+    },
+  }
+}
