@@ -88,7 +88,8 @@ export class Exchange {
 
   // Established on the way.
   route: RouteFacts | undefined = undefined
-  params: readonly string[] = noParams
+  /** By name index of the route, as they stand in `path` (percent-encoded); a hole where the route matched without it. */
+  params: readonly (string | undefined)[] = noParams
   identity: Identity | undefined = undefined
   /** By policy index of the route; holes where a policy was not reached. */
   readonly verdicts: (Verdict | undefined)[] = []
@@ -128,10 +129,14 @@ export class Exchange {
     this.scheme = request.connection.tls === undefined ? 'http' : 'https'
   }
 
-  /** The value of a path parameter, decoded; undefined when the route has none of that name or it did not match. */
+  /**
+   * The value of a path parameter, decoded; undefined when the route has none of that name or it did not match. `**` is
+   * the rest of the path from its slash on and stays encoded, so that its slashes can be told from its content.
+   */
   param(name: string): string | undefined {
     const index = this.route === undefined ? -1 : this.route.paramNames.indexOf(name)
-    return index === -1 ? undefined : this.params[index]
+    const value = index === -1 ? undefined : this.params[index]
+    return value === undefined || name === '**' || !value.includes('%') ? value : decodeURIComponent(value)
   }
 
   /** Sends an interim response: the only word spoken before the answer is returned. */
@@ -170,7 +175,7 @@ export class Exchange {
   }
 }
 
-const noParams: readonly string[] = []
+const noParams: readonly (string | undefined)[] = []
 
 /** What the wire gives for a new Exchange. */
 export interface RequestFacts {
