@@ -1,0 +1,244 @@
+import { watch } from 'node:fs'
+import type { FSWatcher } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Clock, Timer } from '../../core/clock.ts'
+import type { Log } from '../../core/log.ts'
+import { parseCertificate } from './certificate.ts'
+import { ensureDevCertificate } from './dev-certificate.ts'
+import type { CertificateMaterial, TlsMaterial, TlsSpec } from './tls-spec.ts'
+
+const hourMs = 3_600_000
+
+/** What is wrong with one configured certificate. */
+export interface CertificateProblem {
+  /** Its place in `TlsSpec.certificates`. */
+  readonly index: number
+  readonly file: string
+  readonly message: string
+}
+
+/** No usable certificates; carries every problem found. */
+export class CertificateError extends Error {
+  readonly problems: readonly CertificateProblem[]
+
+  constructor(problems: readonly CertificateProblem[]) {
+    super(problems.map(({ file, message }) => `${file}: ${message}`).join('; '))
+    this.name = 'CertificateError'
+    this.problems = problems
+  }
+}
+
+/** Reads and checks every configured certificate without keeping anything; for `velum check`. */
+export async function checkCertificates(spec: TlsSpec): Promise<CertificateProblem[]> {
+  const results = await Promise.all(spec.certificates.map((_, index) => readCertificate(spec, index)))
+  return results.filter((result) => 'message' in result)
+}
+
+export interface CertificateFilesOptions {
+  readonly spec: TlsSpec
+  /** The store's folder, where the development authority is kept. */
+  readonly devFolder: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Some certificate was replaced by a newer one; for the workers. */
+  changed(material: TlsMaterial): void
+  /** How often files are looked at where the system does not tell of changes. */
+  readonly pollMs?: number
+  /** Rest after a change, since certificate and key are seldom written in one moment. */
+  readonly settleMs?: number
+}
+
+/**
+ * The certificates of a listener, kept fresh while files change. A pair that does not parse, does not match or has
+ * expired never replaces a good one: it is warned of once, and tried again at the next change.
+ */
+export interface CertificateFiles {
+  readonly material: TlsMaterial
+  /** The development authority's certificate, for `curl --cacert`; undefined without `dev`. */
+  readonly devAuthorityPath: string | undefined
+  /** Reads all files now. */
+  refresh(): Promise<void>
+  close(): void
+}
+
+/** Reads the certificates and begins to watch them. Throws `CertificateError` with all problems at once. */
+export async function createCertificateFiles(options: CertificateFilesOptions): Promise<CertificateFiles> {
+  const { spec } = options
+  const results = await Promise.all(spec.certificates.map((_, index) => readCertificate(spec, index)))
+  const problems = results.filter((result) => 'message' in result)
+  if (problems.length > 0) throw new CertificateError(problems)
+  const certificates = results as CertificateMaterial[]
+  let devAuthorityPath: string | undefined
+  if (spec.dev) {
+    const dev = await ensureDevCertificate(options.devFolder, spec.devNames, options.clock)
+    devAuthorityPath = dev.authorityPath
+    certificates.push(parseCertificate(dev.cert, dev.key, [], 'the development certificate'))
+  }
+  if (certificates.length === 0) throw new Error('a TLS listener needs a certificate or `dev: true`')
+  return new WatchedFiles(options, certificates, devAuthorityPath)
+}
+
+class WatchedFiles implements CertificateFiles {
+  readonly devAuthorityPath: string | undefined
+  readonly #options: CertificateFilesOptions
+  readonly #watchers: FSWatcher[] = []
+  readonly #warned: (string | undefined)[] = []
+  #certificates: readonly CertificateMaterial[]
+  #signature = ''
+  #refreshing: Promise<void> | undefined
+  #settling: Timer | undefined
+  #polling: Timer | undefined
+  #devCheckedAt: number
+  #isClosed = false
+
+  constructor(
+    options: CertificateFilesOptions,
+    certificates: readonly CertificateMaterial[],
+    devAuthorityPath: string | undefined,
+  ) {
+    this.#options = options
+    this.#certificates = certificates
+    this.devAuthorityPath = devAuthorityPath
+    this.#devCheckedAt = options.clock.now()
+    for (const certificate of certificates) this.#warnOfExpiry(certificate)
+    const folders = new Set(options.spec.certificates.flatMap(({ cert, key }) => [dirname(cert), dirname(key)]))
+    for (const folder of folders) this.#watch(folder)
+    this.#poll()
+  }
+
+  get material(): TlsMaterial {
+    return { minVersion: this.#options.spec.minVersion, certificates: this.#certificates }
+  }
+
+  refresh(): Promise<void> {
+    // One reading at a time; a change during it is seen by the one that follows.
+    const next = (this.#refreshing ?? Promise.resolve()).then(() => this.#read())
+    this.#refreshing = next
+    return next
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#settling?.cancel()
+    this.#polling?.cancel()
+    for (const watcher of this.#watchers) watcher.close()
+  }
+
+  /** Folders, not files: a renewal often replaces a file or a symbolic link, and a watched file would be the old one. */
+  #watch(folder: string): void {
+    try {
+      const watcher = watch(folder, { persistent: false }, () => this.#noticed())
+      watcher.on('error', () => watcher.close())
+      this.#watchers.push(watcher)
+    } catch {
+      // Polling sees the change later.
+    }
+  }
+
+  #noticed(): void {
+    if (this.#isClosed) return
+    this.#settling?.cancel()
+    this.#settling = this.#options.clock.after(this.#options.settleMs ?? 200, () => void this.refresh())
+  }
+
+  #poll(): void {
+    this.#polling = this.#options.clock.after(this.#options.pollMs ?? 10_000, () => {
+      void this.#look().finally(() => {
+        if (!this.#isClosed) this.#poll()
+      })
+    })
+  }
+
+  async #look(): Promise<void> {
+    const isDevDue = this.#options.spec.dev && this.#options.clock.now() - this.#devCheckedAt >= hourMs
+    if (isDevDue || (await signatureOf(this.#options.spec)) !== this.#signature) await this.refresh()
+  }
+
+  async #read(): Promise<void> {
+    const { spec, clock } = this.#options
+    const signature = await signatureOf(spec)
+    const read = await Promise.all(spec.certificates.map((_, index) => readCertificate(spec, index)))
+    const next = [...this.#certificates]
+    for (const [index, result] of read.entries()) next[index] = this.#better(index, next[index], result)
+    if (spec.dev) next[next.length - 1] = await this.#renewedDev(next[next.length - 1])
+    // While a pair is refused the signature stays unknown, so that every look tries it again.
+    this.#signature = this.#warned.every((warning) => warning === undefined) ? signature : ''
+    if (this.#isClosed || next.every((certificate, index) => certificate === this.#certificates[index])) return
+    this.#certificates = next
+    for (const certificate of next) this.#warnOfExpiry(certificate)
+    this.#options.log.info('certificates replaced', {
+      certificates: next.map(({ source, expiresAt }) => ({ source, expires: new Date(expiresAt).toISOString() })),
+      at: clock.now(),
+    })
+    this.#options.changed(this.material)
+  }
+
+  /** The pair to go on with: the one read if it is good, else the one that is there. */
+  #better(index: number, current: CertificateMaterial, read: CertificateMaterial | CertificateProblem): CertificateMaterial {
+    const now = this.#options.clock.now()
+    let warning: string | undefined
+    if ('message' in read) warning = `${read.file}: ${read.message}`
+    else if (read.expiresAt <= now && current.expiresAt > now) warning = `${read.source}: has expired`
+    if (warning !== undefined && warning !== this.#warned[index]) {
+      this.#options.log.warn('a changed certificate is not usable; the earlier one stays', { reason: warning })
+    }
+    this.#warned[index] = warning
+    if (warning !== undefined || 'message' in read) return current
+    return read.fingerprint === current.fingerprint && read.cert === current.cert && read.key === current.key ? current : read
+  }
+
+  async #renewedDev(current: CertificateMaterial): Promise<CertificateMaterial> {
+    const { spec, devFolder, clock, log } = this.#options
+    this.#devCheckedAt = clock.now()
+    try {
+      const dev = await ensureDevCertificate(devFolder, spec.devNames, clock)
+      return dev.cert === current.cert ? current : parseCertificate(dev.cert, dev.key, [], current.source)
+    } catch (thrown) {
+      log.warn('the development certificate could not be renewed', { reason: String(thrown) })
+      return current
+    }
+  }
+
+  #warnOfExpiry(certificate: CertificateMaterial): void {
+    const now = this.#options.clock.now()
+    if (certificate.expiresAt <= now) this.#options.log.warn('a certificate has expired', { source: certificate.source })
+    else if (certificate.validFrom > now) this.#options.log.warn('a certificate is not valid yet', { source: certificate.source })
+  }
+}
+
+async function readCertificate(spec: TlsSpec, index: number): Promise<CertificateMaterial | CertificateProblem> {
+  const { cert, key, names } = spec.certificates[index]
+  let file = cert
+  try {
+    const certText = await readFile(cert, 'utf8')
+    file = key
+    const keyText = await readFile(key, 'utf8')
+    file = cert
+    return parseCertificate(certText, keyText, names, cert)
+  } catch (thrown) {
+    return { index, file, message: messageOf(thrown) }
+  }
+}
+
+function messageOf(thrown: unknown): string {
+  const code = (thrown as NodeJS.ErrnoException).code
+  if (code === 'ENOENT') return 'the file does not exist'
+  if (code === 'EACCES') return 'the file may not be read by this user'
+  if (code === 'EISDIR') return 'this is a folder, not a file'
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+/** What changes when a file is written or replaced, also through a symbolic link. */
+async function signatureOf(spec: TlsSpec): Promise<string> {
+  const paths = spec.certificates.flatMap(({ cert, key }) => [cert, key])
+  const parts = await Promise.all(
+    paths.map((path) =>
+      stat(path, { bigint: true }).then(
+        ({ mtimeNs, size, ino }) => `${mtimeNs}.${size}.${ino}`,
+        () => 'absent',
+      ),
+    ),
+  )
+  return parts.join()
+}

@@ -1,0 +1,197 @@
+import { constants, createHash } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { createSecureContext, createServer } from 'node:tls'
+import type { SecureContext, SecureContextOptions, TLSSocket } from 'node:tls'
+import type { Count, Meter } from '../../core/meter.ts'
+import { ServerNames, hostOf } from './server-names.ts'
+import type { TlsMaterial } from './tls-spec.ts'
+
+// AEAD with forward secrecy only; 128-bit AES first, since it is the cheapest on every server of today.
+const ciphers = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':')
+
+/** Why a handshake failed; the values of the metric's label `reason`. */
+export const handshakeFailures = ['timeout', 'left', 'not-tls', 'no-agreement', 'other'] as const
+export type HandshakeFailure = (typeof handshakeFailures)[number]
+
+export interface TlsTerminatorOptions {
+  /** The listener's name; connections of one listener resume on every worker and node that shares the ticket keys. */
+  readonly listener: string
+  readonly material: TlsMaterial
+  /** 48 bytes that main distributes and rotates; see `createTicketKeys`. */
+  readonly ticketKeys: Uint8Array
+  /** From the accepted connection to the end of the handshake. */
+  readonly handshakeMs: number
+  readonly meter: Meter
+  /** Takes a handshaken socket over; its errors and its end are the taker's business from here. */
+  secured(socket: TLSSocket): void
+}
+
+/** Turns accepted connections into handshaken ones. A failed handshake is counted and never an error of ours. */
+export interface TlsTerminator {
+  /** Takes a connection over, before any byte of it was read. */
+  accept(socket: Socket): void
+  /** New handshakes get these certificates; open connections keep theirs. Throws, changing nothing, when one is unusable. */
+  update(material: TlsMaterial): void
+  /** Tickets are made and read with these from now on; what was made with earlier ones means a full handshake. */
+  setTicketKeys(keys: Uint8Array): void
+  /**
+   * Whether a request for `authority` belongs on a connection whose handshake asked for `serverName`. False only when
+   * another certificate of this listener is the one for that host: then 421 (RFC 9110 §15.5.20).
+   */
+  serves(serverName: string | undefined, authority: string): boolean
+  /** Handshakes under way. */
+  readonly pending: number
+  /** Ends what still becomes handshaken; connections already handed over are not touched. */
+  close(): void
+}
+
+/** See `TlsTerminator`. Throws when a certificate of the material is unusable. */
+export function createTlsTerminator(options: TlsTerminatorOptions): TlsTerminator {
+  return new Terminator(options)
+}
+
+interface Chosen {
+  readonly names: ServerNames
+  readonly contexts: readonly SecureContext[]
+}
+
+class Terminator implements TlsTerminator {
+  readonly #server: ReturnType<typeof createServer>
+  readonly #sessionIdContext: string
+  readonly #failures: Readonly<Record<HandshakeFailure, Count>>
+  #pending = 0
+  #isClosed = false
+  #ticketKeys: Buffer
+  #chosen: Chosen
+
+  constructor(options: TlsTerminatorOptions) {
+    const { listener, meter, material } = options
+    const help = 'TLS handshakes'
+    const full = meter.counter('velum_tls_handshakes_total', help, { listener, resumed: 'no' })
+    const resumed = meter.counter('velum_tls_handshakes_total', help, { listener, resumed: 'yes' })
+    this.#failures = failureCounts(meter, listener)
+    // The same on all threads and nodes; Node's own default would differ with the command line.
+    this.#sessionIdContext = createHash('sha256').update(`velum ${listener}`).digest('hex').slice(0, 32)
+    this.#ticketKeys = Buffer.from(options.ticketKeys)
+    this.#chosen = chosenOf(material)
+    // Never listens: connections are accepted elsewhere, where rates and the PROXY protocol come before TLS costs anything.
+    this.#server = createServer({
+      ...contextOptions(material, 0),
+      ticketKeys: this.#ticketKeys,
+      sessionIdContext: this.#sessionIdContext,
+      handshakeTimeout: options.handshakeMs,
+      ALPNProtocols: ['http/1.1'],
+      SNICallback: (name, found) => found(null, this.#contextFor(name)),
+    })
+    this.#server.on('secureConnection', (socket) => {
+      this.#pending--
+      ;(socket.isSessionReused() ? resumed : full).add()
+      if (this.#isClosed) socket.destroy()
+      else options.secured(socket)
+    })
+    this.#server.on('tlsClientError', (error, socket) => {
+      this.#pending--
+      this.#failures[failureOf(error)].add()
+      socket.destroy()
+    })
+  }
+
+  get pending(): number {
+    return this.#pending
+  }
+
+  accept(socket: Socket): void {
+    if (socket.destroyed) return
+    this.#pending++
+    this.#server.emit('connection', socket)
+  }
+
+  update(material: TlsMaterial): void {
+    const chosen = chosenOf(material)
+    this.#server.setSecureContext({
+      ...contextOptions(material, 0),
+      ticketKeys: this.#ticketKeys,
+      sessionIdContext: this.#sessionIdContext,
+    })
+    this.#chosen = chosen
+  }
+
+  setTicketKeys(keys: Uint8Array): void {
+    this.#ticketKeys = Buffer.from(keys)
+    this.#server.setTicketKeys(this.#ticketKeys)
+  }
+
+  serves(serverName: string | undefined, authority: string): boolean {
+    const { names, contexts } = this.#chosen
+    // Without SNI nothing was named, so nothing is contradicted.
+    if (serverName === undefined || contexts.length === 1) return true
+    // The usual case: the same name, with or without a port.
+    if (authority.startsWith(serverName)) {
+      if (authority.length === serverName.length || authority.charCodeAt(serverName.length) === 58) return true
+    }
+    const host = hostOf(authority)
+    const onThis = Math.max(0, names.find(serverName.toLowerCase()))
+    return onThis === Math.max(0, names.find(host)) || names.covers(onThis, host)
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  #contextFor(name: string): SecureContext | undefined {
+    const { names, contexts } = this.#chosen
+    const index = names.find(name.toLowerCase())
+    return index === -1 ? undefined : contexts[index]
+  }
+}
+
+function chosenOf(material: TlsMaterial): Chosen {
+  return {
+    names: new ServerNames(material.certificates.map((certificate) => certificate.names)),
+    contexts: material.certificates.map((_, index) => createSecureContext(contextOptions(material, index))),
+  }
+}
+
+function contextOptions(material: TlsMaterial, index: number): SecureContextOptions {
+  const { cert, key } = material.certificates[index]
+  return {
+    cert,
+    key,
+    ciphers,
+    minVersion: material.minVersion,
+    honorCipherOrder: true,
+    // Renegotiation is a way to make a server work for nothing; a phone without AES hardware gets ChaCha20 first.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
+  }
+}
+
+function failureCounts(meter: Meter, listener: string): Readonly<Record<HandshakeFailure, Count>> {
+  const counts = {} as Record<HandshakeFailure, Count>
+  for (const reason of handshakeFailures) {
+    counts[reason] = meter.counter('velum_tls_handshake_failures_total', 'TLS handshakes that failed', { listener, reason })
+  }
+  return counts
+}
+
+const agreementErrors = /NO_SHARED|UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|NO_APPLICATION_PROTOCOL|NO_SUITABLE|UNKNOWN_PROTOCOL/
+
+/** The kind of a handshake's failure; a client's alert after the certificate (it does not trust us) is `other`. */
+export function failureOf(error: Error): HandshakeFailure {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'timeout'
+  if (code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED') return 'left'
+  if (code === 'ERR_SSL_HTTP_REQUEST' || code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
+    return 'not-tls'
+  }
+  return agreementErrors.test(code) ? 'no-agreement' : 'other'
+}
