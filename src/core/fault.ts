@@ -7,6 +7,9 @@ export type FaultCode =
   | 'head-too-large'
   | 'target-too-long'
   | 'body-too-large'
+  | 'expectation-failed' // an Expect that is not 100-continue
+  | 'method-not-supported' // CONNECT, for one
+  | 'version-not-supported'
   | 'head-timeout'
   | 'body-timeout' // the client sent its body too slowly
   | 'misdirected' // TLS name and Host disagree about whom is asked
