@@ -144,7 +144,7 @@ function newSerial(): string {
 async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   const der = await webcrypto.subtle.exportKey('pkcs8', key)
   const exported = createPrivateKey({ key: Buffer.from(der), type: 'pkcs8', format: 'der' })
-  return exported.export({ type: 'pkcs8', format: 'pem' }).toString()
+  return exported.export({ type: 'pkcs8', format: 'pem' })
 }
 
 function pairOf(cert: string, key: string): Pair {

@@ -1,0 +1,311 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { connect as connectTcp, createServer } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { connect } from 'node:tls'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import { systemClock } from '../../core/clock.ts'
+import type { Labels, Meter } from '../../core/meter.ts'
+import { parseCertificate } from './certificate.ts'
+import { ensureDevCertificate } from './dev-certificate.ts'
+import { createTlsTerminator } from './terminator.ts'
+import type { TlsTerminator } from './terminator.ts'
+import type { CertificateMaterial, TlsMaterial } from './tls-spec.ts'
+
+/** Counts by reason or kind, so that tests can see what was counted. */
+class CountingMeter implements Meter {
+  readonly counts = new Map<string, number>()
+  #waiting: (() => void)[] = []
+
+  counter(_name: string, _help: string, labels: Labels = {}) {
+    const key = labels['reason'] ?? `resumed ${labels['resumed']}`
+    return {
+      add: (n = 1) => {
+        this.counts.set(key, (this.counts.get(key) ?? 0) + n)
+        for (const run of this.#waiting.splice(0)) run()
+      },
+    }
+  }
+  gauge() {
+    return { add() {} }
+  }
+  histogram() {
+    return { observe() {} }
+  }
+  async until(key: string, count: number): Promise<void> {
+    while ((this.counts.get(key) ?? 0) < count) await new Promise<void>((run) => this.#waiting.push(run))
+  }
+}
+
+interface Running {
+  readonly terminator: TlsTerminator
+  readonly meter: CountingMeter
+  readonly port: number
+  readonly server: Server
+  readonly accepted: Socket[]
+}
+
+let folder: string
+let authorities: string[]
+let first: CertificateMaterial
+let second: CertificateMaterial
+let running: Running[]
+let clients: (Socket | TLSSocket)[]
+
+async function mint(name: string, names: string[]): Promise<CertificateMaterial> {
+  const dev = await ensureDevCertificate(join(folder, name), names, systemClock)
+  authorities.push(await readFile(dev.authorityPath, 'utf8'))
+  return parseCertificate(dev.cert, dev.key, names, name)
+}
+
+async function start(material: TlsMaterial, ticketKeys: Uint8Array = Buffer.alloc(48, 7), handshakeMs = 10_000): Promise<Running> {
+  const meter = new CountingMeter()
+  const accepted: Socket[] = []
+  const terminator = createTlsTerminator({
+    listener: 'api',
+    material,
+    ticketKeys,
+    handshakeMs,
+    meter,
+    secured: (socket) => {
+      socket.on('error', () => undefined)
+      socket.on('data', (bytes) => socket.write(bytes))
+    },
+  })
+  const server = createServer((socket) => {
+    accepted.push(socket)
+    terminator.accept(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const started = { terminator, meter, port: (server.address() as AddressInfo).port, server, accepted }
+  running.push(started)
+  return started
+}
+
+/** A client that trusts our authorities and checks the name it asked for. */
+async function dial(port: number, servername: string | undefined, more: ConnectionOptions = {}): Promise<TLSSocket> {
+  const socket = connect({
+    port,
+    host: '127.0.0.1',
+    ca: authorities,
+    ...(servername === undefined ? { checkServerIdentity: () => undefined } : { servername }),
+    ...more,
+  })
+  clients.push(socket)
+  await once(socket, 'secureConnect')
+  return socket
+}
+
+const fingerprintOf = (socket: TLSSocket): string => socket.getPeerCertificate().fingerprint256.replaceAll(':', '').toLowerCase()
+
+async function echo(socket: TLSSocket, text: string): Promise<string> {
+  socket.write(text)
+  const [bytes] = (await once(socket, 'data')) as [Buffer]
+  return bytes.toString()
+}
+
+async function sessionFrom(port: number, name: string, options: ConnectionOptions = {}): Promise<Buffer> {
+  const socket = connect({ port, host: '127.0.0.1', ca: authorities, servername: name, ...options })
+  clients.push(socket)
+  const [session] = (await once(socket, 'session')) as [Buffer]
+  return session
+}
+
+const serves = (server: Running, name: string | undefined, authority: string): boolean => server.terminator.serves(name, authority)
+
+const of = (...certificates: CertificateMaterial[]): TlsMaterial => ({ minVersion: 'TLSv1.2', certificates })
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'velum-tls-'))
+  authorities = []
+  first = await mint('first', ['a.test', '*.a.test'])
+  second = await mint('second', ['b.test'])
+})
+after(() => rm(folder, { recursive: true }))
+beforeEach(() => {
+  running = []
+  clients = []
+})
+afterEach(async () => {
+  for (const client of clients) client.destroy()
+  for (const { server, accepted } of running) {
+    for (const socket of accepted) socket.destroy()
+    server.close()
+    await once(server, 'close')
+  }
+})
+
+describe('a TLS terminator', () => {
+  it('chooses the certificate by the name asked for', async () => {
+    const { port } = await start(of(first, second))
+    assert.equal(fingerprintOf(await dial(port, 'a.test')), first.fingerprint)
+    assert.equal(fingerprintOf(await dial(port, 'x.a.test')), first.fingerprint)
+    assert.equal(fingerprintOf(await dial(port, 'b.test')), second.fingerprint)
+    assert.equal(fingerprintOf(await dial(port, 'B.TEST')), second.fingerprint)
+  })
+
+  it('gives the default to a client that names nobody, or a stranger', async () => {
+    const { port } = await start(of(first, second))
+    assert.equal(fingerprintOf(await dial(port, undefined)), first.fingerprint)
+    const stranger = await dial(port, 'stranger.test', { checkServerIdentity: () => undefined })
+    assert.equal(fingerprintOf(stranger), first.fingerprint)
+  })
+
+  it('speaks TLS 1.3, and 1.2 with forward secrecy and AEAD only', async () => {
+    const { port } = await start(of(first))
+    assert.equal((await dial(port, 'a.test')).getProtocol(), 'TLSv1.3')
+    const older = await dial(port, 'a.test', { maxVersion: 'TLSv1.2' })
+    assert.equal(older.getProtocol(), 'TLSv1.2')
+    assert.match(older.getCipher().name, /^ECDHE-ECDSA-(AES|CHACHA).*(GCM|POLY1305)/)
+  })
+
+  it('refuses and counts clients that know only weak suites or old versions', async () => {
+    const { port, meter } = await start(of(first))
+    const weak: ConnectionOptions[] = [
+      { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA:AES128-GCM-SHA256' },
+      { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' },
+    ]
+    for (const options of weak) await assert.rejects(dial(port, 'a.test', options), /alert|protocol|handshake/i)
+    await meter.until('no-agreement', 2)
+    const strict = await start({ ...of(first), minVersion: 'TLSv1.3' })
+    await assert.rejects(dial(strict.port, 'a.test', { maxVersion: 'TLSv1.2' }))
+  })
+
+  it('agrees on http/1.1 by ALPN and refuses a client that wants only something else', async () => {
+    const { port, meter } = await start(of(first))
+    assert.equal((await dial(port, 'a.test', { ALPNProtocols: ['h3', 'http/1.1'] })).alpnProtocol, 'http/1.1')
+    assert.equal((await dial(port, 'a.test')).alpnProtocol, false)
+    await assert.rejects(dial(port, 'a.test', { ALPNProtocols: ['smtp'] }))
+    await meter.until('no-agreement', 1)
+  })
+
+  it('gives new certificates to new handshakes and leaves open connections alone', async () => {
+    const { port, terminator } = await start(of(first))
+    const open = await dial(port, 'a.test')
+    const newer = await mint('newer', ['a.test'])
+    terminator.update(of(newer, second))
+    assert.equal(fingerprintOf(await dial(port, 'a.test')), newer.fingerprint)
+    assert.equal(fingerprintOf(await dial(port, 'b.test')), second.fingerprint)
+    assert.equal(fingerprintOf(await dial(port, undefined)), newer.fingerprint)
+    assert.equal(await echo(open, 'still here'), 'still here')
+    assert.equal(fingerprintOf(open), first.fingerprint)
+  })
+
+  it('keeps what it has when an update is unusable', async () => {
+    const { port, terminator } = await start(of(first))
+    assert.throws(() => terminator.update(of({ ...first, key: second.key })))
+    assert.throws(() => terminator.update(of(second, { ...first, cert: 'nonsense' })))
+    assert.equal(fingerprintOf(await dial(port, 'a.test')), first.fingerprint)
+    assert.equal(fingerprintOf(await dial(port, 'b.test', { checkServerIdentity: () => undefined })), first.fingerprint)
+  })
+
+  it('counts what breaks a handshake and serves on', async () => {
+    const { port, meter, terminator } = await start(of(first))
+    const plain = connectTcp(port, '127.0.0.1')
+    clients.push(plain)
+    plain.on('error', () => undefined)
+    plain.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+    await meter.until('not-tls', 1)
+    const gone = connectTcp(port, '127.0.0.1')
+    await once(gone, 'connect')
+    gone.resetAndDestroy()
+    await meter.until('left', 1)
+    await assert.rejects(dial(port, 'a.test', { ca: [] }), /self-signed|unable to/)
+    const socket = await dial(port, 'a.test')
+    assert.equal(await echo(socket, 'fine'), 'fine')
+    assert.equal(terminator.pending, 0)
+  })
+
+  it('closes a connection that does not finish its handshake in time', async () => {
+    const { port, meter, terminator } = await start(of(first), Buffer.alloc(48), 30)
+    const idle = connectTcp(port, '127.0.0.1')
+    clients.push(idle)
+    idle.on('error', () => undefined)
+    await once(idle, 'close')
+    await meter.until('timeout', 1)
+    assert.equal(terminator.pending, 0)
+  })
+
+  it('hands nothing over once it is closed', async () => {
+    const { port, terminator } = await start(of(first))
+    terminator.close()
+    const socket = await dial(port, 'a.test')
+    socket.on('error', () => undefined)
+    await once(socket.resume(), 'close')
+  })
+})
+
+describe('session tickets', () => {
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    it(`of one server are good at another that has its keys (${maxVersion})`, async () => {
+      const keys = Buffer.alloc(48, 42)
+      const one = await start(of(second, first), keys)
+      const other = await start(of(second, first), keys)
+      const session = await sessionFrom(one.port, 'a.test', { maxVersion })
+      const resumed = await dial(other.port, 'a.test', { maxVersion, session })
+      assert.ok(resumed.isSessionReused())
+      await other.meter.until('resumed yes', 1)
+    })
+
+    it(`survive a change of certificates and end with their keys (${maxVersion})`, async () => {
+      const { port, terminator } = await start(of(first), Buffer.alloc(48, 1))
+      const session = await sessionFrom(port, 'a.test', { maxVersion })
+      terminator.update(of(first, second))
+      assert.ok((await dial(port, 'a.test', { maxVersion, session })).isSessionReused())
+      terminator.setTicketKeys(Buffer.alloc(48, 2))
+      assert.ok(!(await dial(port, 'a.test', { maxVersion, session })).isSessionReused())
+      terminator.update(of(first, second))
+      const newer = await sessionFrom(port, 'a.test', { maxVersion })
+      assert.ok((await dial(port, 'a.test', { maxVersion, session: newer })).isSessionReused())
+    })
+  }
+
+  it('of a server with other keys mean a full handshake', async () => {
+    const one = await start(of(first), Buffer.alloc(48, 1))
+    const other = await start(of(first), Buffer.alloc(48, 2))
+    const session = await sessionFrom(one.port, 'a.test')
+    assert.ok(!(await dial(other.port, 'a.test', { session })).isSessionReused())
+  })
+})
+
+describe('a request on a TLS connection', () => {
+  it('is misdirected when another certificate is the one for its host', async () => {
+    const server = await start(of(first, second))
+    assert.ok(serves(server, 'a.test', 'a.test'))
+    assert.ok(serves(server, 'a.test', 'a.test:8443'))
+    assert.ok(serves(server, 'A.test', 'a.test:8443'))
+    assert.ok(serves(server, 'a.test', 'x.a.test'))
+    assert.ok(!serves(server, 'a.test', 'b.test'))
+    assert.ok(!serves(server, 'b.test', 'a.test:8443'))
+    assert.ok(!serves(server, 'b.test', 'x.a.test.'))
+  })
+
+  it('is not when its host has the same certificate, be it as the default', async () => {
+    const server = await start(of(first, second))
+    assert.ok(serves(server, 'a.test', 'stranger.test'))
+    assert.ok(serves(server, 'stranger.test', 'a.test'))
+    assert.ok(!serves(server, 'stranger.test', 'b.test'))
+    assert.ok(!serves(server, 'b.test', 'stranger.test'))
+  })
+
+  it('is not when the connection asked for no name, or there is but one certificate', async () => {
+    const two = await start(of(first, second))
+    assert.ok(serves(two, undefined, 'b.test'))
+    const one = await start(of(first))
+    assert.ok(serves(one, 'a.test', 'b.test'))
+  })
+
+  it('is not when a client reuses a connection whose certificate is good for the host as well', async () => {
+    const both = await mint('both', ['a.test', 'c.test'])
+    const server = await start(of(both, { ...second, names: ['c.test'] }))
+    assert.ok(serves(server, 'a.test', 'c.test'))
+    const other = await start(of({ ...second, names: ['c.test'] }, both))
+    assert.ok(serves(other, 'a.test', 'c.test'))
+    assert.ok(!serves(other, 'c.test', 'a.test'))
+  })
+})
