@@ -90,7 +90,7 @@ function parseSegment(text: string, position: number, isLast: boolean): PatternS
 export function normalLiteral(text: string, position: number): string {
   if (text === '') return ''
   if (text === '.' || text === '..') {
-    throw new PatternError('dot segments never reach a route', position, 'write the path that they lead to')
+    throw new PatternError('a path here has no dot segments', position, 'write the path that they lead to')
   }
   if (text.includes('?') || text.includes('#')) {
     throw new PatternError('a path pattern has no query and no fragment', position, 'match a query with `query: { name: value }`')
