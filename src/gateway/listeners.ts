@@ -1,0 +1,95 @@
+import type { Exchange } from '../core/exchange.ts'
+import { addressOf, Front, Listener } from './listener.ts'
+import type { ListenerEnv } from './listener.ts'
+import type { GenerationOrder } from './messages.ts'
+import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
+
+/** A change of listeners that has been prepared: all that can fail has been done. */
+export interface PreparedListeners {
+  commit(): void
+  discard(): void
+}
+
+/** The open ports of a worker, by address, over all Generations. */
+export class Listeners {
+  readonly #env: ListenerEnv
+  readonly #open = new Map<string, Listener>()
+  /** Ports that were taken out of the configuration and still have connections. */
+  readonly #closing = new Set<Listener>()
+  readonly #byName = new Map<string, Front>()
+  /** The latest that main said; they may change while an order is being prepared. */
+  #ticketKeys: Uint8Array | undefined
+
+  constructor(env: ListenerEnv) {
+    this.#env = env
+  }
+
+  /** Opens what is new and builds what is changed. Rejects, having undone everything, when something fails. */
+  async prepare(order: GenerationOrder): Promise<PreparedListeners> {
+    this.#ticketKeys = order.ticketKeys
+    const opened: Listener[] = []
+    const planned: { listener: Listener; front: Front }[] = []
+    const discard = (): void => {
+      for (const listener of opened) listener.close()
+    }
+    try {
+      for (const model of order.model.listeners) {
+        let listener = this.#open.get(addressOf(model))
+        if (listener === undefined) opened.push((listener = await Listener.open(model, this.#env)))
+        const front = new Front(model, order.tls[model.name], order.ticketKeys, this.#env, listener.front)
+        planned.push({ listener, front })
+      }
+    } catch (thrown) {
+      discard()
+      throw thrown
+    }
+    return { commit: () => this.#commit(planned), discard }
+  }
+
+  /** New handshakes of a listener get these certificates; `false` when there is no such listener. Throws on bad ones. */
+  updateCertificates(listener: string, material: TlsMaterial): boolean {
+    const terminator = this.#byName.get(listener)?.terminator
+    terminator?.update(material)
+    return terminator !== undefined
+  }
+
+  setTicketKeys(keys: Uint8Array): void {
+    this.#ticketKeys = keys
+    for (const front of this.#byName.values()) front.terminator?.setTicketKeys(keys)
+  }
+
+  /** See `Front.isMisdirected`. */
+  isMisdirected(x: Exchange): boolean {
+    return this.#byName.get(x.connection.listener)?.isMisdirected(x) ?? false
+  }
+
+  /** Stops accepting and tells every connection to end; resolves when none is left. */
+  async drain(): Promise<void> {
+    await Promise.all([...this.#open.values(), ...this.#closing].map((listener) => listener.drain()))
+  }
+
+  close(): void {
+    for (const listener of [...this.#open.values(), ...this.#closing]) listener.close()
+    this.#open.clear()
+  }
+
+  #commit(planned: readonly { listener: Listener; front: Front }[]): void {
+    const before = new Map(this.#open)
+    this.#open.clear()
+    this.#byName.clear()
+    for (const { listener, front } of planned) {
+      before.delete(listener.address)
+      this.#open.set(listener.address, listener)
+      this.#byName.set(front.model.name, front)
+      listener.adopt(front)
+    }
+    if (this.#ticketKeys !== undefined) this.setTicketKeys(this.#ticketKeys)
+    for (const removed of before.values()) void this.#closeGently(removed)
+  }
+
+  async #closeGently(listener: Listener): Promise<void> {
+    this.#closing.add(listener)
+    await listener.drain()
+    this.#closing.delete(listener)
+  }
+}

@@ -1,0 +1,126 @@
+import type { EventLoopUtilization } from 'node:perf_hooks'
+import { Worker } from 'node:worker_threads'
+import { portTo } from './messages.ts'
+import type { Port, ToMain, ToWorker, WorkerBirth, GenerationOrder } from './messages.ts'
+import type { RouteRow } from './route-rows.ts'
+
+/**
+ * Where a worker is in its life: it has not served yet; it serves; it serves although something broke in it; it was
+ * told to end; it has ended.
+ */
+export type WorkerState = 'starting' | 'serving' | 'faulty' | 'draining' | 'dead'
+
+/** What a handle tells its supervisor. */
+export interface WorkerEvents {
+  /** A message that is not about preparing, committing or draining. */
+  said(handle: WorkerHandle, message: ToMain): void
+  /** The thread is gone, for whatever reason; said exactly once. */
+  ended(handle: WorkerHandle, why: string): void
+}
+
+interface Waiting {
+  readonly id: number
+  readonly until: 'prepared' | 'committed' | 'drained'
+  resolve(routes: readonly RouteRow[] | undefined): void
+  reject(why: Error): void
+}
+
+/** Main's end of one worker thread. */
+export class WorkerHandle implements Port<ToWorker> {
+  readonly number: number
+  readonly row: Float64Array
+  state: WorkerState = 'starting'
+  /** The heartbeat when it was last looked at, and how often in a row it had not moved. */
+  lastBeat = 0
+  missedBeats = 0
+  /** Whether its supervisor has given it up and looks for a successor. */
+  isLost = false
+  hasServed = false
+  readonly #thread: Worker
+  readonly #port: Port<ToWorker>
+  readonly #events: WorkerEvents
+  #waiting: Waiting[] = []
+  #why: string | undefined
+  #utilizationBefore: EventLoopUtilization | undefined
+
+  constructor(entry: URL, birth: WorkerBirth, row: Float64Array, events: WorkerEvents) {
+    this.number = birth.worker
+    this.row = row
+    this.#events = events
+    this.#thread = new Worker(entry, { workerData: birth, name: `velum worker ${birth.worker}` })
+    this.#port = portTo(this.#thread)
+    this.#thread.on('message', (message: ToMain) => this.#receive(message))
+    this.#thread.on('error', (error) => {
+      this.#why ??= error instanceof Error ? error.message : String(error)
+    })
+    this.#thread.on('exit', (code) => this.#ended(code))
+  }
+
+  post(message: ToWorker): void {
+    if (this.state !== 'dead') this.#port.post(message)
+  }
+
+  /** Rejects with the worker's words when it cannot serve this. Resolves with the route table when `describe`. */
+  prepare(id: number, order: GenerationOrder, describe: boolean): Promise<readonly RouteRow[] | undefined> {
+    return this.#ask({ kind: 'prepare', id, order, describe }, id, 'prepared')
+  }
+
+  async commit(id: number): Promise<void> {
+    await this.#ask({ kind: 'commit', id }, id, 'committed')
+  }
+
+  discard(id: number): void {
+    this.post({ kind: 'discard', id })
+  }
+
+  /** Accepts no more; resolves when its last connection is done. Rejects when it dies before. */
+  async drain(): Promise<void> {
+    this.state = 'draining'
+    await this.#ask({ kind: 'drain' }, 0, 'drained')
+  }
+
+  /** Ends the thread now, whatever it does. Resolves when it is gone. */
+  async terminate(why: string): Promise<void> {
+    this.#why ??= why
+    await this.#thread.terminate()
+  }
+
+  /** The share of time its event loop was busy since the last call, 0 to 1. */
+  utilization(): number {
+    const { performance } = this.#thread
+    const now = performance.eventLoopUtilization()
+    const since = this.#utilizationBefore === undefined ? now : performance.eventLoopUtilization(now, this.#utilizationBefore)
+    this.#utilizationBefore = now
+    return since.utilization
+  }
+
+  #ask(message: ToWorker, id: number, until: Waiting['until']): Promise<readonly RouteRow[] | undefined> {
+    if (this.state === 'dead') return Promise.reject(new Error(`worker ${this.number} is gone`))
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ id, until, resolve, reject })
+      this.#port.post(message)
+    })
+  }
+
+  #receive(message: ToMain): void {
+    if (message.kind === 'prepared') this.#settle(message.id, 'prepared', (w) => w.resolve(message.routes))
+    else if (message.kind === 'failed') this.#settle(message.id, 'prepared', (w) => w.reject(new Error(message.message)))
+    else if (message.kind === 'committed') this.#settle(message.id, 'committed', (w) => w.resolve(undefined))
+    else if (message.kind === 'drained') this.#settle(0, 'drained', (w) => w.resolve(undefined))
+    else this.#events.said(this, message)
+  }
+
+  #settle(id: number, until: Waiting['until'], settle: (waiting: Waiting) => void): void {
+    const waiting = this.#waiting.find((w) => w.id === id && w.until === until)
+    if (waiting === undefined) return
+    this.#waiting = this.#waiting.filter((w) => w !== waiting)
+    settle(waiting)
+  }
+
+  #ended(code: number): void {
+    const why = this.#why ?? `the thread ended with code ${code}`
+    this.state = 'dead'
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(new Error(`worker ${this.number} died: ${why}`))
+    this.#events.ended(this, why)
+  }
+}

@@ -1,0 +1,179 @@
+import type { GatewayModel, ListenerModel } from '../config/model.ts'
+import type { BuildEnv } from '../core/build-env.ts'
+import { systemClock } from '../core/clock.ts'
+import type { Exchange } from '../core/exchange.ts'
+import type { MaybePromise } from '../core/handler.ts'
+import type { Hold } from '../core/lasting.ts'
+import { Lasting } from '../core/lasting.ts'
+import { Sweeper } from '../core/sweeper.ts'
+import type { ServerWire, ServerWireOptions } from '../wire/server-wire.ts'
+import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
+import { createAccessLog, LineSender, noAccessLog } from './access-log.ts'
+import type { Generation } from './generation.ts'
+import { CurrentGeneration } from './generation.ts'
+import { cloneError, WorkerLink } from './link.ts'
+import { Listeners } from './listeners.ts'
+import type { PreparedListeners } from './listeners.ts'
+import { toldTopics } from './messages.ts'
+import type { GenerationOrder, Port, ToMain, ToWorker, WorkerBirth } from './messages.ts'
+import { beat, metricsRow, RowMeter } from './meter-row.ts'
+import type { AccessLog } from './observe.ts'
+import { routeRows } from './route-rows.ts'
+import { WorkerLog } from './worker-log.ts'
+
+/** What a Generation is compiled with. */
+export interface GenerationEnv extends BuildEnv {
+  readonly accessLog: AccessLog
+  /** Whether the TLS handshake asked for another host than this exchange does: 421 before anything else. */
+  readonly isMisdirected: (x: Exchange) => boolean
+}
+
+/** Compiles a configuration, doing everything that can fail. Throws (or rejects) with a message for the operator. */
+export type CompileGeneration = (model: GatewayModel, env: GenerationEnv) => MaybePromise<Generation>
+
+/** The parts that a worker is put together from. */
+export interface WorkerParts {
+  readonly compile: CompileGeneration
+  readonly createWire: (kind: ListenerModel['wire'], options: ServerWireOptions) => ServerWire
+}
+
+interface Prepared {
+  readonly id: number
+  readonly generation: Generation
+  readonly listeners: PreparedListeners
+}
+
+/**
+ * The data path of one thread. It does what main says (prepare, commit, discard, drain) and shows that its event loop
+ * turns; `main.receive` takes each message of main's.
+ */
+export class GatewayWorker {
+  readonly #port: Port<ToMain>
+  readonly #birth: WorkerBirth
+  readonly #parts: WorkerParts
+  readonly #link: WorkerLink
+  readonly #lines: LineSender
+  readonly #listeners: Listeners
+  readonly #current = new CurrentGeneration()
+  readonly #lasting = new Lasting()
+  readonly #env: Omit<GenerationEnv, 'hold' | 'accessLog'>
+  readonly #beats: NodeJS.Timeout
+  #prepared: Prepared | undefined
+  /** The latest order that main no longer wants, in case it was still being prepared. */
+  #discardedId = 0
+
+  constructor(port: Port<ToMain>, birth: WorkerBirth, parts: WorkerParts) {
+    const clock = systemClock
+    const { worker, workers, shared } = birth
+    const row = metricsRow(shared.metrics, worker)
+    const log = new WorkerLog(port, clock, worker)
+    const meter = new RowMeter(
+      row,
+      (entries) => port.post({ kind: 'series', entries }),
+      () => log.error('there is no room for further metrics: new series are not counted'),
+    )
+    const sweeper = new Sweeper(clock)
+    this.#port = port
+    this.#birth = birth
+    this.#parts = parts
+    this.#link = new WorkerLink(port)
+    this.#lines = new LineSender({ port, clock, meter })
+    this.#listeners = new Listeners({
+      clock,
+      sweeper,
+      meter,
+      log,
+      reusePort: birth.reusePort,
+      sharers: birth.sharers,
+      served: (listener) => this.#current.served(listener),
+      createWire: parts.createWire,
+    })
+    const isMisdirected = (x: Exchange): boolean => this.#listeners.isMisdirected(x)
+    this.#env = { clock, sweeper, log, meter, link: this.#link, shared, worker, workers, isMisdirected }
+    this.#link.hear(toldTopics.ticketKeys, (keys) => this.#listeners.setTicketKeys(keys as Uint8Array))
+    this.#link.hear(toldTopics.certificates, (message) => {
+      const { listener, material } = message as { listener: string; material: TlsMaterial }
+      try {
+        this.#listeners.updateCertificates(listener, material)
+      } catch (error) {
+        log.error('new certificates are unusable; the ones before stay', { listener, error })
+      }
+    })
+    beat(row)
+    this.#beats = setInterval(() => beat(row), birth.beatMs)
+    this.#beats.unref()
+  }
+
+  /** Takes a message of main's. */
+  receive(message: ToWorker): void {
+    if (this.#link.receive(message)) return
+    if (message.kind === 'prepare') void this.#prepare(message.id, message.order, message.describe)
+    else if (message.kind === 'commit') this.#commit(message.id)
+    else if (message.kind === 'discard') this.#discard(message.id)
+    else if (message.kind === 'logged') this.#lines.written(message.bytes)
+    else if (message.kind === 'drain') void this.#drain()
+  }
+
+  /** Something was thrown where nobody caught it: the thread's state is in doubt, so main replaces it with care. */
+  faulty(thrown: unknown): void {
+    const stack = thrown instanceof Error ? thrown.stack : undefined
+    this.#port.post({ kind: 'faulty', message: cloneError(thrown).message, stack })
+  }
+
+  /** Main is gone, or this worker is to end now. */
+  close(): void {
+    clearInterval(this.#beats)
+    this.#listeners.close()
+    this.#link.close()
+    this.#env.sweeper.close()
+  }
+
+  async #prepare(id: number, order: GenerationOrder, describe: boolean): Promise<void> {
+    const hold = this.#lasting.hold()
+    try {
+      const generation = await this.#compile(order.model, hold)
+      let listeners: PreparedListeners
+      try {
+        listeners = await this.#listeners.prepare(order)
+      } catch (thrown) {
+        generation.close()
+        throw thrown
+      }
+      this.#prepared = { id, generation, listeners }
+      if (this.#discardedId >= id) return this.#discard(id)
+      this.#port.post({ kind: 'prepared', id, routes: describe ? routeRows(generation.routes) : undefined })
+    } catch (thrown) {
+      hold.close()
+      this.#port.post({ kind: 'failed', id, message: cloneError(thrown).message })
+    }
+  }
+
+  async #compile(model: GatewayModel, hold: Hold): Promise<Generation> {
+    const accessLog = model.log.format === 'none' ? noAccessLog : createAccessLog(this.#lines, model.hash, this.#birth.worker)
+    return this.#parts.compile(model, { ...this.#env, hold, accessLog })
+  }
+
+  #commit(id: number): void {
+    const prepared = this.#prepared
+    if (prepared?.id !== id) return
+    this.#prepared = undefined
+    this.#current.commit(prepared.generation)
+    prepared.listeners.commit()
+    this.#port.post({ kind: 'committed', id })
+  }
+
+  #discard(id: number): void {
+    this.#discardedId = id
+    const prepared = this.#prepared
+    if (prepared?.id !== id) return
+    this.#prepared = undefined
+    prepared.listeners.discard()
+    prepared.generation.close()
+  }
+
+  async #drain(): Promise<void> {
+    await this.#listeners.drain()
+    this.#lines.flush()
+    this.#port.post({ kind: 'drained' })
+  }
+}
