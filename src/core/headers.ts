@@ -165,7 +165,7 @@ export class Headers {
 
   /** Puts a ready block on: its names replace what stands, at the price of one string. */
   put(block: HeaderBlock): void {
-    if (block.ids.length === block.pairs.length && !this.#hasMade()) {
+    if (block.ids.length === block.pairs.length && !this.#mayHaveMade(block.ids)) {
       const marks = this.marks
       for (let i = 0, at = 0; i < this.lineCount; i++, at += marksPerLine) {
         const id = Math.abs(marks[at])
@@ -175,6 +175,20 @@ export class Headers {
       for (const [name] of block.pairs) this.remove(name)
     }
     ;(this.#blocks ??= []).push(block)
+  }
+
+  /** Leaves out every line, in both spellings, whose name is in the table. Lines set later stand. */
+  drop(table: DropTable): void {
+    if (this.#drop === undefined) {
+      this.#drop = table
+    } else {
+      const marks = this.marks
+      for (let i = 0, at = 0; i < this.lineCount; i++, at += marksPerLine) {
+        if (marks[at] !== 0 && table[Math.abs(marks[at])] === 1) (this.#gone ??= [])[i] = true
+      }
+    }
+    if (!this.#hasMade()) return
+    for (let id = 1; id < table.length; id++) if (table[id] === 1 && this.#mayHaveMade([id])) this.remove(headerName(id))
   }
 
   /**
@@ -303,6 +317,17 @@ export class Headers {
 
   #hasMade(): boolean {
     return this.#added !== undefined || this.#blocks !== undefined || this.#lines !== ''
+  }
+
+  /** Whether one of these names may stand in what was made here: false is certain, true is a guess. */
+  #mayHaveMade(ids: readonly number[]): boolean {
+    if (this.#added !== undefined || this.#lines !== '') return true
+    if (this.#blocks === undefined) return false
+    for (const block of this.#blocks) {
+      if (block.ids.length !== block.pairs.length) return true
+      for (const id of ids) if (block.ids.includes(id)) return true
+    }
+    return false
   }
 
   /** Visits what blocks and ready lines hold. */

@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { credentialKinds } from '../core/identity.ts'
+import { availableCredentials } from '../identity/authenticators.ts'
+import type { AvailableCredential } from '../identity/authenticators.ts'
+import { Authenticate } from './authenticate.ts'
+import { Authorise } from './authorise.ts'
+import type { PolicyKind } from './policy-kind.ts'
+
+/** A value that a claim must have, or several of which it must have one. */
+export type ClaimInput = string | number | boolean | readonly (string | number | boolean)[]
+
+/** `'public'` reads no credential at all. */
+export type AuthInput =
+  | 'public'
+  | {
+      /** Kinds of credentials that are accepted. The first one presented, in Velum's fixed order, is the one that counts. */
+      readonly any: readonly AvailableCredential[]
+      /** Lets requests without any of these credentials pass anonymously; an invalid one is still refused. */
+      readonly optional?: boolean | undefined
+      /** Scopes the caller needs, all of them. */
+      readonly scopes?: readonly string[] | undefined
+      /** Roles of which the caller needs one. */
+      readonly roles?: readonly string[] | undefined
+      /** Claims of the caller's token, every one with this value or one of these. */
+      readonly claims?: Readonly<Record<string, ClaimInput>> | undefined
+    }
+
+export interface ClaimNeed {
+  readonly name: string
+  readonly values: readonly (string | number | boolean)[]
+}
+
+export interface AuthOptions {
+  readonly mode: 'public' | 'optional' | 'required'
+  /** In the order in which a presented credential is chosen; empty only when public. */
+  readonly any: readonly AvailableCredential[]
+  readonly scopes: readonly string[]
+  readonly roles: readonly string[]
+  readonly claims: readonly ClaimNeed[]
+}
+
+const claimValue = z.union([z.string(), z.number(), z.boolean()])
+// RFC 6749 §3.3: a scope has no space, quote or backslash; one that had could never be granted.
+const scopeOption = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, { error: 'a scope is one word without quotes' })
+
+const required = z.strictObject({
+  any: z
+    .array(z.enum(availableCredentials))
+    .min(1)
+    .readonly()
+    .describe(
+      `Kinds of credentials that are accepted. The first one presented counts, in this order: ${credentialKinds.join(', ')}; if it is invalid the answer is 401, whatever else was sent.`,
+    ),
+  optional: z
+    .boolean()
+    .optional()
+    .describe('Lets requests without any of these credentials pass anonymously; an invalid one is still 401. Default: false.'),
+  scopes: z.array(scopeOption).readonly().optional().describe('Scopes the caller needs, all of them. Default: none.'),
+  roles: z.array(z.string().min(1)).readonly().optional().describe('Roles of which the caller needs one. Default: none needed.'),
+  claims: z
+    .record(z.string(), z.union([claimValue, z.array(claimValue).min(1).readonly()]))
+    .optional()
+    .describe(
+      'Claims the token must have: each with this value, or one of those listed. A claim that is a list must hold such a value.',
+    ),
+})
+
+const options: z.ZodType<AuthOptions, AuthInput> = z
+  .union([z.literal('public'), required])
+  .transform((value, context): AuthOptions => {
+    if (value === 'public') return { mode: 'public', any: [], scopes: [], roles: [], claims: [] }
+    const scopes = value.scopes ?? []
+    const roles = value.roles ?? []
+    const claims = Object.entries(value.claims ?? {}).map(([name, wanted]) => ({
+      name,
+      values: Array.isArray(wanted) ? wanted : [wanted],
+    }))
+    const isOptional = value.optional === true
+    if (isOptional && scopes.length + roles.length + claims.length > 0) {
+      const remedy = 'leave optional out: whoever needs scopes, roles or claims must say who they are'
+      context.addIssue({
+        code: 'custom',
+        path: ['optional'],
+        message: 'an anonymous caller has no scopes, roles and claims',
+        params: { remedy },
+      })
+    }
+    const any = credentialKinds.filter((kind): kind is AvailableCredential => (value.any as readonly string[]).includes(kind))
+    return { mode: isOptional ? 'optional' : 'required', any, scopes, roles, claims }
+  })
+
+/** Who may call: two policies, one that establishes who is calling and one that asks whether they may. */
+export const auth: PolicyKind<AuthOptions, AuthInput> = {
+  name: 'auth',
+  stage: 'authenticate',
+  doc: 'Who may call: `public`, or the kinds of credentials that are accepted and what a caller must hold. Without a valid credential the answer is 401, without the scopes, roles or claims it is 403.',
+  options,
+  build(needs, env) {
+    if (needs.mode === 'public') return undefined
+    const authenticators = needs.any.map((kind) => env.authenticators[kind])
+    const authenticate = new Authenticate(authenticators, needs.mode === 'optional', env)
+    const isOpen = needs.scopes.length + needs.roles.length + needs.claims.length === 0
+    return { policies: isOpen ? [authenticate] : [authenticate, new Authorise(needs, env)] }
+  },
+}

@@ -1,0 +1,148 @@
+import { z } from 'zod'
+import type { Body, Chunk, End } from '../core/body.ts'
+import { END, StreamBody } from '../core/body.ts'
+import type { Exchange } from '../core/exchange.ts'
+import { Fault } from '../core/fault.ts'
+import type { MaybePromise } from '../core/handler.ts'
+import { isPromise } from '../core/handler.ts'
+import { headerBlock } from '../core/headers.ts'
+import type { Headers } from '../core/headers.ts'
+import type { DecideMode, Policy } from '../core/policy.ts'
+import { pass, refuse } from '../core/verdict.ts'
+import type { Verdict } from '../core/verdict.ts'
+import { MediaTypes, parseMediaRange } from './media-types.ts'
+import { sizeOption } from './option-schemas.ts'
+import { mergeByKey } from './policy-kind.ts'
+import type { PolicyKind } from './policy-kind.ts'
+
+/** The largest request body of a route that says nothing else, in bytes. */
+export const defaultMaxBodyBytes = 10 * 1024 ** 2
+
+export interface BodyInput {
+  /** The largest request body: `64kb`, `10mb`, or `unlimited`. Default: `10mb`. */
+  readonly max?: string | undefined
+  /** Media types that are accepted: `application/json`, `image/*`, `application/*+json`. Default: any. */
+  readonly types?: readonly string[] | undefined
+}
+
+export interface BodyOptions {
+  /** Infinity for `unlimited`. */
+  readonly maxBytes: number
+  /** Media ranges in lower case; empty: any type. */
+  readonly types: readonly string[]
+}
+
+const rangeOption = z
+  .string()
+  .meta({ examples: ['application/json', 'image/*', 'application/*+json'] })
+  .transform((text, context) => {
+    const range = parseMediaRange(text)
+    if (range !== undefined) return range
+    const remedy = 'write a type such as application/json, image/* or application/*+json, without parameters'
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(text.slice(0, 60))} is not a media type`, params: { remedy } })
+    return z.NEVER
+  })
+
+const options: z.ZodType<BodyOptions, BodyInput> = z
+  .strictObject({
+    max: z
+      .union([z.literal('unlimited').transform(() => Infinity), sizeOption])
+      .optional()
+      .describe('The largest request body; more is answered with 413. `unlimited` exists. Default: 10mb.'),
+    types: z
+      .array(rangeOption)
+      .min(1)
+      .readonly()
+      .optional()
+      .describe('Media types of request bodies that are accepted; others are answered with 415. Default: any.'),
+  })
+  .transform(({ max, types }) => ({ maxBytes: max ?? defaultMaxBodyBytes, types: types ?? [] }))
+
+/** How large a request body may be, and of which type. */
+export const body: PolicyKind<BodyOptions, BodyInput> = {
+  name: 'body',
+  stage: 'shape',
+  doc: 'Bounds on the request body. A larger one is refused (413) before any of it is read when its length is declared, and cut off at the bound when it is not; one of another type is refused (415).',
+  options,
+  merge: (defaults, own) => mergeByKey(defaults, own) as BodyInput,
+  build({ maxBytes, types }, env) {
+    if (maxBytes === Infinity && types.length === 0) return undefined
+    return { policies: [new BodyBounds(env.source, maxBytes, types)] }
+  },
+}
+
+const fitting = pass('fitting', () => 'The request body is within its bounds.')
+const counted = pass('counted', () => 'The length of the request body is not declared; it is counted as it arrives.')
+const tooLarge = refuse(
+  'too-large',
+  { name: 'body-too-large', policy: 'body' },
+  undefined,
+  () => 'The declared length is above `max`.',
+)
+
+class BodyBounds implements Policy {
+  readonly name = 'body'
+  readonly stage = 'shape'
+  readonly source: string
+  readonly #maxBytes: number
+  readonly #types: MediaTypes | undefined
+  readonly #otherType: Verdict
+
+  constructor(source: string, maxBytes: number, types: readonly string[]) {
+    this.source = source
+    this.#maxBytes = maxBytes
+    this.#types = types.length === 0 ? undefined : new MediaTypes(types)
+    // RFC 9110 §15.5.16: a 415 may tell in Accept what would have been accepted.
+    const accept =
+      types.length === 0 ? undefined : headerBlock([['accept', types.filter((type) => !type.includes('*+')).join(', ')]])
+    const headers = accept?.pairs[0][1] === '' ? undefined : accept
+    this.#otherType = refuse('other-type', { name: 'unsupported-type', policy: 'body', headers }, undefined, () => {
+      return `The content type is none of ${types.join(', ')}.`
+    })
+  }
+
+  decide(x: Exchange, mode: DecideMode): Verdict {
+    const size = x.body.size
+    if (size === 0) return fitting
+    if (size !== undefined && size > this.#maxBytes) return tooLarge
+    if (this.#types !== undefined && !this.#types.accept(x.headers)) return this.#otherType
+    if (size !== undefined || this.#maxBytes === Infinity) return fitting
+    if (mode === 'charge') x.body = new CountedBody(x.body, this.#maxBytes)
+    return counted
+  }
+}
+
+/** A body of undeclared length that breaks off with `body-too-large` once it passes its bound. */
+class CountedBody extends StreamBody {
+  readonly #source: Body
+  readonly #maxBytes: number
+  #seenBytes = 0
+
+  constructor(source: Body, maxBytes: number) {
+    super(undefined)
+    this.#source = source
+    this.#maxBytes = maxBytes
+  }
+
+  trailers(): Headers | undefined {
+    return this.#source.trailers()
+  }
+
+  protected read(): MaybePromise<Chunk | End> {
+    const next = this.#source.pull()
+    return isPromise(next) ? next.then(this.#count) : this.#count(next)
+  }
+
+  protected stop(why: Fault): void {
+    this.#source.cancel(why)
+  }
+
+  readonly #count = (chunk: Chunk | End): Chunk | End => {
+    if (chunk === END) return END
+    this.#seenBytes += chunk.length
+    if (this.#seenBytes <= this.#maxBytes) return chunk
+    const fault = new Fault('body-too-large', `the body is larger than ${this.#maxBytes} bytes`)
+    this.#source.cancel(fault)
+    throw fault
+  }
+}

@@ -1,0 +1,198 @@
+import { z } from 'zod'
+import type { Answer } from '../core/answer.ts'
+import type { Exchange } from '../core/exchange.ts'
+import { headerId } from '../core/header-names.ts'
+import { dropTable, headerBlock } from '../core/headers.ts'
+import type { DropTable, HeaderBlock, Headers } from '../core/headers.ts'
+import type { Policy } from '../core/policy.ts'
+import { identityHeaderIds } from '../identity/protected-headers.ts'
+import { headerNameOption, headerValueOption } from './option-schemas.ts'
+import { mergeByKey } from './policy-kind.ts'
+import type { PolicyKind } from './policy-kind.ts'
+import { SecureHeaders } from './secure-headers.ts'
+
+/** Changes to the headers of a message, applied in the order remove, set, add. */
+export interface HeaderEditsInput {
+  /** Headers that get exactly this value. */
+  readonly set?: Readonly<Record<string, string>> | undefined
+  /** Header lines added to what is there. */
+  readonly add?: Readonly<Record<string, string>> | undefined
+  /** Headers that are taken out. */
+  readonly remove?: readonly string[] | undefined
+}
+
+/** `'secure'` is `{ secure: true }`. */
+export type HeadersInput =
+  | 'secure'
+  | {
+      /** What the service sees. */
+      readonly request?: HeaderEditsInput | undefined
+      /** What the client sees. */
+      readonly response?: HeaderEditsInput | undefined
+      /** Protective response headers, and no word of what software answers. Default: false. */
+      readonly secure?: boolean | undefined
+    }
+
+export interface HeaderEdits {
+  readonly set: readonly (readonly [name: string, value: string])[]
+  readonly add: readonly (readonly [name: string, value: string])[]
+  readonly remove: readonly string[]
+}
+
+export interface HeadersOptions {
+  readonly request: HeaderEdits
+  readonly response: HeaderEdits
+  readonly secure: boolean
+}
+
+const hopByHop = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'http2-settings']
+const framing = new Set([...hopByHop, 'content-length', 'expect', 'proxy-authenticate', 'proxy-authorization'])
+/** Set by the gateway on every request, from what it knows. */
+const forwarding = new Set(['via', 'forwarded', 'x-real-ip', 'x-request-id', 'traceparent', 'tracestate'])
+const identityIds = new Set(identityHeaderIds)
+
+/** Why the headers of a request may not be edited under this name; undefined when they may. */
+function requestObjection(name: string): [message: string, remedy: string] | undefined {
+  if (name === 'host') return ['the Host of a service is not a matter of headers', 'use rewrite: { host }']
+  if (framing.has(name)) return [`"${name}" belongs to the connection and its framing`, 'remove it: the gateway sets it']
+  if (identityIds.has(headerId(name))) {
+    return [`"${name}" says who is calling, and only the gateway may`, "use the service's identity: 'headers'"]
+  }
+  if (forwarding.has(name) || name.startsWith('x-forwarded-')) {
+    return [`"${name}" says where a request came from, and only the gateway may`, 'remove it: the gateway sets it']
+  }
+  return undefined
+}
+
+function responseObjection(name: string): [message: string, remedy: string] | undefined {
+  if (framing.has(name)) return [`"${name}" belongs to the connection and its framing`, 'remove it: the gateway sets it']
+  if (name === 'x-request-id') return ['every response carries the id of its request', 'remove it: the gateway sets it']
+  return undefined
+}
+
+function editsOption(objection: (name: string) => [string, string] | undefined): z.ZodType<HeaderEdits, HeaderEditsInput> {
+  const lines = z.record(headerNameOption, headerValueOption)
+  return z
+    .strictObject({
+      set: lines.optional().describe('Headers that get exactly this value, whatever was there.'),
+      add: lines.optional().describe('Header lines added to what is there.'),
+      remove: z.array(headerNameOption).readonly().optional().describe('Headers that are taken out.'),
+    })
+    .superRefine((edits, context) => {
+      for (const part of ['set', 'add', 'remove'] as const) {
+        const names = part === 'remove' ? (edits.remove ?? []) : Object.keys(edits[part] ?? {})
+        names.forEach((name, i) => {
+          const found = objection(name)
+          if (found === undefined) return
+          const path = [part, part === 'remove' ? i : name]
+          context.addIssue({ code: 'custom', path, message: found[0], params: { remedy: found[1] } })
+        })
+      }
+    })
+    .transform(({ set, add, remove }) => ({ set: Object.entries(set ?? {}), add: Object.entries(add ?? {}), remove: remove ?? [] }))
+}
+
+const noEdits: HeaderEdits = { set: [], add: [], remove: [] }
+
+const options: z.ZodType<HeadersOptions, HeadersInput> = z
+  .union([
+    z.literal('secure'),
+    z.strictObject({
+      request: editsOption(requestObjection).optional().describe('What the service sees.'),
+      response: editsOption(responseObjection).optional().describe('What the client sees.'),
+      secure: z
+        .boolean()
+        .optional()
+        .describe(
+          'Protective response headers (HSTS over https, nosniff, no framing, no referrer, same-site embedding) where the service has none of its own, and no Server or X-Powered-By. Default: false.',
+        ),
+    }),
+  ])
+  .transform((value) => {
+    if (value === 'secure') return { request: noEdits, response: noEdits, secure: true }
+    return { request: value.request ?? noEdits, response: value.response ?? noEdits, secure: value.secure ?? false }
+  })
+
+/** What services and clients see of headers. */
+export const headers: PolicyKind<HeadersOptions, HeadersInput> = {
+  name: 'headers',
+  stage: 'answer-head',
+  doc: 'Changes to headers: `request` for the service, `response` for the client, `secure` for protective response headers. Explicit changes apply after `secure` and win. Framing, forwarding and identity headers are the gateway’s own and cannot be edited.',
+  options,
+  merge: (defaults, own) => mergeByKey(foldNames(defaults), foldNames(own)) as HeadersInput,
+  build({ request, response, secure }, env) {
+    const requestEdits = hasEdits(request) ? new CompiledEdits(request) : undefined
+    const responseEdits = hasEdits(response) ? new CompiledEdits(response) : undefined
+    if (requestEdits === undefined && responseEdits === undefined && !secure) return undefined
+    const explicit = new Set([...response.set.map(([name]) => name), ...response.remove])
+    const onAnswers =
+      secure || responseEdits !== undefined
+        ? [new ResponseHeaders(env.source, secure ? new SecureHeaders(explicit) : undefined, responseEdits)]
+        : []
+    return { policies: onAnswers, requestEdit: requestEdits === undefined ? undefined : (to) => requestEdits.apply(to) }
+  },
+}
+
+function hasEdits(edits: HeaderEdits): boolean {
+  return edits.set.length > 0 || edits.add.length > 0 || edits.remove.length > 0
+}
+
+/** The long form with names in lower case, so that defaults and a route's own edits of one name meet. */
+function foldNames(input: HeadersInput): HeadersInput {
+  if (input === 'secure') return { secure: true }
+  if (typeof input !== 'object' || input === null) return input
+  return { ...input, ...foldedEdits('request', input.request), ...foldedEdits('response', input.response) }
+}
+
+function foldedEdits(
+  part: 'request' | 'response',
+  edits: HeaderEditsInput | undefined,
+): Partial<Record<typeof part, HeaderEditsInput>> {
+  if (typeof edits !== 'object' || edits === null) return {}
+  const folded: Record<string, unknown> = { ...edits }
+  for (const key of ['set', 'add'] as const) {
+    const lines: unknown = edits[key]
+    if (typeof lines !== 'object' || lines === null || Array.isArray(lines)) continue
+    folded[key] = Object.fromEntries(Object.entries(lines).map(([name, value]) => [name.toLowerCase(), value]))
+  }
+  return { [part]: folded }
+}
+
+/** Edits made ready: one table of what goes, one block of what comes. */
+class CompiledEdits {
+  readonly #remove: DropTable | undefined
+  readonly #set: HeaderBlock | undefined
+  readonly #add: readonly (readonly [string, string])[]
+
+  constructor(edits: HeaderEdits) {
+    for (const [name] of edits.set) headerId(name)
+    this.#remove = edits.remove.length === 0 ? undefined : dropTable(edits.remove.map(headerId))
+    this.#set = edits.set.length === 0 ? undefined : headerBlock(edits.set)
+    this.#add = edits.add
+  }
+
+  apply(to: Headers): void {
+    if (this.#remove !== undefined) to.drop(this.#remove)
+    if (this.#set !== undefined) to.put(this.#set)
+    for (const [name, value] of this.#add) to.append(name, value)
+  }
+}
+
+class ResponseHeaders implements Policy {
+  readonly name = 'headers'
+  readonly stage = 'answer-head'
+  readonly source: string
+  readonly #secure: SecureHeaders | undefined
+  readonly #edits: CompiledEdits | undefined
+
+  constructor(source: string, secure: SecureHeaders | undefined, edits: CompiledEdits | undefined) {
+    this.source = source
+    this.#secure = secure
+    this.#edits = edits
+  }
+
+  onHead(x: Exchange, answer: Answer): void {
+    this.#secure?.apply(answer.headers, x)
+    this.#edits?.apply(answer.headers)
+  }
+}

@@ -1,0 +1,52 @@
+import type { z } from 'zod'
+import type { BuildEnv } from '../core/build-env.ts'
+import type { Policy, Stage } from '../core/policy.ts'
+import type { RequestEdit } from '../core/request-edits.ts'
+import type { Authenticators } from '../identity/authenticators.ts'
+
+/** What a policy of one route is built with. */
+export interface PolicyEnv extends BuildEnv {
+  /** Where its options stand in the configuration: `routes[2].cors`. */
+  readonly source: string
+  readonly route: { readonly name: string; readonly index: number }
+  /** How callers are recognised; one for all routes of a Generation. */
+  readonly authenticators: Authenticators
+}
+
+/** What a route gains by a policy: deciders on its path, and a change to what its service sees. */
+export interface Built {
+  readonly policies: readonly Policy[]
+  readonly requestEdit?: RequestEdit | undefined
+}
+
+/**
+ * A policy file's one export: how its options are written, checked and made into policies. `Input` is what a user
+ * writes, `Options` the checked form: plain cloneable data with every default filled in.
+ *
+ * A schema reports what zod cannot say as a custom issue whose `params.remedy` tells what would be right.
+ */
+export interface PolicyKind<Options = unknown, Input = unknown> {
+  /** Its key on a route and in `defaults`, kebab-case. */
+  readonly name: string
+  /** Where its first policy stands in the safe order. */
+  readonly stage: Stage
+  /** What it is for: a paragraph of the reference manual. */
+  readonly doc: string
+  readonly options: z.ZodType<Options, Input>
+  /** How a route's value joins the one in `defaults`; absent: it replaces it. Both are as the user wrote them. */
+  merge?(defaults: Input, own: Input): Input
+  /** Undefined when these options ask for nothing. Throws only what `options` and config checks could not see. */
+  build(options: Options, env: PolicyEnv): Built | undefined
+}
+
+/** Objects joined by key at every depth; anything else of `own` replaces what `defaults` says. */
+export function mergeByKey(defaults: unknown, own: unknown): unknown {
+  if (!isPlainObject(defaults) || !isPlainObject(own)) return own
+  const merged = new Map(Object.entries(defaults))
+  for (const [key, value] of Object.entries(own)) merged.set(key, merged.has(key) ? mergeByKey(merged.get(key), value) : value)
+  return Object.fromEntries(merged)
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
