@@ -103,14 +103,14 @@ export function compilePathTemplate(template: string, match: RouteMatch, offset 
     } else if (only !== null && isLast && names.isOptional(only[1])) {
       ending = names.index(only[1], position)
     } else {
-      pieces.push('/', ...segmentPieces(text, position, isLast, names))
+      pieces.push('/', ...segmentPieces(text, position, isLast, names, match.allow))
     }
     position += text.length + 1
   }
   return assemble(joined(pieces), ending, isRest)
 }
 
-function segmentPieces(text: string, position: number, isLast: boolean, names: TemplateNames): Piece[] {
+function segmentPieces(text: string, position: number, isLast: boolean, names: TemplateNames, allow: RouteMatch['allow']): Piece[] {
   if (text === '' && !isLast) throw new PatternError('the path has an empty segment', position, 'write one "/" in place of two')
   if (!text.includes('{') && !text.includes('}')) return [normalLiteral(text, position)]
   for (const [whole, name] of text.matchAll(placeholder)) {
@@ -123,8 +123,9 @@ function segmentPieces(text: string, position: number, isLast: boolean, names: T
     }
   }
   return cutTemplate(text, position, names, (literal, at) => {
-    // Dots beside a value that carries an encoded slash would be a dot segment to whoever decodes it.
-    if (/^\.{2,}$/.test(literal)) throw new PatternError('dots alone beside a parameter', at, 'use other text between parameters')
+    // Dots beside a value that carries an encoded slash or a semicolon would be a dot segment to whoever reads those.
+    if (/^\.+$/.test(literal) && (literal !== '.' || allow.length > 0))
+      throw new PatternError('dots alone beside a parameter', at, 'use other text between parameters')
     return normalLiteral(`x${literal}x`, at).slice(1, -1)
   })
 }

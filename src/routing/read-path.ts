@@ -65,11 +65,11 @@ kinds[0x3b] = SEMICOLON
 kinds[0x25] = PERCENT
 
 /**
- * Reads a request target in origin form, or in absolute form with its scheme and authority left aside (the wire has
- * checked them). Never throws: what cannot be read carries its `fault`. `*` is refused too; it names no path.
+ * Reads a request target in origin form; the wire takes absolute forms apart. Never throws: what cannot be read carries
+ * its `fault`. `*` is refused too, since it names no path.
  */
 export function readPath(target: string): PathReading {
-  if (target.charCodeAt(0) !== 0x2f) return readAbsolute(target)
+  if (target.charCodeAt(0) !== 0x2f) return refused.form
   const length = target.length
   for (let i = 0; i < length; i++) {
     const code = target.charCodeAt(i)
@@ -106,15 +106,6 @@ export function refusalUnder(reading: Oddities, allow: RouteMatch['allow']): Pro
 
 const encodedSlashRefusal: Problem = { name: 'malformed', detail: 'The path contains an encoded slash.' }
 const semicolonRefusal: Problem = { name: 'malformed', detail: 'The path contains a semicolon.' }
-
-const absolutePattern = /^https?:\/\/[^/?#\\]+/i
-
-function readAbsolute(target: string): PathReading {
-  const prefix = absolutePattern.exec(target)
-  if (prefix === null) return refused.form
-  const rest = target.slice(prefix[0].length)
-  return readPath(rest.charCodeAt(0) === 0x2f ? rest : `/${rest}`)
-}
 
 /** A query stays as it came, but bytes that may stand in no target are refused; "\" and "[" are what browsers send. */
 function isQueryClean(target: string, from: number): boolean {
