@@ -1,6 +1,7 @@
 import { Fault } from '../../core/fault.ts'
 import { headerId } from '../../core/header-names.ts'
-import { Headers, marksPerLine } from '../../core/headers.ts'
+import { Headers, dropTable, marksPerLine } from '../../core/headers.ts'
+import type { DropTable } from '../../core/headers.ts'
 import { FieldLines, fieldFaults, fieldsMore } from './field-lines.ts'
 
 /** How a body's end is found (RFC 9112 §6.3). `until-close` exists for answers only. */
@@ -217,3 +218,6 @@ const forbidden: ReadonlySet<number> = new Set(
     .split(' ')
     .map((name) => headerId(name)),
 )
+
+/** The same fields as a drop table, for trailers that are sent. */
+export const trailerDrop: DropTable = dropTable(forbidden)
