@@ -2,7 +2,7 @@
 export interface Clock {
   /** Milliseconds since 1970, for what is written down or sent (tokens, logs, `Date`). May jump. */
   now(): number
-  /** Milliseconds with a fraction that never go back, for spans and deadlines. */
+  /** Milliseconds with a fraction that never go back, for spans and deadlines. The same on all threads of a process. */
   monotonic(): number
   /** Calls `run` once, no earlier than `delayMs` from now; does not keep the process alive. */
   after(delayMs: number, run: () => void): Timer

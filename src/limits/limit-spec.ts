@@ -13,7 +13,15 @@ interface LimitCommon {
   /** Allowed fleet-wide overshoot as a fraction of the limit; 0 = exact. */
   readonly tolerance: number
   readonly onStoreFailure: 'local' | 'open' | 'closed'
+  /** Header fields that tell callers how they stand; default: the IETF fields alone. */
+  readonly fields?: readonly LimitFields[] | undefined
 }
+
+/**
+ * `ratelimit`: RateLimit and RateLimit-Policy (draft 11). `x-ratelimit`: X-RateLimit-Limit, -Remaining and -Reset as
+ * seconds to go; `x-ratelimit-epoch`: the same with the reset in seconds since 1970.
+ */
+export type LimitFields = 'ratelimit' | 'x-ratelimit' | 'x-ratelimit-epoch'
 
 /** A rate as a whole number of units per period. */
 export interface Rate {
@@ -34,6 +42,8 @@ export type LimitSpec =
       readonly algorithm: 'fixed-window' | 'sliding-log' | 'sliding-window'
       readonly limit: number
       readonly windowMs: number
+      /** Of a fixed window: begins at multiples of its length since 1970, not with the first request. Default: false. */
+      readonly aligned?: boolean | undefined
     })
   | (LimitCommon & { readonly algorithm: 'concurrency'; readonly limit: number })
   | (LimitCommon & { readonly algorithm: 'quota'; readonly limit: number; readonly period: 'day' | 'month' })
