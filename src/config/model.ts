@@ -17,6 +17,8 @@ export interface GatewayModel {
   /** A second, public port with nothing but /healthz and /readyz. */
   readonly probes: { readonly host: string; readonly port: number } | undefined
   readonly store: { readonly kind: 'embedded'; readonly path: string } | { readonly kind: 'redis'; readonly url: string }
+  /** Current, previous; at least 32 characters each. Empty: the embedded store makes its own. Never to be printed. */
+  readonly secrets?: readonly string[] | undefined
   readonly trustedProxies: readonly string[]
   readonly services: readonly ServiceSpec[]
   readonly identity: IdentitySpec
@@ -32,6 +34,8 @@ export interface ListenerModel {
   readonly wire: 'velum' | 'node'
   /** Answers everything with a redirect to https on this port; undefined: an ordinary listener. */
   readonly redirectPort: number | undefined
+  /** The listener that `redirectPort` belongs to, for a port that the machine chooses. */
+  readonly redirectListener?: string | undefined
   readonly tls: TlsModel | undefined
   readonly limits: WireLimits
   /** Names of limits charged before routing (`edge.limits`). */

@@ -32,6 +32,8 @@ export interface ApiKeySpec {
 
 export interface IdentitySpec {
   readonly path: string
+  /** The `iss` of Velum's own tokens; unused until it mints some. */
+  readonly issuer?: string | undefined
   readonly tenantClaim: string
   readonly trustedIssuers: readonly TrustedIssuerSpec[]
   readonly apiKeys: readonly ApiKeySpec[]

@@ -1,0 +1,30 @@
+import { parseCertificate } from '../wire/tls/certificate.ts'
+import type { CheckContext } from './check-context.ts'
+import type { ConfigPath } from './finding.ts'
+import { readConfigFile } from './read-config-file.ts'
+
+/** Whether the pair of files can be used for TLS: there, readable, PEM, belonging together, not expired. */
+export function checkCertificate(
+  context: CheckContext,
+  path: ConfigPath,
+  pair: { readonly cert: string; readonly key: string; readonly names: readonly string[] },
+): void {
+  const { findings, now } = context
+  const cert = readConfigFile(context, [...path, 'cert'], pair.cert)
+  const key = readConfigFile(context, [...path, 'key'], pair.key)
+  if (cert === undefined || key === undefined) return
+  try {
+    const { expiresAt, validFrom } = parseCertificate(cert, key, pair.names, pair.cert)
+    const day = (at: number): string => new Date(at).toISOString().slice(0, 10)
+    if (expiresAt <= now) findings.warn([...path, 'cert'], `the certificate expired on ${day(expiresAt)}`, 'renew it')
+    else if (validFrom > now)
+      findings.warn([...path, 'cert'], `the certificate is not valid before ${day(validFrom)}`, 'wait, or use another one')
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown)
+    findings.error(
+      /\bkey\b/.test(message) ? [...path, 'key'] : [...path, 'cert'],
+      message,
+      'give the certificate chain and the key that belongs to it, both in PEM',
+    )
+  }
+}

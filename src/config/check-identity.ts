@@ -1,0 +1,177 @@
+import { z } from 'zod'
+import type { ApiKeySpec, IdentitySpec, TrustedIssuerSpec } from '../identity/identity-spec.ts'
+import { isLoopbackHost } from '../lib/loopback.ts'
+import { readPath } from '../routing/read-path.ts'
+import type { CheckContext } from './check-context.ts'
+import { absolutePath, checkedNames } from './check-context.ts'
+import type { ConfigPath } from './finding.ts'
+import { readConfigFile } from './read-config-file.ts'
+import { apiKeySchema, asymmetricAlgorithms, identitySchema, trustedIssuerSchema } from './schema/identity.ts'
+
+const dayMs = 86_400_000
+
+/** Issuers and keys are read one by one, so that each has its own findings. */
+const ownSchema = identitySchema.extend({ trustedIssuers: z.unknown().optional(), apiKeys: z.unknown().optional() })
+
+/** Who is calling. */
+export function checkIdentity(context: CheckContext): IdentitySpec {
+  const { reading } = context
+  const own = reading.at(['identity']) === undefined ? {} : reading.readFields(ownSchema, ['identity'])
+  const trustedIssuers = checkedNames(context, ['identity', 'trustedIssuers']).map((name) => issuerSpec(context, name))
+  const apiKeys = checkedNames(context, ['identity', 'apiKeys']).map((id) => apiKeySpec(context, id))
+  checkDoubles(context, trustedIssuers, apiKeys)
+  return {
+    path: identityPath(context, own.path),
+    issuer: own.issuer,
+    tenantClaim: own.tenantClaim ?? 'tenant',
+    trustedIssuers,
+    apiKeys,
+  }
+}
+
+function identityPath(context: CheckContext, path: string | undefined): string {
+  if (path === undefined) return '/auth'
+  const reading = readPath(path)
+  if (path === '/' || path.endsWith('/') || /[{}*?#]/.test(path) || reading.fault !== undefined || reading.path !== path) {
+    const remedy = 'write a plain path without a slash at its end, such as /auth'
+    context.findings.error(
+      ['identity', 'path'],
+      `${context.reading.show(path, ['identity', 'path'])} cannot hold the identity endpoints`,
+      remedy,
+    )
+  }
+  return path
+}
+
+function issuerSpec(context: CheckContext, name: string): TrustedIssuerSpec {
+  const path: ConfigPath = ['identity', 'trustedIssuers', name]
+  const issuer = context.reading.readFields(trustedIssuerSchema, path)
+  const hasFile = context.reading.at([...path, 'jwks']) !== undefined
+  if (hasFile === (context.reading.at([...path, 'jwksUri']) !== undefined)) {
+    const message = hasFile ? 'the issuer has both jwksUri and jwks' : 'the issuer has no keys'
+    context.findings.error(path, message, 'give it either jwksUri (an https address), or jwks (a file)')
+  }
+  if (issuer.tenant !== undefined && issuer.tenants !== undefined) {
+    context.findings.error(
+      [...path, 'tenants'],
+      'the issuer has both tenant and tenants',
+      'keep tenant for one fixed tenant, or tenants for those its tokens may name',
+    )
+  }
+  if (issuer.jwksUri !== undefined) checkJwksUri(context, [...path, 'jwksUri'], issuer.jwksUri)
+  const jwksFile = issuer.jwks === undefined ? undefined : absolutePath(context, issuer.jwks)
+  if (jwksFile !== undefined) checkJwksFile(context, [...path, 'jwks'], jwksFile)
+  return {
+    name,
+    issuer: issuer.issuer ?? '',
+    jwksUri: issuer.jwksUri,
+    jwksFile,
+    audience: issuer.audience ?? [],
+    algorithms: issuer.algorithms ?? asymmetricAlgorithms,
+    tenant: issuer.tenant,
+    tenants: issuer.tenants,
+    maxLifetimeMs: issuer.maxLifetime ?? dayMs,
+  }
+}
+
+function checkJwksUri(context: CheckContext, path: ConfigPath, text: string): void {
+  const url = URL.parse(text)
+  const shown = context.reading.show(text, path)
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    context.findings.error(path, `${shown} is not a web address`, 'write an https address')
+  } else if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
+    context.findings.error(
+      path,
+      `${shown} is fetched without TLS, so anybody on the way could replace the keys`,
+      'use https (http is allowed on loopback only)',
+    )
+  } else if (url.username !== '' || url.password !== '') {
+    context.findings.error(path, 'the address holds a user name or password', 'remove it: key sets are public')
+  }
+}
+
+function checkJwksFile(context: CheckContext, path: ConfigPath, file: string): void {
+  const text = readConfigFile(context, path, file)
+  if (text === undefined) return
+  const wrong = (message: string, remedy: string): void => context.findings.error(path, message, remedy)
+  let set: unknown
+  try {
+    set = JSON.parse(text)
+  } catch {
+    return wrong(`the file ${file} is not JSON`, 'give a JWK set: { "keys": [ … ] }')
+  }
+  const keys: unknown = (set as { keys?: unknown } | null)?.keys
+  if (!Array.isArray(keys)) return wrong(`the file ${file} is not a JWK set`, 'give { "keys": [ … ] }')
+  if (keys.length === 0) return wrong(`the file ${file} holds no key`, "put the issuer's public keys into it")
+  for (const key of keys as ({ kty?: unknown; d?: unknown } | null)[]) {
+    if (key?.kty === 'oct')
+      return wrong(
+        `the file ${file} holds a symmetric key`,
+        'use public keys: whoever can check a symmetric signature can forge it',
+      )
+    if (key?.d !== undefined)
+      return wrong(`the file ${file} holds a private key`, 'remove it from here; only public keys are needed to check tokens')
+  }
+}
+
+function apiKeySpec(context: CheckContext, id: string): ApiKeySpec {
+  const path: ConfigPath = ['identity', 'apiKeys', id]
+  const key = context.reading.readFields(apiKeySchema, path)
+  const sha256 = key.sha256?.toLowerCase() ?? ''
+  if (key.sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256)) {
+    context.findings.error([...path, 'sha256'], 'this is not a SHA-256 in hex (64 digits)', hashRemedy)
+  } else if (sha256 === hashOfNothing) {
+    context.findings.error([...path, 'sha256'], 'this is the SHA-256 of an empty text', hashRemedy)
+  }
+  return {
+    id,
+    sha256,
+    subject: key.subject ?? id,
+    tenant: key.tenant,
+    scopes: key.scopes ?? [],
+    roles: key.roles ?? [],
+    expiresAt: expiryOf(context, [...path, 'expires'], key.expires),
+    addresses: key.addresses ?? [],
+  }
+}
+
+const hashRemedy = 'hash the key: printf %s "$KEY" | sha256sum'
+const hashOfNothing = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+
+function expiryOf(context: CheckContext, path: ConfigPath, expires: string | undefined): number {
+  if (expires === undefined) return Infinity
+  // Without a zone, a time would mean something else on each machine.
+  const isClear = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/.test(expires)
+  // Date.parse makes March of a 30th of February.
+  const isDay = new Date(`${expires.slice(0, 10)}T00:00:00Z`).toJSON()?.startsWith(expires.slice(0, 10)) === true
+  const at = isClear && isDay ? Date.parse(expires) : NaN
+  if (Number.isNaN(at)) {
+    context.findings.error(
+      path,
+      `${context.reading.show(expires, path)} is not a date`,
+      'write 2027-01-31, or a time with its zone: 2027-01-31T12:00:00Z',
+    )
+    return Infinity
+  }
+  if (at <= context.now)
+    context.findings.warn(path, `the key expired on ${expires}: it is refused`, 'remove the key, or give it a later date')
+  return at
+}
+
+function checkDoubles(context: CheckContext, issuers: readonly TrustedIssuerSpec[], keys: readonly ApiKeySpec[]): void {
+  for (const [i, issuer] of issuers.entries()) {
+    const other = issuers.slice(0, i).find((earlier) => earlier.issuer === issuer.issuer && issuer.issuer !== '')
+    if (other === undefined) continue
+    const path = ['identity', 'trustedIssuers', issuer.name, 'issuer']
+    context.findings.error(path, `"${other.name}" is this issuer already`, 'keep one of the two; audience takes a list')
+  }
+  for (const [i, key] of keys.entries()) {
+    const other = keys.slice(0, i).find((earlier) => earlier.sha256 === key.sha256 && key.sha256 !== '')
+    if (other === undefined) continue
+    context.findings.error(
+      ['identity', 'apiKeys', key.id, 'sha256'],
+      `"${other.id}" has this key already`,
+      'give each caller a key of its own',
+    )
+  }
+}

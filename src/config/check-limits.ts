@@ -1,0 +1,93 @@
+import type { z } from 'zod'
+import { findLimitFault, largestCostOf } from '../limits/limit-fault.ts'
+import type { KeyPart, LimitSpec } from '../limits/limit-spec.ts'
+import type { CheckContext } from './check-context.ts'
+import { checkedNames } from './check-context.ts'
+import { limitSchema } from './schema/limits.ts'
+
+type Limit = z.output<typeof limitSchema>
+
+/** A limit, and what a request takes of it where its use does not say. */
+export interface CheckedLimit {
+  readonly spec: LimitSpec
+  readonly cost: number
+}
+
+/** The limits by name. `supported`: the algorithms that this version can run. */
+export function checkLimits(context: CheckContext, supported: readonly string[]): Map<string, CheckedLimit> {
+  const limits = new Map<string, CheckedLimit>()
+  for (const name of checkedNames(context, ['limits'])) {
+    const limit = context.reading.read(limitSchema, ['limits', name])
+    if (limit === undefined) continue
+    if (!supported.includes(limit.algorithm)) {
+      context.findings.error(
+        ['limits', name, 'algorithm'],
+        `the algorithm "${limit.algorithm}" is not available yet in this version of Velum`,
+        `use ${supported.map((algorithm) => `"${algorithm}"`).join(' or ')}`,
+      )
+      continue
+    }
+    const spec = limitSpec(name, limit)
+    const fault = findLimitFault(spec)
+    if (fault !== undefined) {
+      context.findings.error(['limits', name], fault, 'choose numbers within these bounds')
+      continue
+    }
+    const cost = limit.cost ?? 1
+    checkCost(context, ['limits', name, 'cost'], name, spec, cost)
+    limits.set(name, { spec, cost })
+  }
+  return limits
+}
+
+/** A cost that no budget ever holds refuses every request. */
+export function checkCost(
+  context: CheckContext,
+  path: readonly (string | number)[],
+  name: string,
+  spec: LimitSpec,
+  cost: number,
+): void {
+  const most = largestCostOf(spec)
+  if (cost <= most) return
+  const what = 'capacity' in spec ? 'capacity' : 'limit'
+  context.findings.warn(
+    path,
+    `a cost of ${cost} is above the ${what} of "${name}" (${most}): every request would be refused`,
+    `use a cost of at most ${most}, or raise the ${what}`,
+  )
+}
+
+function limitSpec(name: string, limit: Limit): LimitSpec {
+  const common = {
+    name,
+    per: (limit.per ?? []).map(keyPart),
+    missing: limit.missing ?? 'shared',
+    shadow: limit.shadow ?? false,
+    tolerance: limit.tolerance ?? 0.05,
+    onStoreFailure: limit.onStoreFailure ?? 'local',
+    fields: limit.fields,
+  } as const
+  switch (limit.algorithm) {
+    case 'token-bucket':
+      return { ...common, algorithm: limit.algorithm, capacity: limit.capacity, refill: limit.refill }
+    case 'leaky-bucket':
+      return { ...common, algorithm: limit.algorithm, capacity: limit.capacity, leak: limit.leak, mode: limit.mode ?? 'meter' }
+    case 'concurrency':
+      return { ...common, algorithm: limit.algorithm, limit: limit.limit }
+    case 'quota':
+      return { ...common, algorithm: limit.algorithm, limit: limit.limit, period: limit.period }
+    case 'fixed-window':
+      return { ...common, algorithm: limit.algorithm, limit: limit.limit, windowMs: limit.window, aligned: limit.aligned }
+    default:
+      return { ...common, algorithm: limit.algorithm, limit: limit.limit, windowMs: limit.window }
+  }
+}
+
+function keyPart(text: string): KeyPart {
+  const colon = text.indexOf(':')
+  if (colon === -1) return { kind: text as Exclude<KeyPart['kind'], 'header' | 'claim'> }
+  const kind = text.slice(0, colon) as 'header' | 'claim'
+  const name = text.slice(colon + 1)
+  return { kind, name: kind === 'header' ? name.toLowerCase() : name }
+}

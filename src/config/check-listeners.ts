@@ -1,0 +1,206 @@
+import { canonicalAddress } from '../lib/address.ts'
+import { isLoopbackHost } from '../lib/loopback.ts'
+import { checkCertificate } from './check-certificate.ts'
+import type { CheckContext } from './check-context.ts'
+import { absolutePath, checkedNames, namesOf } from './check-context.ts'
+import type { ConfigPath } from './finding.ts'
+import type { AdminModel, ListenerModel, TlsModel, WireLimits } from './model.ts'
+import type { Fields } from './reading.ts'
+import { adminSchema, listenerSchema, probesSchema } from './schema/listeners.ts'
+import { checkName } from './unknown-name.ts'
+
+type Listener = Fields<typeof listenerSchema>
+
+/** What a listener's bounds are when its configuration does not say. */
+export const defaultWireLimits: WireLimits = {
+  maxHeadBytes: 16 * 1024,
+  maxHeaderCount: 100,
+  maxTargetBytes: 8 * 1024,
+  maxRequests: 10_000,
+  maxConnections: 20_000,
+  headMs: 10_000,
+  bodyMs: 30_000,
+  minBodyRate: 240,
+  idleMs: 60_000,
+  writeMs: 30_000,
+}
+
+/** The ports: listeners, admin and probes, and that no two of them are the same. */
+export function checkListeners(context: CheckContext): {
+  listeners: ListenerModel[]
+  admin: AdminModel | undefined
+  probes: { host: string; port: number } | undefined
+} {
+  const { reading, findings } = context
+  const names = checkedNames(context, ['listeners'])
+  if (namesOf(context, ['listeners']).length === 0 && isObjectOrMissing(reading.at(['listeners']))) {
+    findings.error(
+      ['listeners'],
+      'there is no listener, so nobody could reach the gateway',
+      'add one: listeners: { plain: { port: 8080 } }',
+    )
+  }
+  const read = new Map(names.map((name) => [name, reading.readFields(listenerSchema, ['listeners', name])]))
+  const secure = secureNames(context, names)
+  const listeners = [...read].map(([name, listener]) => listenerModel(context, name, listener, secure, read))
+  const admin = checkAdmin(context)
+  const probes = reading.at(['probes']) === undefined ? undefined : reading.readFields(probesSchema, ['probes'])
+  const probesModel = probes === undefined ? undefined : { host: probes.host ?? '0.0.0.0', port: probes.port ?? 0 }
+  checkPorts(context, [
+    ...listeners.map((listener): Port => ({
+      path: ['listeners', listener.name, 'port'],
+      host: listener.host,
+      port: listener.port,
+    })),
+    ...(admin === undefined ? [] : [{ path: ['admin', 'port'], host: admin.host, port: admin.port }]),
+    ...(probesModel === undefined ? [] : [{ path: ['probes', 'port'], host: probesModel.host, port: probesModel.port }]),
+  ])
+  return { listeners, admin, probes: probesModel }
+}
+
+/** Listeners with TLS, as written: one that is faulty elsewhere still counts as a redirect's aim. */
+function secureNames(context: CheckContext, names: readonly string[]): string[] {
+  return names.filter((name) => context.reading.at(['listeners', name, 'tls']) !== undefined)
+}
+
+function listenerModel(
+  context: CheckContext,
+  name: string,
+  listener: Listener,
+  secure: readonly string[],
+  all: ReadonlyMap<string, Listener>,
+): ListenerModel {
+  const { findings } = context
+  const path: ConfigPath = ['listeners', name]
+  const { timeouts } = listener
+  let redirectTo: string | undefined
+  if (listener.redirect !== undefined) {
+    if (secure.includes(name)) {
+      findings.error([...path, 'redirect'], 'a listener with TLS cannot redirect to https', 'remove redirect, or remove tls')
+    } else if (secure.length === 0) {
+      findings.error(
+        [...path, 'redirect'],
+        'no listener has TLS, so there is nothing to redirect to',
+        'add a listener with tls, such as { port: 8443, tls: { dev: true } }',
+      )
+    } else {
+      // The usual port, where several would do: that is what a client means by https.
+      redirectTo = secure.find((other) => all.get(other)?.port === 443) ?? secure[0]
+    }
+  }
+  return {
+    name,
+    host: listener.host ?? '0.0.0.0',
+    port: listener.port ?? 0,
+    wire: listener.wire ?? 'velum',
+    redirectPort: redirectTo === undefined ? undefined : (all.get(redirectTo)?.port ?? 443),
+    redirectListener: redirectTo,
+    tls: listener.tls === undefined ? undefined : tlsModel(context, [...path, 'tls'], listener.tls),
+    limits: {
+      maxHeadBytes: listener.maxHeadBytes ?? defaultWireLimits.maxHeadBytes,
+      maxHeaderCount: listener.maxHeaderCount ?? defaultWireLimits.maxHeaderCount,
+      maxTargetBytes: listener.maxTargetBytes ?? defaultWireLimits.maxTargetBytes,
+      maxRequests: listener.maxRequests ?? defaultWireLimits.maxRequests,
+      maxConnections: listener.maxConnections ?? defaultWireLimits.maxConnections,
+      headMs: timeouts?.head ?? defaultWireLimits.headMs,
+      bodyMs: timeouts?.body ?? defaultWireLimits.bodyMs,
+      minBodyRate: listener.minBodyRate ?? defaultWireLimits.minBodyRate,
+      idleMs: timeouts?.idle ?? defaultWireLimits.idleMs,
+      writeMs: timeouts?.write ?? defaultWireLimits.writeMs,
+    },
+    edgeLimits: edgeLimits(context, path, listener),
+  }
+}
+
+function edgeLimits(context: CheckContext, path: ConfigPath, listener: Listener): { use: string; source: string }[] {
+  const { findings, reading } = context
+  const limits = namesOf(context, ['limits'])
+  const uses: { use: string; source: string }[] = []
+  for (const [i, use] of (listener.edge?.limits ?? []).entries()) {
+    const at = [...path, 'edge', 'limits', i]
+    if (!checkName(findings, at, 'limit', use, limits)) continue
+    if (uses.some((other) => other.use === use)) {
+      findings.error(at, `the limit "${use}" stands here twice`, 'keep one of the two')
+      continue
+    }
+    const per = reading.at(['limits', use, 'per'])
+    if (!Array.isArray(per) || per.length !== 1 || per[0] !== 'address') {
+      findings.error(
+        at,
+        `the limit "${use}" is not per address alone, and at the edge nothing else is known of a request`,
+        `use a limit with per: ['address'] here, and this one on routes`,
+      )
+      continue
+    }
+    uses.push({ use, source: `listeners.${path[1]}.edge.limits[${i}]` })
+  }
+  return uses
+}
+
+function tlsModel(context: CheckContext, path: ConfigPath, tls: NonNullable<Listener['tls']>): TlsModel {
+  const { findings } = context
+  if (tls.dev !== true && tls.certificates === undefined) {
+    findings.error(path, 'TLS needs a certificate', 'write { dev: true }, or { certificates: [{ cert, key }] }')
+  }
+  if (tls.names !== undefined && tls.dev !== true) {
+    findings.error(
+      [...path, 'names'],
+      'these are names of the development certificate, and there is none',
+      'write dev: true, or put names beside cert and key',
+    )
+  }
+  const certificates = (tls.certificates ?? []).map((certificate) => ({
+    cert: absolutePath(context, certificate.cert),
+    key: absolutePath(context, certificate.key),
+    names: (certificate.names ?? []).map((name) => name.toLowerCase()),
+  }))
+  for (const [i, certificate] of certificates.entries()) checkCertificate(context, [...path, 'certificates', i], certificate)
+  return {
+    dev: tls.dev ?? false,
+    devNames: (tls.names ?? []).map((name) => name.toLowerCase()),
+    certificates,
+    minVersion: tls.minVersion ?? 'TLSv1.2',
+  }
+}
+
+function checkAdmin(context: CheckContext): AdminModel | undefined {
+  const { reading, findings } = context
+  if (reading.at(['admin']) === undefined) return undefined
+  const admin = reading.readFields(adminSchema, ['admin'])
+  const host = admin.host ?? '127.0.0.1'
+  if (!isLoopbackHost(host)) {
+    findings.error(
+      ['admin', 'host'],
+      `the admin server would be open to others on ${host}, without TLS`,
+      'use 127.0.0.1; for an orchestrator open `probes`',
+    )
+  }
+  return { host, port: admin.port ?? 0, names: (admin.names ?? []).map((name) => name.toLowerCase()) }
+}
+
+interface Port {
+  readonly path: ConfigPath
+  readonly host: string
+  readonly port: number
+}
+
+function checkPorts(context: CheckContext, ports: readonly Port[]): void {
+  for (const [i, one] of ports.entries()) {
+    if (one.port === 0) continue
+    const other = ports.slice(0, i).find((earlier) => earlier.port === one.port && meet(earlier.host, one.host))
+    if (other === undefined) continue
+    const owner = other.path.slice(0, -1).join('.')
+    context.findings.error(one.path, `port ${one.port} is taken by ${owner} already`, 'choose another port, or another host')
+  }
+}
+
+/** Whether two sockets on these addresses would want the same port. */
+function meet(a: string, b: string): boolean {
+  const isAny = (host: string): boolean => host === '0.0.0.0' || host === '::'
+  const canonical = (host: string): string => canonicalAddress(host) ?? (host.toLowerCase() === 'localhost' ? '127.0.0.1' : host)
+  return isAny(a) || isAny(b) || canonical(a) === canonical(b)
+}
+
+function isObjectOrMissing(value: unknown): boolean {
+  return value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))
+}

@@ -1,0 +1,70 @@
+import { policyKinds } from '../policies/list.ts'
+import type { PolicyKind } from '../policies/policy-kind.ts'
+import type { CheckContext } from './check-context.ts'
+import type { ReadDefaults, ReadRoute } from './check-routes.ts'
+import { pathText } from './finding.ts'
+import type { AuthModel, PolicyUse } from './model.ts'
+
+/** What a route's policy keys come to, with the defaults joined in. */
+export interface CheckedPolicies {
+  readonly auth: AuthModel
+  readonly uses: readonly PolicyUse[]
+  readonly maxBodyBytes: number
+}
+
+/** The policies of one route; undefined, with findings, when there is no auth or something joined badly. */
+export function checkPolicies(
+  context: CheckContext,
+  i: number,
+  route: ReadRoute,
+  defaults: ReadDefaults,
+): CheckedPolicies | undefined {
+  const uses: PolicyUse[] = []
+  let isGood = true
+  for (const kind of policyKinds) {
+    const use = policyUse(context, kind, i, route, defaults)
+    if (use === 'faulty') isGood = false
+    else if (use !== undefined) uses.push(use)
+  }
+  const auth = uses.find(({ policy }) => policy === 'auth')
+  if (auth === undefined && isGood) {
+    context.findings.error(
+      ['routes', i, 'auth'],
+      'the route does not say who may call it, and nothing is public by omission',
+      "add auth: { any: ['bearer'] } or auth: 'public' here, or to defaults",
+    )
+  }
+  if (auth === undefined || !isGood) return undefined
+  const body = uses.find(({ policy }) => policy === 'body')!.options as { maxBytes: number }
+  return {
+    auth: { ...(auth.options as Omit<AuthModel, 'source'>), source: auth.source },
+    uses: uses.filter((use) => use !== auth),
+    maxBodyBytes: body.maxBytes,
+  }
+}
+
+function policyUse(
+  context: CheckContext,
+  kind: PolicyKind,
+  i: number,
+  route: ReadRoute,
+  defaults: ReadDefaults,
+): PolicyUse | 'faulty' | undefined {
+  const { reading } = context
+  const ownPath = ['routes', i, kind.name]
+  const defaultPath = ['defaults', kind.name]
+  const own = reading.at(ownPath)
+  const inherited = reading.at(defaultPath)
+  const readOwn = (route as Record<string, unknown>)[kind.name]
+  const readDefault = (defaults as Record<string, unknown>)[kind.name]
+  // What does not fit by itself has been said where it stands.
+  if ((own !== undefined && readOwn === undefined) || (inherited !== undefined && readDefault === undefined)) return 'faulty'
+  if (own !== undefined && inherited !== undefined && kind.merge !== undefined) {
+    const options = reading.readValue(kind.options, kind.merge(inherited, own), ownPath)
+    return options === undefined ? 'faulty' : { policy: kind.name, options, source: pathText(ownPath) }
+  }
+  if (own !== undefined) return { policy: kind.name, options: readOwn, source: pathText(ownPath) }
+  if (inherited !== undefined) return { policy: kind.name, options: readDefault, source: pathText(defaultPath) }
+  // The bound on request bodies holds on routes that say nothing of it.
+  return kind.name === 'body' ? { policy: 'body', options: kind.options.parse({}), source: pathText(['routes', i]) } : undefined
+}

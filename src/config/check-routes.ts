@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import type { RouteMatch } from '../routing/route-match.ts'
+import { checkAction } from './check-action.ts'
+import type { CheckContext } from './check-context.ts'
+import type { CheckedLimit } from './check-limits.ts'
+import { checkDefaultLimits, checkLimitUses } from './check-limit-uses.ts'
+import { checkMatch } from './check-match.ts'
+import { checkPolicies } from './check-policies.ts'
+import { checkTable } from './check-table.ts'
+import type { RouteModel } from './model.ts'
+import type { Fields } from './reading.ts'
+import { defaultsSchema, routeSchema } from './schema/routes.ts'
+
+/** What could be read of a route and of the defaults; the policies among it are each policy's own. */
+export type ReadRoute = Fields<typeof routeSchema>
+export type ReadDefaults = Fields<typeof defaultsSchema>
+
+/** What routes may name. */
+export interface RouteNames {
+  readonly services: readonly string[]
+  readonly limits: ReadonlyMap<string, CheckedLimit>
+  /** Below it no route may lie; undefined when nothing is reserved. */
+  readonly reservedPath: string | undefined
+}
+
+/** The routes: each for itself, then all of them against each other. */
+export function checkRoutes(context: CheckContext, names: RouteNames): RouteModel[] {
+  const { reading, findings } = context
+  const written = reading.at(['routes'])
+  if (written === undefined) {
+    findings.error(['routes'], '"routes" is missing', 'add it: a list of routes')
+    return []
+  }
+  const list = reading.read(z.array(z.unknown()), ['routes']) ?? []
+  if (Array.isArray(written) && written.length === 0) {
+    findings.warn(['routes'], 'there is no route, so every request is answered with 404', 'add a route')
+  }
+  const defaults = reading.at(['defaults']) === undefined ? {} : reading.readFields(defaultsSchema, ['defaults'])
+  if (defaults.limits !== undefined) checkDefaultLimits(context, names.limits, defaults.limits)
+  const models: RouteModel[] = []
+  const seen = new Map<string, number>()
+  for (const i of list.keys()) {
+    const route = reading.readFields(routeSchema, ['routes', i])
+    checkRouteName(context, i, route.name, seen)
+    const model = routeModel(context, names, i, route, defaults)
+    if (model !== undefined) models.push(model)
+  }
+  checkTable(context, models, names.reservedPath)
+  return models
+}
+
+function checkRouteName(context: CheckContext, i: number, name: string | undefined, seen: Map<string, number>): void {
+  if (name === undefined) return
+  const first = seen.get(name)
+  if (first === undefined) seen.set(name, i)
+  else context.findings.error(['routes', i, 'name'], `routes[${first}] is named "${name}" already`, 'give each route its own name')
+}
+
+function routeModel(
+  context: CheckContext,
+  names: RouteNames,
+  i: number,
+  route: ReadRoute,
+  defaults: ReadDefaults,
+): RouteModel | undefined {
+  const match: RouteMatch | undefined =
+    route.match === undefined ? undefined : checkMatch(context, ['routes', i, 'match'], route.match)
+  const action = checkAction(context, ['routes', i], route, match, names.services)
+  const limits = checkLimitUses(context, names.limits, i, route.limits, defaults.limits)
+  const policies = checkPolicies(context, i, route, defaults)
+  if (match === undefined || action === undefined || policies === undefined) return undefined
+  return {
+    name: route.name ?? '',
+    source: `routes[${i}]`,
+    match,
+    action,
+    auth: policies.auth,
+    limits,
+    policies: policies.uses,
+    timeoutMs: route.timeout ?? defaults.timeout ?? Infinity,
+    maxBodyBytes: policies.maxBodyBytes,
+  }
+}

@@ -1,0 +1,102 @@
+import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
+import type { CheckContext } from './check-context.ts'
+import { checkedNames } from './check-context.ts'
+import type { ConfigPath } from './finding.ts'
+import type { Fields } from './reading.ts'
+import { serviceSchema } from './schema/services.ts'
+
+type Service = Fields<typeof serviceSchema>
+
+/** What stands behind the routes. */
+export function checkServices(context: CheckContext): ServiceSpec[] {
+  const specs: ServiceSpec[] = []
+  for (const name of checkedNames(context, ['services'])) {
+    const service = context.reading.readFields(serviceSchema, ['services', name])
+    specs.push({
+      name,
+      targets: targetsOf(context, ['services', name], service),
+      balance: service.balance ?? 'round-robin',
+      timeoutMs: service.timeout ?? 30_000,
+      connectTimeoutMs: service.connectTimeout ?? 3_000,
+      idleMs: service.idle ?? 60_000,
+      maxConnections: service.maxConnections ?? 256,
+      attempts: service.retries?.attempts ?? 1,
+      identity: service.identity ?? 'none',
+      audience: service.audience ?? name,
+    })
+  }
+  return specs
+}
+
+function targetsOf(context: CheckContext, path: ConfigPath, service: Service): TargetSpec[] {
+  const { findings, reading } = context
+  const hasUrl = reading.at([...path, 'url']) !== undefined
+  if (hasUrl === (reading.at([...path, 'targets']) !== undefined)) {
+    const message = hasUrl ? 'the service has both url and targets' : 'the service has no address'
+    findings.error(path, message, 'give it either url, or targets: [{ url }, …]')
+    return []
+  }
+  if (service.url !== undefined) {
+    const target = targetOf(context, [...path, 'url'], service.url, 1)
+    return target === undefined ? [] : [target]
+  }
+  if (service.targets === undefined) return []
+  const targets: TargetSpec[] = []
+  for (const [i, { url, weight }] of service.targets.entries()) {
+    const at = [...path, 'targets', i, 'url']
+    const target = targetOf(context, at, url, weight ?? 1)
+    if (target === undefined) continue
+    const same = targets.find((other) => other.host === target.host && other.port === target.port)
+    if (same !== undefined)
+      findings.error(at, `the target ${url} stands here twice`, 'keep one of the two, with the weight of both')
+    targets.push(target)
+  }
+  if (service.targets.every(({ weight }) => weight === 0)) {
+    findings.error(
+      [...path, 'targets'],
+      'every target has weight 0, so none would get a request',
+      'give at least one a weight above 0',
+    )
+  }
+  const kinds = new Set(targets.map((target) => target.protocol))
+  if (kinds.size > 1)
+    findings.error([...path, 'targets'], 'the targets speak different protocols', 'make them all http or all grpc')
+  return targets
+}
+
+const schemes: ReadonlyMap<string, { protocol: 'http' | 'grpc'; tls: boolean; port: number }> = new Map([
+  ['http:', { protocol: 'http', tls: false, port: 80 }],
+  ['https:', { protocol: 'http', tls: true, port: 443 }],
+  ['grpc:', { protocol: 'grpc', tls: false, port: 80 }],
+  ['grpcs:', { protocol: 'grpc', tls: true, port: 443 }],
+])
+
+function targetOf(context: CheckContext, path: ConfigPath, text: string, weight: number): TargetSpec | undefined {
+  const wrong = (message: string, remedy: string): undefined => {
+    context.findings.error(path, message, remedy)
+    return undefined
+  }
+  const shown = context.reading.show(text, path)
+  const url = URL.parse(text)
+  const scheme = url === null ? undefined : schemes.get(url.protocol)
+  if (url === null || scheme === undefined || !text.startsWith(`${url.protocol}//`)) {
+    return wrong(
+      `${shown} is not the address of a service`,
+      'write scheme, host and port, such as http://127.0.0.1:7002 (or https, grpc, grpcs)',
+    )
+  }
+  if (url.username !== '' || url.password !== '') {
+    return wrong('the address holds a user name or password', 'remove it; set an authorization header on the route instead')
+  }
+  if (url.hostname === '') return wrong(`${shown} names no host`, 'write scheme, host and port, such as http://127.0.0.1:7002')
+  if ((url.pathname !== '' && url.pathname !== '/') || url.search !== '' || url.hash !== '') {
+    return wrong(
+      `${shown} has a path or query behind its port`,
+      'give scheme, host and port only; change paths with `rewrite` on a route',
+    )
+  }
+  const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
+  const port = url.port === '' ? scheme.port : Number(url.port)
+  if (port === 0) return wrong('port 0 cannot be reached', "give the service's port")
+  return { url: text.replace(/\/$/, ''), protocol: scheme.protocol, tls: scheme.tls, host, port, weight }
+}

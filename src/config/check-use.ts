@@ -1,0 +1,53 @@
+import type { CredentialKind } from '../core/identity.ts'
+import type { CheckContext } from './check-context.ts'
+import type { GatewayModel, RouteModel } from './model.ts'
+
+/** What is in order by itself and yet makes no sense together: parts that nobody uses, callers that nobody can be. */
+export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'>): void {
+  const { findings } = context
+  checkCredentials(context, model)
+  const services = new Set(
+    model.routes.flatMap(({ action }) => (action.kind === 'to' ? action.services.map(({ service }) => service) : [])),
+  )
+  for (const { name } of model.services) {
+    if (!services.has(name)) findings.warn(['services', name], 'no route leads to this service', 'remove it, or add a route')
+  }
+  const limits = new Set([
+    ...model.routes.flatMap((route) => route.limits.map(({ use }) => use)),
+    ...model.listeners.flatMap((listener) => listener.edgeLimits.map(({ use }) => use)),
+  ])
+  for (const { name } of model.limits) {
+    if (!limits.has(name))
+      findings.warn(
+        ['limits', name],
+        'nothing uses this limit',
+        "remove it, or name it in limits of a route, of defaults or of a listener's edge",
+      )
+  }
+}
+
+function checkCredentials(context: CheckContext, model: Omit<GatewayModel, 'hash'>): void {
+  const { trustedIssuers, apiKeys } = model.identity
+  const missing = new Map<CredentialKind, string>()
+  if (trustedIssuers.length === 0) missing.set('bearer', 'add the issuer of the tokens to identity.trustedIssuers')
+  if (apiKeys.length === 0) missing.set('api-key', 'add a key to identity.apiKeys')
+  const told = new Set<string>()
+  for (const route of model.routes) {
+    if (route.auth.mode === 'public') continue
+    const at = authPath(route)
+    if (told.has(route.auth.source)) continue
+    told.add(route.auth.source)
+    const lacking = route.auth.any.filter((kind) => missing.has(kind))
+    const remedy = lacking.map((kind) => missing.get(kind)).join('; ')
+    if (lacking.length === route.auth.any.length && route.auth.mode === 'required') {
+      context.findings.error(at, `nobody could ever pass: no ${lacking.join(' or ')} that is presented can be valid`, remedy)
+    } else {
+      for (const kind of lacking) context.findings.warn(at, `no ${kind} that is presented can be valid`, missing.get(kind)!)
+    }
+  }
+}
+
+function authPath(route: RouteModel): (string | number)[] {
+  if (route.auth.source === 'defaults.auth') return ['defaults', 'auth', 'any']
+  return ['routes', Number(/\d+/.exec(route.source)?.[0]), 'auth', 'any']
+}

@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import { supportedAlgorithms } from '../limits/limit-fault.ts'
+import type { CheckContext } from './check-context.ts'
+import { absolutePath, namesOf } from './check-context.ts'
+import { checkIdentity } from './check-identity.ts'
+import { checkLimits } from './check-limits.ts'
+import { checkListeners } from './check-listeners.ts'
+import { checkRoutes } from './check-routes.ts'
+import { checkServices } from './check-services.ts'
+import { checkUse } from './check-use.ts'
+import type { ConfigSource, Finding } from './finding.ts'
+import { Findings } from './finding.ts'
+import type { GatewayModel } from './model.ts'
+import { modelHash } from './model-hash.ts'
+import { Reading } from './reading.ts'
+import { gatewaySchema } from './schema/gateway.ts'
+
+/** What a check is made with besides the configuration. */
+export interface CheckOptions {
+  /** Milliseconds since 1970, to judge what has expired. Default: now. */
+  readonly now?: number
+  /** The limit algorithms that can be run. Default: those of this version. */
+  readonly algorithms?: readonly string[]
+}
+
+export interface CheckResult {
+  /** Undefined when there is an error among the findings. */
+  readonly model: GatewayModel | undefined
+  readonly findings: readonly Finding[]
+  /** Files that the configuration names and that were read: certificates, keys, key sets. Absolute. */
+  readonly files: readonly string[]
+}
+
+/**
+ * Checks a configuration as it was written (plain data) and makes the model that workers compile. Everything wrong is
+ * found at once: each part is read for itself, so that one fault hides no other. Reads the files that it names.
+ */
+export function checkGateway(input: unknown, source: ConfigSource, options: CheckOptions = {}): CheckResult {
+  const findings = new Findings(source)
+  const reading = new Reading(gatewaySchema, input, findings)
+  const context: CheckContext = { reading, findings, now: options.now ?? Date.now(), files: new Set() }
+  const done = (model: GatewayModel | undefined): CheckResult => {
+    return { model: findings.hasErrors ? undefined : model, findings: findings.list, files: [...context.files] }
+  }
+  if (Array.isArray(input)) {
+    findings.error([], 'several gateways in one file are not available yet in this version of Velum', 'export one gateway')
+    return done(undefined)
+  }
+  if (reading.read(topSchema, []) === undefined && (typeof input !== 'object' || input === null)) return done(undefined)
+  const { shape } = gatewaySchema
+  const name = reading.read(shape.name, ['name']) ?? 'gateway'
+  const { listeners, admin, probes } = checkListeners(context)
+  const store = reading.read(shape.store, ['store'])
+  const secrets = reading.read(shape.secret, ['secret']) ?? []
+  const trustedProxies = checkTrustedProxies(context)
+  const services = checkServices(context)
+  const identity = checkIdentity(context)
+  const limits = checkLimits(context, options.algorithms ?? supportedAlgorithms)
+  const log = reading.read(shape.log, ['log'])
+  const reservedPath = reading.at(['identity']) === undefined ? undefined : identity.path
+  const routes = checkRoutes(context, { services: namesOf(context, ['services']), limits, reservedPath })
+  const file = log?.file ?? 'stdout'
+  const model: Omit<GatewayModel, 'hash'> = {
+    name,
+    listeners,
+    admin,
+    probes,
+    store: { kind: 'embedded', path: absolutePath(context, store?.path ?? '.velum') },
+    secrets,
+    trustedProxies,
+    services,
+    identity,
+    limits: [...limits.values()].map(({ spec }) => spec),
+    log: {
+      format: log?.format ?? 'json',
+      file: file === 'stdout' || file === 'stderr' ? file : absolutePath(context, file),
+      level: log?.level ?? 'info',
+    },
+    routes,
+  }
+  if (!findings.hasErrors) checkUse(context, model)
+  return done({ ...model, hash: modelHash(model) })
+}
+
+/** For the unknown keys of the top; each section is read by its own check. */
+const topSchema = z.strictObject(Object.fromEntries(Object.keys(gatewaySchema.shape).map((key) => [key, z.unknown().optional()])))
+
+function checkTrustedProxies(context: CheckContext): readonly string[] {
+  const blocks = context.reading.read(gatewaySchema.shape.trustedProxies, ['trustedProxies']) ?? []
+  for (const [i, block] of blocks.entries()) {
+    if (!block.endsWith('/0')) continue
+    const remedy = 'name the addresses of your proxies'
+    context.findings.warn(['trustedProxies', i], `${block} lets every client choose its own address`, remedy)
+  }
+  return blocks
+}

@@ -1,0 +1,81 @@
+// The throw-away thread in which one configuration module is evaluated. It posts exactly one `Evaluated` message and
+// ends; everything that can go wrong in foreign code stays inside.
+import { readFileSync } from 'node:fs'
+import { registerHooks, stripTypeScriptTypes } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { NotData } from './plain-data.ts'
+import { plainCopy } from './plain-data.ts'
+
+/** What main asks for: the module, and where `import 'velum'` leads. */
+export interface EvaluateOrder {
+  readonly entryUrl: string
+  readonly velumUrl: string
+}
+
+/** What comes back. `files` are the local modules that were read, also when it failed. */
+export type Evaluated =
+  | { readonly kind: 'data'; readonly input: unknown; readonly notData: readonly NotData[]; readonly files: readonly string[] }
+  | { readonly kind: 'no-default'; readonly names: readonly string[]; readonly files: readonly string[] }
+  | { readonly kind: 'failed'; readonly error: ThrownFacts; readonly files: readonly string[] }
+
+/** An error of foreign code, flattened: errors of classes do not pass between threads as they are. */
+export interface ThrownFacts {
+  readonly name: string
+  readonly code: string | undefined
+  readonly message: string
+  readonly stack: string
+}
+
+const { entryUrl, velumUrl } = workerData as EvaluateOrder
+const files: string[] = []
+
+registerHooks({
+  resolve(specifier, context, nextResolve) {
+    // However far from node_modules the file lies, it means the Velum that reads it.
+    if (specifier === 'velum') return { url: velumUrl, shortCircuit: true }
+    return nextResolve(specifier, context)
+  },
+  load(url, context, nextLoad) {
+    if (url.startsWith('file:') && !url.includes('/node_modules/') && url !== velumUrl) files.push(fileURLToPath(url))
+    // A TypeScript configuration is a module, whatever "type" the nearest package.json states.
+    const format = url === entryUrl && url.endsWith('.ts') ? 'module-typescript' : context.format
+    return nextLoad(url, { ...context, format })
+  },
+})
+
+function thrownFacts(thrown: unknown): ThrownFacts {
+  if (!(thrown instanceof Error)) return { name: 'Error', code: undefined, message: `threw ${String(thrown)}`, stack: '' }
+  const code = (thrown as NodeJS.ErrnoException).code
+  const facts = { name: thrown.name, code, message: thrown.message, stack: thrown.stack ?? '' }
+  return thrown instanceof SyntaxError && !/^\S+:\d+\n/.test(facts.stack) ? located(facts) : facts
+}
+
+/** V8 does not say where a module's syntax is wrong; the type stripper reads the same grammar and does. */
+function located(facts: ThrownFacts): ThrownFacts {
+  for (const file of files) {
+    if (!/\.m?js$/.test(file)) continue
+    try {
+      stripTypeScriptTypes(readFileSync(file, 'utf8'), { sourceUrl: file })
+    } catch (thrown) {
+      const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
+      return { ...facts, stack: stack.replace(/^.*?:(\d+)\n/, `${file}:$1\n`) }
+    }
+  }
+  return facts
+}
+
+async function evaluate(): Promise<Evaluated> {
+  try {
+    const module = (await import(entryUrl)) as Record<string, unknown>
+    if (!('default' in module)) return { kind: 'no-default', names: Object.keys(module), files }
+    const notData: NotData[] = []
+    // A promise is awaited for the author's comfort: `export default load()` is data once it has come.
+    const input = plainCopy(await module['default'], (found) => notData.push(found))
+    return { kind: 'data', input, notData, files }
+  } catch (thrown) {
+    return { kind: 'failed', error: thrownFacts(thrown), files }
+  }
+}
+
+parentPort!.postMessage(await evaluate())

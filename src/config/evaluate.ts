@@ -1,0 +1,134 @@
+import { extname } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import type { Clock } from '../core/clock.ts'
+import { durationText } from '../lib/duration.ts'
+import type { Evaluated, EvaluateOrder, ThrownFacts } from './evaluate-thread.ts'
+
+/** A fault of a configuration module that kept it from yielding data, in one line, with the place where it is known. */
+export interface EvaluateFault {
+  readonly file: string
+  readonly line?: number | undefined
+  readonly column?: number | undefined
+  readonly message: string
+  readonly remedy: string
+}
+
+/** The outcome: what was exported, or why nothing was. */
+export type Evaluation =
+  | Exclude<Evaluated, { kind: 'failed' }>
+  | { readonly kind: 'fault'; readonly fault: EvaluateFault; readonly files: readonly string[] }
+
+export interface EvaluateOptions {
+  readonly env: NodeJS.ProcessEnv
+  readonly clock: Clock
+  /** Longest time a module may take; past it the thread is ended. */
+  readonly timeoutMs: number
+  /** Where the module's own output goes; never to stdout, which belongs to the command. */
+  readonly print: (text: string) => void
+}
+
+// tsc rewrites imports, not URLs: sources run as .ts, the published package as .js.
+const extension = extname(import.meta.filename)
+const threadUrl = new URL(`./evaluate-thread${extension}`, import.meta.url)
+const velumUrl = new URL(`../index${extension}`, import.meta.url).href
+
+/** Evaluates a JavaScript or TypeScript module in a thread of its own, so that every load sees the files as they are now. */
+export async function evaluateModule(file: string, options: EvaluateOptions): Promise<Evaluation> {
+  const order: EvaluateOrder = { entryUrl: pathToFileURL(file).href, velumUrl }
+  const worker = new Worker(threadUrl, {
+    workerData: order,
+    env: options.env,
+    execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', '--disable-warning=ExperimentalWarning'],
+    stdout: true,
+    stderr: true,
+    resourceLimits: { maxOldGenerationSizeMb: 512 },
+  })
+  worker.stdout.on('data', (text: Buffer) => options.print(text.toString()))
+  let complaints = ''
+  worker.stderr.on('data', (text: Buffer) => {
+    complaints += text.toString()
+  })
+  const fault = (message: string, remedy: string): Evaluation => ({
+    kind: 'fault',
+    fault: { file, message, remedy },
+    files: [file],
+  })
+  let evaluation: Evaluation | undefined
+  const ended = new Promise<Evaluation>((resolve) => {
+    worker.on('message', (evaluated: Evaluated) => {
+      evaluation =
+        evaluated.kind === 'failed' ? { kind: 'fault', fault: faultFrom(file, evaluated.error), files: evaluated.files } : evaluated
+      // A timer or an open socket of the module would keep the thread alive.
+      void worker.terminate()
+    })
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      evaluation ??=
+        error.code === 'ERR_WORKER_OUT_OF_MEMORY'
+          ? fault('the file used up the memory of its thread', 'build less data in the file')
+          : { kind: 'fault', fault: faultFrom(file, thrownFacts(error)), files: [file] }
+    })
+    worker.on('exit', (code) => {
+      if (evaluation !== undefined) return resolve(evaluation)
+      resolve(
+        code === 13
+          ? fault('a top-level await in the file never settles', 'await only what comes to an end')
+          : fault(`the file ended its thread with process.exit(${code})`, 'remove the call: a config is data'),
+      )
+    })
+  })
+  const timer = options.clock.after(options.timeoutMs, () => {
+    evaluation ??= fault(
+      `the file did not finish evaluating within ${durationText(options.timeoutMs)}`,
+      'look for an endless loop or a top-level await of something slow',
+    )
+    void worker.terminate()
+  })
+  const outcome = await ended
+  timer.cancel()
+  // What the module itself wrote is passed on; Node's own notes about a failure repeat what the fault says.
+  if (outcome.kind !== 'fault' && complaints !== '') options.print(complaints)
+  return outcome
+}
+
+function thrownFacts(error: NodeJS.ErrnoException): ThrownFacts {
+  return { name: error.name, code: error.code, message: error.message, stack: error.stack ?? '' }
+}
+
+function faultFrom(entry: string, error: ThrownFacts): EvaluateFault {
+  const place = placeOf(error.stack)
+  const file = place?.file ?? entry
+  return { file, ...(place === undefined ? {} : { line: place.line, column: place.column }), ...wordsFor(error) }
+}
+
+function wordsFor(error: ThrownFacts): { message: string; remedy: string } {
+  const message = error.message.split('\n')[0]
+  if (error.code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
+    const what = /^TypeScript (.*) is not supported/.exec(message)?.[1] ?? 'this syntax'
+    return {
+      message: `TypeScript's ${what} does not work here: Node runs the file by erasing types, and this is more than a type`,
+      remedy: 'use erasable TypeScript only: no enums, namespaces, parameter properties or import aliases',
+    }
+  }
+  if (error.name === 'SyntaxError') return { message: `the file cannot be read: ${message}`, remedy: 'correct the syntax there' }
+  if (error.code === 'ERR_MODULE_NOT_FOUND') {
+    const what = /^Cannot find (?:module|package) '([^']*)'/.exec(message)?.[1] ?? 'a module'
+    return {
+      message: `it imports ${what}, which does not exist`,
+      remedy: 'correct the import (with its extension), or install the package',
+    }
+  }
+  return { message: `evaluating the file failed: ${error.name}: ${message}`, remedy: 'correct the code there' }
+}
+
+/** The place that a stack names first outside of Node: `file:line` over a caret, or the top frame. */
+function placeOf(stack: string): { file: string; line: number; column: number | undefined } | undefined {
+  const head = /^(?:file:\/\/)?(\/.*|[A-Za-z]:[\\/].*):(\d+)\n(?:.*\n)*?( *)\^/.exec(stack)
+  if (head !== null) return { file: fileName(head[1]), line: Number(head[2]), column: head[3].length + 1 }
+  const frame = /\(?file:\/\/(.*?):(\d+):(\d+)\)?$/m.exec(stack)
+  return frame === null ? undefined : { file: fileName(frame[1]), line: Number(frame[2]), column: Number(frame[3]) }
+}
+
+function fileName(text: string): string {
+  return decodeURIComponent(text)
+}

@@ -1,0 +1,60 @@
+import type { ConfigPath } from './finding.ts'
+import { pathText } from './finding.ts'
+
+/** A `${…}` that could not be expanded. */
+export interface ExpandFault {
+  readonly path: ConfigPath
+  readonly message: string
+  readonly remedy: string
+}
+
+export interface Expanded {
+  readonly input: unknown
+  /** Values that came from the environment: the path's text → the text as it was written. */
+  readonly expansions: ReadonlyMap<string, string>
+  readonly faults: readonly ExpandFault[]
+}
+
+/**
+ * Expands `${NAME}` and `${NAME:-default}` in every string value; `$${` stands for `${`. As in a shell, the default
+ * also takes the place of an empty variable. Without a default an unset variable is a fault. Names of members stay as they are.
+ */
+export function expandEnvironment(input: unknown, env: NodeJS.ProcessEnv): Expanded {
+  const expansions = new Map<string, string>()
+  const faults: ExpandFault[] = []
+  const walk = (value: unknown, path: ConfigPath): unknown => {
+    if (typeof value === 'string') {
+      if (!value.includes('${')) return value
+      const known = faults.length
+      const text = expandText(value, env, (message, remedy) => faults.push({ path, message, remedy }))
+      if (text !== value.replaceAll('$${', '${') || faults.length > known) expansions.set(pathText(path), value)
+      return text
+    }
+    if (Array.isArray(value)) return value.map((item, i) => walk(item, [...path, i]))
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, walk(member, [...path, name])]))
+  }
+  return { input: walk(input, []), expansions, faults }
+}
+
+/** Whether the text as written is one variable and nothing else, so that its value may be a number or a boolean. */
+export function isOneVariable(written: string): boolean {
+  return /^\$\{[A-Za-z_]\w*(?::-[^}]*)?\}$/.test(written)
+}
+
+function expandText(text: string, env: NodeJS.ProcessEnv, report: (message: string, remedy: string) => void): string {
+  return text.replace(/\$?\$\{([^}]*)(\})?/g, (whole, inside: string, end: string | undefined) => {
+    if (whole.startsWith('$$')) return whole.slice(1)
+    const match = /^([A-Za-z_]\w*)(?::-(.*))?$/s.exec(inside)
+    if (end === undefined || match === null) {
+      report('a "${" is not followed by a variable name and "}"', 'write ${NAME} or ${NAME:-default}, or $${ for a literal ${')
+      return whole
+    }
+    const [, name, fallback] = match
+    const value = env[name]
+    if (value !== undefined && (value !== '' || fallback === undefined)) return value
+    if (fallback !== undefined) return fallback
+    report(`the environment variable ${name} is not set`, `set ${name}, or give a default: \${${name}:-value}`)
+    return ''
+  })
+}

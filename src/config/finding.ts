@@ -1,0 +1,74 @@
+/** A place in a configuration: `['routes', 2, 'limits', 0, 'use']`. Empty: the whole file. */
+export type ConfigPath = readonly (string | number)[]
+
+/** One thing that `velum check` has to say. Secrets never stand in it. */
+export interface Finding {
+  /** An error keeps the configuration from being used; a warning does not. */
+  readonly severity: 'error' | 'warning'
+  /** Absolute path of the file that is to be changed. */
+  readonly file: string
+  /** `routes[2].limits[0].use`; '' when the fault is not at one place. */
+  readonly path: string
+  /** What is wrong, in one line. */
+  readonly message: string
+  /** What would be right, in one line. */
+  readonly remedy: string
+  /** From 1, where the file's format tells. */
+  readonly line?: number | undefined
+  readonly column?: number | undefined
+}
+
+/** Where a configuration came from, and what else is known of its text. */
+export interface ConfigSource {
+  /** Absolute path, for messages; relative paths inside are relative to its folder. */
+  readonly file: string
+  /** Line and column (from 1) of a place, when the format tells. */
+  readonly locate?: ((path: ConfigPath) => { line: number; column: number } | undefined) | undefined
+  /** Values that came from the environment: the path's text → the text as written (`${NAME}`). */
+  readonly expansions?: ReadonlyMap<string, string> | undefined
+}
+
+/** `routes[2].limits[0].use`; names that are no plain words are put in brackets and quotes. */
+export function pathText(path: ConfigPath): string {
+  let text = ''
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`
+    else if (/^[\w$-]+$/.test(part)) text += text === '' ? part : `.${part}`
+    else text += `[${JSON.stringify(part)}]`
+  }
+  return text
+}
+
+/** Collects findings about one source. */
+export class Findings {
+  readonly source: ConfigSource
+  readonly list: Finding[] = []
+
+  constructor(source: ConfigSource) {
+    this.source = source
+  }
+
+  error(path: ConfigPath, message: string, remedy: string): void {
+    this.#add('error', path, message, remedy)
+  }
+
+  warn(path: ConfigPath, message: string, remedy: string): void {
+    this.#add('warning', path, message, remedy)
+  }
+
+  get hasErrors(): boolean {
+    return this.list.some((finding) => finding.severity === 'error')
+  }
+
+  #add(severity: 'error' | 'warning', path: ConfigPath, message: string, remedy: string): void {
+    const place = this.source.locate?.(path)
+    this.list.push({
+      severity,
+      file: this.source.file,
+      path: pathText(path),
+      message,
+      remedy,
+      ...(place === undefined ? {} : { line: place.line, column: place.column }),
+    })
+  }
+}

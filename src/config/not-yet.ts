@@ -1,0 +1,68 @@
+/**
+ * Vocabulary of the contract that this version of Velum does not have yet, by place (`*` is any name or number). Such a
+ * name is told apart from a misspelt one: it is refused, never ignored, and never "corrected" to something else.
+ */
+const routeNames = [
+  'bridge',
+  'cache',
+  'compress',
+  'csrf',
+  'deadline',
+  'mirror',
+  'onStoreFailure',
+  'policies',
+  'priority',
+  'shadow',
+  'validate',
+]
+const authNames = ['external', 'shadow']
+const bodyNames = ['types', 'schema', 'openapi', 'shadow']
+
+const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
+  ['', ['penalties', 'policies', 'telemetry']],
+  ['listeners.*', ['proxyProtocol']],
+  ['listeners.*.edge', ['connectionsPerAddress', 'connectionRate', 'handshakeRate']],
+  ['listeners.*.tls', ['acme', 'clientCertificates']],
+  ['admin', ['tls']],
+  ['store', ['url']],
+  ['services.*', ['concurrency', 'descriptors', 'health', 'limits', 'protos', 'reflection', 'tls']],
+  ['services.*.retries', ['budget']],
+  ['identity', ['clients', 'providers', 'roles', 'sessions', 'tokens']],
+  ['routes.*', routeNames],
+  ['routes.*.auth', authNames],
+  ['routes.*.body', bodyNames],
+  ['routes.*.addresses', ['shadow']],
+  ['defaults', routeNames],
+  ['defaults.auth', authNames],
+  ['defaults.body', bodyNames],
+  ['defaults.addresses', ['shadow']],
+])
+
+const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
+  ['store.kind', ['redis']],
+  ['services.*.identity', ['jwt']],
+  ['routes.*.auth.any.*', ['client-certificate', 'basic', 'session']],
+  ['defaults.auth.any.*', ['client-certificate', 'basic', 'session']],
+])
+
+/** Whether the contract has this key at this place, though this version does not. */
+export function isNameNotYet(place: readonly PropertyKey[], name: string): boolean {
+  return namesByPlace.get(placeText(place))?.includes(name) ?? false
+}
+
+/** Whether the contract has this value at this place, though this version does not. */
+export function isValueNotYet(place: readonly PropertyKey[], value: unknown): boolean {
+  return valuesByPlace.get(placeText(place))?.includes(value as string) ?? false
+}
+
+// Where a name or a number follows: everything below these is the user's own naming.
+const named = new Set(['listeners', 'services', 'limits', 'identity.trustedIssuers', 'identity.apiKeys'])
+
+function placeText(place: readonly PropertyKey[]): string {
+  let text = ''
+  for (const part of place) {
+    const step = typeof part === 'number' || named.has(text) ? '*' : String(part)
+    text = text === '' ? step : `${text}.${step}`
+  }
+  return text
+}

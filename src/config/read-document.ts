@@ -1,0 +1,140 @@
+import { LineCounter, parseDocument, visit } from 'yaml'
+import type { Document } from 'yaml'
+import type { ConfigPath } from './finding.ts'
+
+/** What a YAML or JSON text says, or every place where it cannot be read. */
+export interface ReadDocument {
+  readonly input: unknown
+  readonly faults: readonly DocumentFault[]
+  locate(path: ConfigPath): { line: number; column: number } | undefined
+}
+
+export interface DocumentFault {
+  readonly line: number
+  readonly column: number
+  readonly message: string
+  readonly remedy: string
+}
+
+/** Reads YAML 1.2 (with merge keys) as plain data. */
+export function readYaml(text: string): ReadDocument {
+  const lines = new LineCounter()
+  const document = parseDocument(withoutMark(text), { lineCounter: lines, merge: true, prettyErrors: false })
+  const faults = [...document.errors, ...document.warnings].map((error) => {
+    const { line, col } = lines.linePos(error.pos[0])
+    return { line, column: col, ...yamlWords(error.code, error.message.split('\n')[0]) }
+  })
+  if (faults.length > 0) return { input: undefined, faults, locate: locator(document, lines) }
+  try {
+    return { input: document.toJS({ maxAliasCount: 100 }), faults, locate: locator(document, lines) }
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message.split('\n')[0] : String(thrown)
+    const remedy = 'define each anchor before its aliases, and use few of them'
+    return {
+      input: undefined,
+      faults: [{ line: 1, column: 1, message: `the YAML cannot be resolved: ${message}`, remedy }],
+      locate: () => undefined,
+    }
+  }
+}
+
+/** Reads JSON strictly (RFC 8259); a member that stands twice in one object is a fault. */
+export function readJson(text: string): ReadDocument {
+  const plain = withoutMark(text)
+  const lines = new LineCounter()
+  // For places and repeated members only: what counts as JSON is JSON.parse's to say.
+  const document = parseDocument(plain, { lineCounter: lines, schema: 'json', prettyErrors: false })
+  let input: unknown
+  try {
+    input = JSON.parse(plain)
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown)
+    const offset = Number(/at position (\d+)/.exec(message)?.[1] ?? (/end of JSON/.test(message) ? plain.length : 0))
+    const { line, column } = placeAt(plain, offset)
+    const what = message.replace(/ in JSON at position.*$/, '').replace(/, "[^]*$/, '')
+    const fault = { line, column, message: `the JSON cannot be read: ${what}`, remedy: jsonRemedy(plain, offset) }
+    return { input: undefined, faults: [fault], locate: () => undefined }
+  }
+  const faults = document.errors
+    .filter((error) => error.code === 'DUPLICATE_KEY')
+    .map((error) => {
+      const { line, col } = lines.linePos(error.pos[0])
+      return { line, column: col, ...yamlWords(error.code, error.message) }
+    })
+  return { input, faults, locate: locator(document, lines) }
+}
+
+function withoutMark(text: string): string {
+  return text.startsWith('\uFEFF') ? text.slice(1) : text
+}
+
+function placeAt(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset)
+  return { line: before.split('\n').length, column: offset - before.lastIndexOf('\n') }
+}
+
+function jsonRemedy(text: string, offset: number): string {
+  const around = text.slice(Math.max(0, offset - 2), offset + 2)
+  if (around.includes('//') || around.includes('/*')) return 'remove the comment: JSON has none (YAML does)'
+  if (/,\s*$/.test(text.slice(0, offset)) && /^[}\]]/.test(text.slice(offset))) return 'remove the comma before the closing bracket'
+  return 'correct the syntax there'
+}
+
+function yamlWords(code: string, message: string): { message: string; remedy: string } {
+  switch (code) {
+    case 'DUPLICATE_KEY':
+      return { message: 'this name stands twice in one object', remedy: 'keep one of the two' }
+    case 'TAB_AS_INDENT':
+      return { message: 'a tab is used for indentation', remedy: 'indent with spaces' }
+    case 'MULTIPLE_DOCS':
+      return { message: 'the file holds more than one YAML document', remedy: 'keep one document: remove the "---" between them' }
+    case 'TAG_RESOLVE_FAILED':
+      return { message: 'the YAML uses a tag that means nothing here', remedy: 'remove the tag: a config is plain data' }
+    default:
+      return {
+        message: `the YAML cannot be read: ${message}`,
+        remedy: 'correct the syntax there (often the indentation, or a missing quote)',
+      }
+  }
+}
+
+/** Finds the key (or list item) of a path; for a place that does not exist, its nearest ancestor that does. */
+function locator(document: Document, lines: LineCounter): ReadDocument['locate'] {
+  let places: Map<string, number> | undefined
+  return (path) => {
+    places ??= placesOf(document)
+    for (let length = path.length; length > 0; length--) {
+      const offset = places.get(JSON.stringify(path.slice(0, length)))
+      if (offset === undefined) continue
+      const { line, col } = lines.linePos(offset)
+      return { line, column: col }
+    }
+    return undefined
+  }
+}
+
+function placesOf(document: Document): Map<string, number> {
+  const places = new Map<string, number>()
+  const pathOf = new Map<unknown, ConfigPath>([[document.contents, []]])
+  visit(document, {
+    Pair(_, pair, ancestors) {
+      const parent = pathOf.get(ancestors.at(-1))
+      const key = pair.key as { value?: unknown; range?: [number, number, number] } | null
+      if (parent === undefined || key === null || key.value === undefined) return
+      const path = [...parent, String(key.value)]
+      if (key.range !== undefined) places.set(JSON.stringify(path), key.range[0])
+      pathOf.set(pair.value, path)
+    },
+    Seq(_, seq) {
+      const parent = pathOf.get(seq)
+      if (parent === undefined) return
+      for (const [i, item] of seq.items.entries()) {
+        const path = [...parent, i]
+        const range = (item as { range?: [number, number, number] } | null)?.range
+        if (range !== undefined) places.set(JSON.stringify(path), range[0])
+        pathOf.set(item, path)
+      }
+    },
+  })
+  return places
+}

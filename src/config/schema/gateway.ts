@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import { cidrOption } from '../../policies/option-schemas.ts'
+import { identitySchema } from './identity.ts'
+import { limitsSchema } from './limits.ts'
+import { adminSchema, listenersSchema, probesSchema } from './listeners.ts'
+import { defaultsSchema, routeSchema } from './routes.ts'
+import { servicesSchema } from './services.ts'
+import { name } from './units.ts'
+
+const storeSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('embedded'),
+    path: z.string().min(1).optional().describe('The folder of the store, relative to the config file. Default: .velum.'),
+  }),
+])
+
+const logSchema = z.strictObject({
+  format: z.enum(['json', 'none']).optional().describe('One JSON line a request, or no access log. Default: json.'),
+  file: z.string().min(1).optional().describe('stdout, stderr, or a file relative to the config file. Default: stdout.'),
+  level: z.enum(['debug', 'info', 'warn', 'error']).optional().describe('The least severe operational message that is written. Default: info.'),
+})
+
+/**
+ * The whole configuration. The one source of its vocabulary: what is accepted, the JSON Schema for editors and the
+ * reference manual all come from here.
+ */
+export const gatewaySchema = z.strictObject({
+  $schema: z.string().optional().describe('The JSON Schema, for editors.'),
+  name: name().optional().describe('The name of this gateway in log and metrics. Default: gateway.'),
+  listeners: listenersSchema.describe('The open ports by name; at least one.'),
+  admin: adminSchema.optional().describe('The admin server: health, metrics, dashboard. Without it there is none.'),
+  probes: probesSchema.optional().describe('A port with /healthz and /readyz and nothing else, for an orchestrator.'),
+  store: storeSchema.optional().describe('Where state is kept. Default: embedded, in .velum beside the config file.'),
+  secret: z
+    .array(z.string().min(32))
+    .min(1)
+    .max(2)
+    .optional()
+    .describe('[current, previous]: at least 32 characters each, from which keys are derived. The embedded store makes its own.'),
+  trustedProxies: z
+    .array(cidrOption)
+    .optional()
+    .describe('Addresses whose Forwarded, X-Forwarded-* and x-request-id fields are believed. Default: none.'),
+  services: servicesSchema.optional().describe('What stands behind the gateway, by name.'),
+  identity: identitySchema.optional().describe('Who is calling: trusted issuers of tokens, API keys.'),
+  limits: limitsSchema.optional().describe('Budgets by name. One name is one counter, wherever it is used.'),
+  log: logSchema.optional().describe('The access log and the operational log.'),
+  defaults: defaultsSchema
+    .optional()
+    .describe("What every route has: its own field replaces the default's, except `limits` (add) and `headers`, `body` (merged by key)."),
+  routes: z.array(routeSchema).describe('The routes. Their order does not matter: the most specific match wins.'),
+})
+
+/** The configuration as it is written. */
+export type GatewaySchemaInput = z.input<typeof gatewaySchema>

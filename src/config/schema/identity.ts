@@ -1,0 +1,70 @@
+import { z } from 'zod'
+import { cidrOption } from '../../policies/option-schemas.ts'
+import { duration, name, oneOrMore } from './units.ts'
+
+/** The algorithms that a foreign issuer may sign with: asymmetric ones only (RFC 8725 §3.1). */
+export const asymmetricAlgorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const
+
+/** A foreign issuer of bearer tokens. */
+export const trustedIssuerSchema = z.strictObject({
+  issuer: z.string().min(1).describe('The exact `iss` of its tokens.').meta({ examples: ['https://idp.example.com'] }),
+  jwksUri: z
+    .string()
+    .optional()
+    .describe('Where its keys are published: https, or http on loopback. Either this or `jwks`.')
+    .meta({ examples: ['https://idp.example.com/.well-known/jwks.json'] }),
+  jwks: z.string().min(1).optional().describe('A file with its keys (a JWK set), relative to the config file. Either this or `jwksUri`.'),
+  audience: oneOrMore(z.string().min(1)).describe('Whom its tokens must be meant for: `aud` must hold one of these.'),
+  algorithms: z
+    .array(z.enum(asymmetricAlgorithms))
+    .min(1)
+    .optional()
+    .describe('The signature algorithms it may use. Default: all asymmetric ones.'),
+  tenant: z.string().min(1).optional().describe('The tenant that all its subjects belong to.'),
+  tenants: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('The tenants that its tokens may name in the claim `identity.tenantClaim`. Without `tenant` and `tenants` its subjects have none.'),
+  maxLifetime: duration('1s', '3650d').optional().describe('Longest lifetime (exp − iat) of a token that is believed. Default: 24h.'),
+})
+
+/** An API key that stands in the configuration. */
+export const apiKeySchema = z.strictObject({
+  sha256: z.string().describe("SHA-256 of the key's text, in hex: `printf %s \"$KEY\" | sha256sum`. The key itself never stands in a config."),
+  subject: z.string().min(1).optional().describe('Who calls with it. Default: the name of the key.'),
+  tenant: z.string().min(1).optional().describe('The tenant it belongs to.'),
+  scopes: z.array(z.string().min(1)).optional().describe('The scopes it grants.'),
+  roles: z.array(z.string().min(1)).optional().describe('The roles it grants.'),
+  expires: z
+    .string()
+    .optional()
+    .describe('When it ends: a date (its first moment in UTC) or a time. Default: never.')
+    .meta({ examples: ['2027-01-31', '2027-01-31T12:00:00Z'] }),
+  addresses: z.array(cidrOption).min(1).optional().describe('Where it may be used from. Default: anywhere.'),
+})
+
+/** Who is calling. */
+export const identitySchema = z.strictObject({
+  path: z
+    .string()
+    .optional()
+    .describe('Where the identity endpoints live. Default: /auth. Routes may not lie below it.')
+    .meta({ examples: ['/auth'] }),
+  issuer: z.string().min(1).optional().describe("The `iss` of Velum's own tokens: the public https address of this gateway."),
+  tenantClaim: z.string().min(1).optional().describe('The claim of foreign tokens that names a tenant. Default: tenant.'),
+  trustedIssuers: z.record(name(), trustedIssuerSchema).optional().describe('Foreign issuers whose bearer tokens are believed, by name.'),
+  apiKeys: z.record(name(), apiKeySchema).optional().describe('API keys by name; callers send the key in `x-api-key`.'),
+})

@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import { duration, name, size } from './units.ts'
+
+/** A TCP port; 0 lets the machine choose one. */
+export const portSchema = z.int().min(0).max(65535).meta({ examples: [8080] })
+
+const hostSchema = z.string().min(1).meta({ examples: ['0.0.0.0', '::', '127.0.0.1'] })
+
+/** A DNS name, `*.` in front allowed. */
+export const hostNameSchema = z
+  .string()
+  .meta({ examples: ['api.example.com', '*.example.com'] })
+  .superRefine((text, context) => {
+    const label = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
+    if (new RegExp(`^(?:\\*\\.)?${label}(?:\\.${label})*$`).test(text) && text.length <= 253) return
+    const remedy = 'write a DNS name without scheme, port and path, such as api.example.com or *.example.com'
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(text.slice(0, 80))} is not a host name`, params: { remedy } })
+  })
+
+const certificateSchema = z.strictObject({
+  cert: z.string().min(1).describe('The certificate chain in PEM form, the leaf first. A path relative to the config file.'),
+  key: z.string().min(1).describe('The private key in PEM form. A path relative to the config file.'),
+  names: z
+    .array(hostNameSchema)
+    .min(1)
+    .optional()
+    .describe('The names (SNI) that get this certificate. Default: those that stand in the certificate.'),
+})
+
+const tlsSchema = z.strictObject({
+  dev: z
+    .boolean()
+    .optional()
+    .describe('A certificate by a development authority, which is made on first start and kept in the store. For localhost and loopback addresses.'),
+  names: z.array(hostNameSchema).optional().describe('Further names of the development certificate.'),
+  certificates: z
+    .array(certificateSchema)
+    .min(1)
+    .optional()
+    .describe('Certificates by name. The files are watched: a renewed one is used for new handshakes, without a reload.'),
+  minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional().describe('The oldest TLS version that is spoken. Default: TLSv1.2.'),
+})
+
+const timeoutsSchema = z.strictObject({
+  head: duration('100ms', '10m').optional().describe("From a request's first byte to the end of its head. Default: 10s."),
+  body: duration('100ms', '1d').optional().describe('Longest wait for the next bytes of a request body. Default: 30s.'),
+  idle: duration('100ms', '1d').optional().describe('How long a keep-alive connection may wait for its next request. Default: 60s.'),
+  write: duration('100ms', '1d').optional().describe('Longest wait for the client to take more of its answer. Default: 30s.'),
+})
+
+const edgeSchema = z.strictObject({
+  limits: z
+    .array(z.string())
+    .optional()
+    .describe('Names of limits charged before a request is routed. They count per address only, and per node.'),
+})
+
+const count = (least: number, most: number): z.ZodInt => z.int().min(least).max(most)
+
+/** An open port. */
+export const listenerSchema = z.strictObject({
+  port: portSchema.describe('The TCP port. 0 lets the machine choose one.'),
+  host: hostSchema.optional().describe('The address to listen on. Default: 0.0.0.0, every IPv4 address; "::" adds IPv6.'),
+  wire: z
+    .enum(['velum', 'node'])
+    .optional()
+    .describe("The HTTP/1.1 engine: Velum's own, or the one of node:http at its price. Default: velum."),
+  redirect: z
+    .literal('https')
+    .optional()
+    .describe('Answers every request with a redirect to the same URL on the listener that has TLS.'),
+  tls: tlsSchema.optional().describe('Terminates TLS here, by `dev` or by `certificates`.'),
+  edge: edgeSchema.optional().describe('What is checked before a request is routed.'),
+  timeouts: timeoutsSchema.optional().describe('Patience with slow clients.'),
+  maxHeadBytes: size('1kb', '1mb').optional().describe('Largest request head; more is answered with 431. Default: 16kb.'),
+  maxHeaderCount: count(8, 2000).optional().describe('Most header lines of a request; more is answered with 431. Default: 100.'),
+  maxTargetBytes: size('256b', '1mb').optional().describe('Longest request target; more is answered with 414. Default: 8kb.'),
+  maxRequests: count(1, 1_000_000_000).optional().describe('Requests served on one connection before it is closed. Default: 10000.'),
+  maxConnections: count(1, 1_000_000).optional().describe('Open connections per worker; more are closed at once. Default: 20000.'),
+  minBodyRate: size('0b', '1gb')
+    .optional()
+    .describe('Lowest average rate of a request body, per second, once it has taken longer than `timeouts.body`. Default: 240b.'),
+})
+
+/** The admin server. */
+export const adminSchema = z.strictObject({
+  port: portSchema.describe('The TCP port of the admin API, metrics and dashboard.'),
+  host: hostSchema.optional().describe('The address to listen on; loopback only. Default: 127.0.0.1.'),
+  names: z.array(hostNameSchema).optional().describe('Further names by which it may be addressed (the Host header is checked).'),
+})
+
+/** The port for an orchestrator. */
+export const probesSchema = z.strictObject({
+  port: portSchema.describe('The TCP port. It answers /healthz and /readyz, to everybody, and nothing else.'),
+  host: hostSchema.optional().describe('The address to listen on. Default: 0.0.0.0.'),
+})
+
+/** The listeners by name. */
+export const listenersSchema = z.record(name(), listenerSchema)
+

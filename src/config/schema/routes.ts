@@ -1,0 +1,106 @@
+import { z } from 'zod'
+import { policyKinds } from '../../policies/list.ts'
+import { hostNameSchema } from './listeners.ts'
+import { largestAmount } from '../../limits/limit-fault.ts'
+import { duration, name, oneOrMore } from './units.ts'
+
+const fieldValue = z
+  .union([z.string(), z.array(z.string()).min(1), z.literal(true)])
+  .describe('The value, one of several, or true for any.')
+
+const matchSchema = z.strictObject({
+  path: oneOrMore(z.string())
+    .describe('Path patterns: /a/b exactly; {x} one segment; {x?} an optional last one; ** the rest.')
+    .meta({ examples: ['/orders/{id?}', '/catalog/**'] }),
+  methods: z.array(z.string()).min(1).optional().describe('Methods in upper case; GET includes HEAD. Default: any.').meta({ examples: [['GET']] }),
+  hosts: z.array(hostNameSchema).min(1).optional().describe('Host names; *.example.com matches every name below. Default: any.'),
+  headers: z.record(z.string(), fieldValue).optional().describe('Header fields that must be there.'),
+  query: z.record(z.string(), fieldValue).optional().describe('Query parameters that must be there.'),
+  allow: z
+    .array(z.enum(['encoded-slash', 'semicolon']))
+    .optional()
+    .describe('What the path may hold here although it is refused elsewhere: %2F and %5C, ";".'),
+})
+
+const toSchema = z.union([
+  z.string(),
+  z
+    .array(
+      z.strictObject({
+        service: z.string().describe('The name of a service.'),
+        weight: z.int().min(0).max(1_000_000).describe('Its share relative to the others.'),
+      }),
+    )
+    .min(1),
+])
+
+const redirectSchema = z.strictObject({
+  to: z
+    .string()
+    .min(1)
+    .describe("A path or an absolute URL; {x} and ** stand for what the match caught. The query is kept.")
+    .meta({ examples: ['/new/{id}', 'https://example.com/**'] }),
+  status: z.literal([301, 302, 303, 307, 308]).optional().describe('Default: 308.'),
+})
+
+const respondSchema = z.strictObject({
+  status: z.int().min(200).max(599).describe('The status of the answer.'),
+  headers: z.record(z.string(), z.string()).optional().describe('Header fields of the answer.'),
+  body: z.string().optional().describe('The content of the answer, as text.'),
+})
+
+const limitUse = z.strictObject({
+  use: z.string().describe('The name of a limit.'),
+  cost: z.int().min(1).max(largestAmount).optional().describe("How much a request takes. Default: the limit's own cost."),
+  shadow: z.boolean().optional().describe('Decides and reports here, but never refuses.'),
+})
+
+const limitUses = z.array(z.union([z.string(), limitUse]))
+
+const limitsSchema = z.union([
+  limitUses,
+  z.strictObject({ only: limitUses.describe('These limits and not those of `defaults`.') }),
+])
+
+/** The keys of policies, as `policies/list.ts` has them. */
+const policyShape: Record<string, z.ZodType> = Object.fromEntries(
+  policyKinds.map((kind) => [kind.name, (kind.options as z.ZodType).optional().describe(kind.doc)]),
+)
+
+/** What `defaults` gives to every route. */
+export const defaultsSchema = z.strictObject({
+  limits: limitUses.optional().describe('Limits that every route has besides its own.'),
+  timeout: duration('1ms', '1d').optional().describe("To the head of the service's answer, over all tries."),
+  ...policyShape,
+})
+
+/** A route: which requests, whereto, and what stands in between. */
+export const routeSchema = z.strictObject({
+  name: name().describe('Its name in log, metrics and messages; unique.'),
+  match: matchSchema.describe('Which requests are meant.'),
+  to: toSchema.optional().describe("The service's name, or several with weights. Exactly one of `to`, `redirect`, `respond`."),
+  split: z
+    .enum(['subject', 'address'])
+    .optional()
+    .describe('With several services in `to`: the same caller always gets the same one. Default: drawn per request.'),
+  rewrite: z
+    .strictObject({
+      path: z
+        .string()
+        .optional()
+        .describe('The path that the service sees; {x} and ** stand for what the match caught. The query is kept.')
+        .meta({ examples: ['/v2/{id}', '/**'] }),
+      host: z.string().min(1).optional().describe('The Host that the service sees. Default: that of its target.'),
+    })
+    .optional()
+    .describe('What the service sees in place of what the client asked for.'),
+  redirect: redirectSchema.optional().describe('Sends the client elsewhere. Exactly one of `to`, `redirect`, `respond`.'),
+  respond: respondSchema.optional().describe('Answers right here. Exactly one of `to`, `redirect`, `respond`.'),
+  limits: limitsSchema
+    .optional()
+    .describe("Names of limits, or { use, cost, shadow }; they add to those of `defaults`. { only: [...] } drops the defaults'."),
+  timeout: duration('1ms', '1d')
+    .optional()
+    .describe("To the head of the service's answer, over all tries. Default: only the service's own timeout, per try."),
+  ...policyShape,
+})
