@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import type { Socket } from 'node:net'
+import { describe, it } from 'node:test'
+import { textBody } from '../../src/core/body.ts'
+import { createHttp1Client } from '../../src/wire/http1/pool.ts'
+import type { Scene } from '../support/client-wires.ts'
+import { callOf, isFault, pulled, scene, streamOf } from '../support/client-wires.ts'
+import { exchangeOf } from '../support/exchange.ts'
+import { okay } from '../support/raw-service.ts'
+import type { RawRequest } from '../support/raw-service.ts'
+
+/** A service that keeps connections alive and closes each one just when it is used again. */
+const fickle = (play: (scene: Scene) => Promise<void>): Promise<void> =>
+  scene(
+    createHttp1Client,
+    (socket: Socket, request: RawRequest) => {
+      if (request.onConnection === 0) socket.write(okay(`connection ${request.connection}`))
+      else socket.destroy()
+    },
+    async (parts) => {
+      await parts.wire.send(callOf(), exchangeOf())
+      await play(parts)
+    },
+  )
+
+describe('a connection that the service closes just when it is used again', () => {
+  it('has its GET sent again, on a fresh connection', () =>
+    fickle(async ({ wire, service }) => {
+      const answer = await wire.send(callOf({ method: 'GET', target: '/again' }), exchangeOf())
+      assert.equal(await pulled(answer.body), 'connection 1')
+      assert.equal(service.requests.filter(({ head }) => head.startsWith('GET /again ')).length, 2)
+    }))
+
+  it('has its PUT sent again when the body is in hand', () =>
+    fickle(async ({ wire, service }) => {
+      await wire.send(callOf({ method: 'PUT', body: textBody('content') }), exchangeOf())
+      assert.deepEqual(
+        service.requests.slice(1).map(({ body }) => body),
+        ['content', 'content'],
+      )
+    }))
+
+  const once = {
+    'a POST': { method: 'POST', body: textBody('content') },
+    'a PATCH without content': { method: 'PATCH' },
+    'a method nobody knows': { method: 'BREW' },
+    'a PUT whose body was streamed': { method: 'PUT', body: streamOf(['con', 'tent']) },
+  }
+  for (const [what, parts] of Object.entries(once)) {
+    it(`does not have ${what} sent again: service-reset`, () =>
+      fickle(async ({ wire, service }) => {
+        await assert.rejects(wire.send(callOf(parts), exchangeOf()), isFault('service-reset', false))
+        assert.equal(service.requests.length, 2)
+        const next = await wire.send(callOf(), exchangeOf())
+        assert.equal(await pulled(next.body), 'connection 1')
+      }))
+  }
+
+  it('is not replaced twice', () =>
+    scene(
+      createHttp1Client,
+      (socket, request) => {
+        if (request.number === 0) socket.write(okay())
+        else socket.destroy()
+      },
+      async ({ wire, service }) => {
+        await wire.send(callOf(), exchangeOf())
+        await assert.rejects(wire.send(callOf(), exchangeOf()), isFault('service-reset'))
+        assert.equal(service.requests.length, 3)
+        assert.equal(wire.open, 0)
+      },
+    ))
+
+  it('is not replaced once a byte was answered', () =>
+    scene(
+      createHttp1Client,
+      (socket, request) => {
+        if (request.number === 0) socket.write(okay())
+        else socket.end('H')
+      },
+      async ({ wire, service }) => {
+        await wire.send(callOf(), exchangeOf())
+        await assert.rejects(wire.send(callOf(), exchangeOf()), isFault('service-reset'))
+        assert.equal(service.requests.length, 2)
+      },
+    ))
+
+  it('may say so with a 408, which then is no answer to the call', () =>
+    scene(
+      createHttp1Client,
+      (socket, request) => {
+        if (request.onConnection === 0) socket.write(okay(`connection ${request.connection}`))
+        else socket.end('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      },
+      async ({ wire }) => {
+        await wire.send(callOf(), exchangeOf())
+        assert.equal(await pulled((await wire.send(callOf(), exchangeOf())).body), 'connection 1')
+        assert.equal((await wire.send(callOf({ method: 'POST' }), exchangeOf())).status, 408)
+      },
+    ))
+
+  it('keeps to the bound of connections while it is replaced', () =>
+    scene(
+      createHttp1Client,
+      (socket, request) => {
+        if (request.onConnection === 0) socket.write(okay(`connection ${request.connection}`))
+        else socket.destroy()
+      },
+      async ({ wire, service }) => {
+        await wire.send(callOf(), exchangeOf())
+        const answers = await Promise.all([wire.send(callOf(), exchangeOf()), wire.send(callOf(), exchangeOf())])
+        for (const answer of answers) assert.match(await pulled(answer.body), /^connection [12]$/)
+        assert.ok(service.open.size <= 1)
+      },
+      { maxConnections: 1 },
+    ))
+})
