@@ -1,3 +1,11 @@
 /** The public door: what a configuration file imports from 'velum'. */
 export { defineGateway } from './config/define-gateway.ts'
 export type * from './config/input.ts'
+export type * from './config/identity-input.ts'
+export type * from './config/limit-input.ts'
+export type * from './config/unit-input.ts'
+export type { AddressesInput } from './policies/addresses.ts'
+export type { AuthInput, ClaimInput } from './policies/auth.ts'
+export type { BodyInput } from './policies/body.ts'
+export type { CorsInput } from './policies/cors.ts'
+export type { HeaderEditsInput, HeadersInput } from './policies/headers.ts'

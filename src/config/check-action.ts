@@ -96,7 +96,7 @@ function respondAction(context: CheckContext, path: ConfigPath, respond: NonNull
   const headers = Object.entries(respond.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const)
   for (const [name, value] of headers) {
     const at = [...path, 'headers', name]
-    if (framing.includes(name)) {
+    if (framing.has(name)) {
       context.findings.error(at, `${name} is the wire's own`, 'remove it')
       continue
     }
@@ -123,7 +123,7 @@ function respondAction(context: CheckContext, path: ConfigPath, respond: NonNull
   return { kind: 'respond', status: respond.status, headers, body }
 }
 
-const framing = ['content-length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', 'trailer', 'te']
+const framing = new Set(['content-length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', 'trailer', 'te'])
 
 function checkTemplate(context: CheckContext, path: ConfigPath, compile: () => unknown): void {
   try {

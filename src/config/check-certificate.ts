@@ -15,7 +15,6 @@ export function checkCertificate(
   if (cert === undefined || key === undefined) return
   try {
     const { expiresAt, validFrom } = parseCertificate(cert, key, pair.names, pair.cert)
-    const day = (at: number): string => new Date(at).toISOString().slice(0, 10)
     if (expiresAt <= now) findings.warn([...path, 'cert'], `the certificate expired on ${day(expiresAt)}`, 'renew it')
     else if (validFrom > now)
       findings.warn([...path, 'cert'], `the certificate is not valid before ${day(validFrom)}`, 'wait, or use another one')
@@ -27,4 +26,8 @@ export function checkCertificate(
       'give the certificate chain and the key that belongs to it, both in PEM',
     )
   }
+}
+
+function day(at: number): string {
+  return new Date(at).toISOString().slice(0, 10)
 }

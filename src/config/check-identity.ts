@@ -142,10 +142,10 @@ function expiryOf(context: CheckContext, path: ConfigPath, expires: string | und
   if (expires === undefined) return Infinity
   // Without a zone, a time would mean something else on each machine.
   const isClear = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/.test(expires)
+  const at = isClear ? Date.parse(expires) : NaN
   // Date.parse makes March of a 30th of February.
-  const isDay = new Date(`${expires.slice(0, 10)}T00:00:00Z`).toJSON()?.startsWith(expires.slice(0, 10)) === true
-  const at = isClear && isDay ? Date.parse(expires) : NaN
-  if (Number.isNaN(at)) {
+  const isDay = !Number.isNaN(at) && new Date(Date.parse(expires.slice(0, 10))).toISOString().startsWith(expires.slice(0, 10))
+  if (!isDay) {
     context.findings.error(
       path,
       `${context.reading.show(expires, path)} is not a date`,

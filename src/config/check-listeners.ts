@@ -196,9 +196,13 @@ function checkPorts(context: CheckContext, ports: readonly Port[]): void {
 
 /** Whether two sockets on these addresses would want the same port. */
 function meet(a: string, b: string): boolean {
-  const isAny = (host: string): boolean => host === '0.0.0.0' || host === '::'
-  const canonical = (host: string): string => canonicalAddress(host) ?? (host.toLowerCase() === 'localhost' ? '127.0.0.1' : host)
-  return isAny(a) || isAny(b) || canonical(a) === canonical(b)
+  return everyAddress.has(a) || everyAddress.has(b) || canonicalHost(a) === canonicalHost(b)
+}
+
+const everyAddress = new Set(['0.0.0.0', '::'])
+
+function canonicalHost(host: string): string {
+  return canonicalAddress(host) ?? (host.toLowerCase() === 'localhost' ? '127.0.0.1' : host)
 }
 
 function isObjectOrMissing(value: unknown): boolean {

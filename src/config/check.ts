@@ -40,7 +40,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   const reading = new Reading(gatewaySchema, input, findings)
   const context: CheckContext = { reading, findings, now: options.now ?? Date.now(), files: new Set() }
   const done = (model: GatewayModel | undefined): CheckResult => {
-    return { model: findings.hasErrors ? undefined : model, findings: findings.list, files: [...context.files] }
+    return { model: findings.hasErrors ? undefined : model, findings: findings.inOrder(), files: [...context.files] }
   }
   if (Array.isArray(input)) {
     findings.error([], 'several gateways in one file are not available yet in this version of Velum', 'export one gateway')

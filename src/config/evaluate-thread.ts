@@ -78,4 +78,6 @@ async function evaluate(): Promise<Evaluated> {
   }
 }
 
-parentPort!.postMessage(await evaluate())
+const evaluated = await evaluate()
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
+parentPort!.postMessage(evaluated)

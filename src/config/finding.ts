@@ -56,6 +56,11 @@ export class Findings {
     this.#add('warning', path, message, remedy)
   }
 
+  /** As they stand in the file, where places are known; else as they were found. */
+  inOrder(): Finding[] {
+    return this.list.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
+  }
+
   get hasErrors(): boolean {
     return this.list.some((finding) => finding.severity === 'error')
   }

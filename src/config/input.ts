@@ -3,15 +3,9 @@ import type { AuthInput } from '../policies/auth.ts'
 import type { BodyInput } from '../policies/body.ts'
 import type { CorsInput } from '../policies/cors.ts'
 import type { HeadersInput } from '../policies/headers.ts'
-
-/** `250ms`, `5s`, `10m`, `12h`, `30d`: a whole number and a unit. */
-export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
-/** `512b`, `64kb`, `10mb`, `1gb`: a whole number and a unit of 1024. */
-export type Size = `${number}${'b' | 'kb' | 'mb' | 'gb'}`
-/** `2/s`, `100/m`, `5000/h`, `100000/d`: a whole number per period. */
-export type Rate = `${number}/${'s' | 'm' | 'h' | 'd'}`
-/** A value that may come from the environment: undefined compiles, and `velum check` reports it. */
-export type Secret = string | undefined
+import type { IdentityInput } from './identity-input.ts'
+import type { LimitInput } from './limit-input.ts'
+import type { Duration, Secret, Size } from './unit-input.ts'
 
 /**
  * A gateway as it is written. `S` are the names of its services and `L` those of its limits, so that the compiler finds a
@@ -168,144 +162,6 @@ export interface TargetInput {
 export interface RetriesInput {
   /** Tries per request, the first one counted. Default: 1. */
   readonly attempts?: number | undefined
-}
-
-export interface IdentityInput {
-  /** Where the identity endpoints live; routes may not lie below it. Default: `/auth`. */
-  readonly path?: string | undefined
-  /** The `iss` of Velum's own tokens: the public https address of this gateway. */
-  readonly issuer?: string | undefined
-  /** The claim of foreign tokens that names a tenant. Default: `tenant`. */
-  readonly tenantClaim?: string | undefined
-  /** Foreign issuers whose bearer tokens are believed, by name. */
-  readonly trustedIssuers?: Readonly<Record<string, TrustedIssuerInput>> | undefined
-  /** API keys by name; callers send the key in `x-api-key`. */
-  readonly apiKeys?: Readonly<Record<string, ApiKeyInput>> | undefined
-}
-
-/** A foreign issuer of bearer tokens, with its keys at `jwksUri` or in the file `jwks`. */
-export interface TrustedIssuerInput {
-  /** The exact `iss` of its tokens. */
-  readonly issuer: string
-  /** Where its keys are published: https, or http on loopback. */
-  readonly jwksUri?: string | undefined
-  /** A file with its keys (a JWK set), relative to the config file. */
-  readonly jwks?: string | undefined
-  /** Whom its tokens must be meant for. */
-  readonly audience: string | readonly string[]
-  /** The signature algorithms it may use. Default: all asymmetric ones. */
-  readonly algorithms?: readonly SignatureAlgorithm[] | undefined
-  /** The tenant that all its subjects belong to. */
-  readonly tenant?: string | undefined
-  /** The tenants that its tokens may name. */
-  readonly tenants?: readonly string[] | undefined
-  /** Longest lifetime of a token that is believed. Default: `24h`. */
-  readonly maxLifetime?: Duration | undefined
-}
-
-export type SignatureAlgorithm =
-  | 'RS256'
-  | 'RS384'
-  | 'RS512'
-  | 'PS256'
-  | 'PS384'
-  | 'PS512'
-  | 'ES256'
-  | 'ES384'
-  | 'ES512'
-  | 'EdDSA'
-  | 'Ed25519'
-
-export interface ApiKeyInput {
-  /** SHA-256 of the key's text, in hex. The key itself never stands in a config. */
-  readonly sha256: Secret
-  /** Who calls with it. Default: the name of the key. */
-  readonly subject?: string | undefined
-  /** The tenant it belongs to. */
-  readonly tenant?: string | undefined
-  /** The scopes it grants. */
-  readonly scopes?: readonly string[] | undefined
-  /** The roles it grants. */
-  readonly roles?: readonly string[] | undefined
-  /** When it ends: `2027-01-31`, or a time with its zone. Default: never. */
-  readonly expires?: string | undefined
-  /** Where it may be used from. Default: anywhere. */
-  readonly addresses?: readonly string[] | undefined
-}
-
-/** A part of the key that a budget belongs to. */
-export type KeyPartInput =
-  | 'address'
-  | 'subject'
-  | 'tenant'
-  | 'client'
-  | 'route'
-  | 'service'
-  | `header:${string}`
-  | `claim:${string}`
-
-interface LimitCommonInput {
-  /** Whose budget it is; several make one combined key. Default: one global budget. */
-  readonly per?: readonly KeyPartInput[] | undefined
-  /** A request without a key part shares one budget with its like, is not limited, or is refused. Default: `shared`. */
-  readonly missing?: 'shared' | 'skip' | 'refuse' | undefined
-  /** How much a request takes. Default: 1. */
-  readonly cost?: number | undefined
-  /** Decides and reports, but never refuses. Default: false. */
-  readonly shadow?: boolean | undefined
-  /** Allowed overshoot over a fleet, as a fraction of the limit; 0 is exact. Default: 0.05. */
-  readonly tolerance?: number | undefined
-  /** When the store cannot be reached: each node counts for itself, nothing is limited, or everything refused. Default: `local`. */
-  readonly onStoreFailure?: 'local' | 'open' | 'closed' | undefined
-  /** Header fields that tell callers how they stand. Default: RateLimit and RateLimit-Policy. */
-  readonly fields?: readonly ('ratelimit' | 'x-ratelimit' | 'x-ratelimit-epoch')[] | undefined
-}
-
-/** A budget, told apart by its algorithm. */
-export type LimitInput = TokenBucketInput | LeakyBucketInput | FixedWindowInput | SlidingWindowInput | ConcurrencyInput | QuotaInput
-
-/** Holds `capacity`, refilled at `refill`: bursts pass, the average is bounded. */
-export interface TokenBucketInput extends LimitCommonInput {
-  readonly algorithm: 'token-bucket'
-  readonly capacity: number
-  readonly refill: Rate
-}
-
-/** Leaks at `leak`; what would overflow is refused (`meter`) or waits (`queue`). */
-export interface LeakyBucketInput extends LimitCommonInput {
-  readonly algorithm: 'leaky-bucket'
-  readonly capacity: number
-  readonly leak: Rate
-  readonly mode?: 'meter' | 'queue' | undefined
-}
-
-/** A count that starts again with each window. */
-export interface FixedWindowInput extends LimitCommonInput {
-  readonly algorithm: 'fixed-window'
-  readonly limit: number
-  readonly window: Duration
-  /** Windows begin at multiples of their length since 1970. Default: false. */
-  readonly aligned?: boolean | undefined
-}
-
-/** Exact over every span (`sliding-log`, for small limits) or nearly so at constant cost (`sliding-window`). */
-export interface SlidingWindowInput extends LimitCommonInput {
-  readonly algorithm: 'sliding-log' | 'sliding-window'
-  readonly limit: number
-  readonly window: Duration
-}
-
-/** Bounds how many requests are under way at the same time. */
-export interface ConcurrencyInput extends LimitCommonInput {
-  readonly algorithm: 'concurrency'
-  readonly limit: number
-}
-
-/** So many requests per calendar day or month, in UTC. */
-export interface QuotaInput extends LimitCommonInput {
-  readonly algorithm: 'quota'
-  readonly limit: number
-  readonly period: 'day' | 'month'
 }
 
 export interface LogInput {

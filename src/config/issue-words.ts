@@ -94,6 +94,9 @@ function wrongType(expected: string, path: readonly PropertyKey[], context: Issu
       exampleRemedy(path, context) === undefined ? `add it: ${wanted}` : `add it, ${remedy.replace(/^write /, 'for example ')}`,
     ]
   }
+  const example = examplesAt(context.root, [...context.place, ...path])[0]
+  const hasUnit = typeof example === 'string' && /^\d+(?:\/?[a-z]+)$/.test(example)
+  if (typeof value === 'number' && hasUnit) return [`${value} has no unit`, remedy]
   return [`expected ${wanted}, got ${kindOf(value)}`, remedy]
 }
 
@@ -136,7 +139,8 @@ function unionWords(issue: z.core.$ZodIssueInvalidUnion, context: IssueContext):
       : undefined
   if (fitting.length > 0 && meant === undefined) {
     const inner = { ...context, value, place: [...context.place, ...path] }
-    return fitting[0].flatMap((found) => issueWords(found, inner)).map((words) => ({ ...words, path: [...path, ...words.path] }))
+    const words = fitting[0].flatMap((found) => issueWords(found, inner))
+    return words.map(({ path: at, message, remedy }) => ({ path: [...path, ...at], message, remedy }))
   }
   const types = issue.errors
     .flat()
@@ -201,7 +205,7 @@ function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'an object'
   if (typeof value === 'number') return Number.isFinite(value) ? 'a number' : String(value)
-  return typeof value === 'string' ? 'a string' : String(value)
+  return typeof value === 'boolean' ? String(value) : 'a string'
 }
 
 function lowerFirst(text: string): string {

@@ -59,10 +59,6 @@ function copyMembers(
 }
 
 function wordsFor(value: unknown): { message: string; remedy: string } {
-  const refused = (what: string, remedy: string): { message: string; remedy: string } => ({
-    message: `a config is data: ${what} cannot stand in it`,
-    remedy,
-  })
   if (typeof value === 'function') return refused('a function', 'write the value it would return, or call it in the file')
   if (typeof value === 'symbol') return refused('a symbol', 'write a string')
   if (typeof value === 'bigint') return refused('a bigint', 'write a number')
@@ -74,4 +70,8 @@ function wordsFor(value: unknown): { message: string; remedy: string } {
   if (value instanceof URL) return refused('a URL object', 'write a string, or use its href')
   const name = (value as object).constructor?.name
   return refused(name ? `an object of class ${name}` : 'an object of a class', 'write a plain object')
+}
+
+function refused(what: string, remedy: string): { message: string; remedy: string } {
+  return { message: `a config is data: ${what} cannot stand in it`, remedy }
 }

@@ -1,5 +1,5 @@
 import { LineCounter, parseDocument, visit } from 'yaml'
-import type { Document } from 'yaml'
+import type { Document, YAMLError } from 'yaml'
 import type { ConfigPath } from './finding.ts'
 
 /** What a YAML or JSON text says, or every place where it cannot be read. */
@@ -20,10 +20,7 @@ export interface DocumentFault {
 export function readYaml(text: string): ReadDocument {
   const lines = new LineCounter()
   const document = parseDocument(withoutMark(text), { lineCounter: lines, merge: true, prettyErrors: false })
-  const faults = [...document.errors, ...document.warnings].map((error) => {
-    const { line, col } = lines.linePos(error.pos[0])
-    return { line, column: col, ...yamlWords(error.code, error.message.split('\n')[0]) }
-  })
+  const faults = [...document.errors, ...document.warnings].map((error) => yamlFault(error, lines))
   if (faults.length > 0) return { input: undefined, faults, locate: locator(document, lines) }
   try {
     return { input: document.toJS({ maxAliasCount: 100 }), faults, locate: locator(document, lines) }
@@ -55,12 +52,7 @@ export function readJson(text: string): ReadDocument {
     const fault = { line, column, message: `the JSON cannot be read: ${what}`, remedy: jsonRemedy(plain, offset) }
     return { input: undefined, faults: [fault], locate: () => undefined }
   }
-  const faults = document.errors
-    .filter((error) => error.code === 'DUPLICATE_KEY')
-    .map((error) => {
-      const { line, col } = lines.linePos(error.pos[0])
-      return { line, column: col, ...yamlWords(error.code, error.message) }
-    })
+  const faults = document.errors.filter((error) => error.code === 'DUPLICATE_KEY').map((error) => yamlFault(error, lines))
   return { input, faults, locate: locator(document, lines) }
 }
 
@@ -74,10 +66,15 @@ function placeAt(text: string, offset: number): { line: number; column: number }
 }
 
 function jsonRemedy(text: string, offset: number): string {
-  const around = text.slice(Math.max(0, offset - 2), offset + 2)
-  if (around.includes('//') || around.includes('/*')) return 'remove the comment: JSON has none (YAML does)'
+  if (/\/[/*]/.test(text.slice(Math.max(0, offset - 2), offset + 2))) return 'remove the comment: JSON has none (YAML does)'
   if (/,\s*$/.test(text.slice(0, offset)) && /^[}\]]/.test(text.slice(offset))) return 'remove the comma before the closing bracket'
   return 'correct the syntax there'
+}
+
+function yamlFault(error: YAMLError, lines: LineCounter): DocumentFault {
+  const { line, col } = lines.linePos(error.pos[0])
+  const { message, remedy } = yamlWords(error.code, error.message.split('\n')[0])
+  return { line, column: col, message, remedy }
 }
 
 function yamlWords(code: string, message: string): { message: string; remedy: string } {
@@ -119,7 +116,7 @@ function placesOf(document: Document): Map<string, number> {
   visit(document, {
     Pair(_, pair, ancestors) {
       const parent = pathOf.get(ancestors.at(-1))
-      const key = pair.key as { value?: unknown; range?: [number, number, number] } | null
+      const key = pair.key as { value?: string | number | boolean | null; range?: [number, number, number] } | null
       if (parent === undefined || key === null || key.value === undefined) return
       const path = [...parent, String(key.value)]
       if (key.range !== undefined) places.set(JSON.stringify(path), key.range[0])

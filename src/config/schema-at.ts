@@ -13,7 +13,7 @@ interface Definition {
 }
 
 function definitionOf(schema: z.ZodType): Definition {
-  return schema._zod.def as unknown as Definition
+  return schema._zod.def
 }
 
 /** The schema behind `optional`, `default`, transforms and the like. */

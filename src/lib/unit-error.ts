@@ -44,6 +44,6 @@ function fractional(text: string, amount: number, units: ReadonlyMap<string, num
 /** The amount in the largest unit that divides it. */
 export function amountText(amount: number, units: ReadonlyMap<string, number>): string {
   let best = ''
-  for (const [unit, factor] of units) if (amount % factor === 0) best = `${amount / factor}${unit}`
+  for (const [unit, factor] of units) if (best === '' || (amount !== 0 && amount % factor === 0)) best = `${amount / factor}${unit}`
   return best
 }

@@ -64,7 +64,7 @@ const limitsSchema = z.union([
 
 /** The keys of policies, as `policies/list.ts` has them. */
 const policyShape: Record<string, z.ZodType> = Object.fromEntries(
-  policyKinds.map((kind) => [kind.name, (kind.options as z.ZodType).optional().describe(kind.doc)]),
+  policyKinds.map((kind) => [kind.name, kind.options.optional().describe(kind.doc)]),
 )
 
 /** What `defaults` gives to every route. */

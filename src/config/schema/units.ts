@@ -74,6 +74,6 @@ export function name(): z.ZodType<string, string> {
 const nameRemedy = 'use letters, digits, "-", "_" and "." (at most 64), beginning with a letter or digit'
 
 /** One value or a list of them; yields a list, empty never. */
-export function oneOrMore<T>(item: z.ZodType<T, unknown>): z.ZodType<readonly T[], unknown> {
+export function oneOrMore<T>(item: z.ZodType<T>): z.ZodType<readonly T[]> {
   return z.union([item.transform((one) => [one]), z.array(item).min(1)])
 }

@@ -1,0 +1,64 @@
+import type { Duration, Secret } from './unit-input.ts'
+
+export interface IdentityInput {
+  /** Where the identity endpoints live; routes may not lie below it. Default: `/auth`. */
+  readonly path?: string | undefined
+  /** The `iss` of Velum's own tokens: the public https address of this gateway. */
+  readonly issuer?: string | undefined
+  /** The claim of foreign tokens that names a tenant. Default: `tenant`. */
+  readonly tenantClaim?: string | undefined
+  /** Foreign issuers whose bearer tokens are believed, by name. */
+  readonly trustedIssuers?: Readonly<Record<string, TrustedIssuerInput>> | undefined
+  /** API keys by name; callers send the key in `x-api-key`. */
+  readonly apiKeys?: Readonly<Record<string, ApiKeyInput>> | undefined
+}
+
+/** A foreign issuer of bearer tokens, with its keys at `jwksUri` or in the file `jwks`. */
+export interface TrustedIssuerInput {
+  /** The exact `iss` of its tokens. */
+  readonly issuer: string
+  /** Where its keys are published: https, or http on loopback. */
+  readonly jwksUri?: string | undefined
+  /** A file with its keys (a JWK set), relative to the config file. */
+  readonly jwks?: string | undefined
+  /** Whom its tokens must be meant for. */
+  readonly audience: string | readonly string[]
+  /** The signature algorithms it may use. Default: all asymmetric ones. */
+  readonly algorithms?: readonly SignatureAlgorithm[] | undefined
+  /** The tenant that all its subjects belong to. */
+  readonly tenant?: string | undefined
+  /** The tenants that its tokens may name. */
+  readonly tenants?: readonly string[] | undefined
+  /** Longest lifetime of a token that is believed. Default: `24h`. */
+  readonly maxLifetime?: Duration | undefined
+}
+
+export type SignatureAlgorithm =
+  | 'RS256'
+  | 'RS384'
+  | 'RS512'
+  | 'PS256'
+  | 'PS384'
+  | 'PS512'
+  | 'ES256'
+  | 'ES384'
+  | 'ES512'
+  | 'EdDSA'
+  | 'Ed25519'
+
+export interface ApiKeyInput {
+  /** SHA-256 of the key's text, in hex. The key itself never stands in a config. */
+  readonly sha256: Secret
+  /** Who calls with it. Default: the name of the key. */
+  readonly subject?: string | undefined
+  /** The tenant it belongs to. */
+  readonly tenant?: string | undefined
+  /** The scopes it grants. */
+  readonly scopes?: readonly string[] | undefined
+  /** The roles it grants. */
+  readonly roles?: readonly string[] | undefined
+  /** When it ends: `2027-01-31`, or a time with its zone. Default: never. */
+  readonly expires?: string | undefined
+  /** Where it may be used from. Default: anywhere. */
+  readonly addresses?: readonly string[] | undefined
+}
