@@ -1,0 +1,101 @@
+import { hash } from 'node:crypto'
+import type { Exchange } from '../core/exchange.ts'
+import { headerId } from '../core/header-names.ts'
+import { addressKey } from '../lib/address.ts'
+import type { KeyPart } from './limit-spec.ts'
+
+/** What is known where the limit stands; '' where it is not. */
+export interface KeyPlace {
+  readonly route: string
+  /** The one service behind this place; '' when it is drawn per request. */
+  readonly service: string
+}
+
+/**
+ * Reads whose budget a request belongs to. Undefined: the request lacks a part. Keys are at most some hundred characters
+ * long and no two different combinations of parts share one.
+ */
+export interface KeyReader {
+  read(x: Exchange): string
+  /** Whether the request lacks a part of the key; those who lack the same parts share a budget. */
+  isMissing(x: Exchange): boolean
+}
+
+/** Longer parts stand in a key as their SHA-256. */
+const longestPart = 128
+
+type Part = (x: Exchange) => string
+
+/** The reader for these parts. A part that is missing, or empty, reads as ''. */
+export function keyReader(parts: readonly KeyPart[], place: KeyPlace): KeyReader {
+  const readers = parts.map((part) => partReader(part, place))
+  const isMissing = (x: Exchange): boolean => readers.some((read) => read(x) === '')
+  if (readers.length === 0) return { read: () => '', isMissing }
+  if (readers.length === 1) return { read: readers[0], isMissing }
+  return {
+    read(x) {
+      let key = ''
+      // With its length in front no part can pretend to be the end of another.
+      for (const read of readers) {
+        const part = read(x)
+        key += `${part.length}:${part}`
+      }
+      return key
+    },
+    isMissing,
+  }
+}
+
+function partReader(part: KeyPart, place: KeyPlace): Part {
+  switch (part.kind) {
+    case 'address':
+      return (x) => addressPart(x.clientAddress)
+    case 'subject':
+      return (x) => (x.identity === undefined ? '' : bounded(`${x.identity.issuer}\0${x.identity.subject}`))
+    case 'tenant':
+      return (x) => bounded(x.identity?.tenant ?? '')
+    case 'client':
+      return (x) => bounded(x.identity?.client ?? '')
+    case 'route':
+      return () => place.route
+    case 'service':
+      return place.service === '' ? (x) => x.service : () => place.service
+    case 'header':
+      return headerPart(part.name.toLowerCase())
+    default:
+      return claimPart(part.name)
+  }
+}
+
+function headerPart(name: string): Part {
+  headerId(name)
+  return (x) => bounded(x.headers.get(name) ?? '')
+}
+
+function claimPart(name: string): Part {
+  return (x) => {
+    const value = x.identity?.claims[name]
+    if (value === undefined || value === null) return ''
+    // A text and a number that look alike are different claims.
+    return bounded(typeof value === 'string' ? `"${value}` : JSON.stringify(value))
+  }
+}
+
+function bounded(part: string): string {
+  return part.length <= longestPart ? part : `#${hash('sha256', part, 'base64url')}`
+}
+
+/** Spelling the /64 of an IPv6 address costs microseconds, and callers come back. */
+const v6Keys = new Map<string, string>()
+const mostV6Keys = 4096
+
+function addressPart(address: string): string {
+  if (!address.includes(':')) return address
+  let key = v6Keys.get(address)
+  if (key === undefined) {
+    if (v6Keys.size >= mostV6Keys) v6Keys.clear()
+    key = addressKey(address)
+    v6Keys.set(address, key)
+  }
+  return key
+}

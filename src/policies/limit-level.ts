@@ -1,0 +1,144 @@
+import type { Charge, LevelState } from '../core/counters.ts'
+import type { Exchange } from '../core/exchange.ts'
+import { headerBlock } from '../core/headers.ts'
+import type { Count } from '../core/meter.ts'
+import type { DecideMode } from '../core/policy.ts'
+import type { Problem } from '../core/problem.ts'
+import type { Verdict } from '../core/verdict.ts'
+import { refuse } from '../core/verdict.ts'
+import { LimitVoice, retrySeconds } from '../limits/limit-fields.ts'
+import { keyReader } from '../limits/limit-key.ts'
+import type { KeyReader } from '../limits/limit-key.ts'
+import type { KeyPart, LimitSpec } from '../limits/limit-spec.ts'
+import type { LimitEnv, LimitStep, LimitUse } from './limits.ts'
+
+const help = 'Decisions of limits, by limit and decision.'
+/** Refusals are prepared for waits of up to this many seconds; longer ones are made each time. */
+const preparedSeconds = 120
+
+/** One limit at one place: how it is asked and what its refusals look like. */
+export class LimitLevel {
+  readonly name: string
+  readonly isShadow: boolean
+  readonly missing: LimitSpec['missing']
+  /** Taken for as long as the exchange lasts. */
+  readonly isHeld: boolean
+  readonly key: KeyReader
+  readonly voice: LimitVoice
+  readonly allowed: Count
+  readonly refused: Count
+  readonly skipped: Count
+  readonly shadowRefused: Count
+  readonly #cost: number
+  readonly #rule: string
+  readonly #per: string
+  readonly #prepared: Verdict[] = []
+  readonly #lacking: Verdict
+  readonly #tooCostly: Verdict
+  readonly #warnTooCostly: () => void
+
+  constructor(spec: LimitSpec, use: LimitUse, step: LimitStep, env: LimitEnv) {
+    const count = (decision: string): Count =>
+      env.meter.counter('velum_limit_decisions_total', help, { limit: spec.name, decision })
+    this.name = spec.name
+    this.isShadow = spec.shadow || use.shadow
+    this.missing = spec.missing
+    this.isHeld = spec.algorithm === 'concurrency'
+    this.key = keyReader(spec.per, step)
+    this.voice = new LimitVoice(spec)
+    this.allowed = count('allowed')
+    this.refused = count('refused')
+    this.skipped = count('skipped')
+    this.shadowRefused = count('shadow_refused')
+    this.#cost = use.cost
+    this.#rule = ruleWords(spec)
+    this.#per = spec.per.map(partWords).join(' and ')
+    this.#lacking = this.#refusal('key-missing', 'The request lacks what this limit is counted by.', undefined, [this.name], () => {
+      return `${this.name} is counted per ${this.#per}, which the request lacks`
+    })
+    this.#tooCostly = this.#refusal(
+      'cost-above-capacity',
+      'The request costs more than this limit ever allows.',
+      undefined,
+      [this.name],
+      () => {
+        return `a cost of ${this.#cost} never fits ${this.name} (${this.#rule})`
+      },
+    )
+    let isWarned = false
+    this.#warnTooCostly = () => {
+      if (!isWarned)
+        env.log.warn('a request costs more than its limit ever allows', { limit: this.name, cost: this.#cost, source: use.source })
+      isWarned = true
+    }
+  }
+
+  charge(x: Exchange): Charge {
+    return { limit: this.name, key: this.key.read(x), cost: this.#cost }
+  }
+
+  refuseMissing(mode: DecideMode): Verdict {
+    if (mode === 'charge') this.refused.add()
+    return this.#lacking
+  }
+
+  /** The refusal of a request that has to wait this long; `violated` names all limits that refuse it. */
+  refuse(retryAfterMs: number, violated: readonly string[], charge: Charge): Verdict {
+    if (retryAfterMs === Infinity) {
+      this.#warnTooCostly()
+      return violated.length === 1 ? this.#tooCostly : this.#over(undefined, violated, charge)
+    }
+    const seconds = retrySeconds(retryAfterMs)
+    if (violated.length > 1 || seconds > preparedSeconds) return this.#over(seconds, violated, charge)
+    return (this.#prepared[seconds] ??= this.#over(seconds, violated, undefined))
+  }
+
+  /** For explain: how a passing request stands. */
+  standingWords(charge: Charge, state: LevelState): string {
+    return `${this.name} (${this.#rule}): ${state.remaining} left${this.#whose(charge)}, this request costs ${charge.cost}`
+  }
+
+  #over(seconds: number | undefined, violated: readonly string[], charge: Charge | undefined): Verdict {
+    return this.#refusal('over-limit', 'The budget of this limit is used up.', seconds, violated, () => {
+      const wait = seconds === undefined ? 'it can never pass' : `it would pass in ${seconds} s`
+      return `over ${violated.join(', ')} (${this.#rule})${charge === undefined ? '' : this.#whose(charge)}; ${wait}`
+    })
+  }
+
+  #refusal(code: string, detail: string, seconds: number | undefined, violated: readonly string[], words: () => string): Verdict {
+    const problem: Problem = {
+      name: 'quota-exceeded',
+      detail,
+      policy: this.name,
+      headers: seconds === undefined ? undefined : headerBlock([['retry-after', String(seconds)]]),
+      members: { 'violated-policies': violated },
+    }
+    return refuse(code, problem, `limited:${this.name}`, words)
+  }
+
+  #whose(charge: Charge): string {
+    if (this.#per === '') return ''
+    return charge.key === ''
+      ? ` for all without ${this.#per}`
+      : ` for ${this.#per} ${JSON.stringify(charge.key.replaceAll('\0', ' '))}`
+  }
+}
+
+function partWords(part: KeyPart): string {
+  return 'name' in part ? `${part.kind} ${part.name}` : part.kind
+}
+
+function ruleWords(spec: LimitSpec): string {
+  switch (spec.algorithm) {
+    case 'token-bucket':
+      return `bucket of ${spec.capacity}, refilled at ${spec.refill.units} per ${spec.refill.periodMs} ms`
+    case 'leaky-bucket':
+      return `${spec.mode === 'queue' ? 'queue' : 'bucket'} of ${spec.capacity}, leaking ${spec.leak.units} per ${spec.leak.periodMs} ms`
+    case 'concurrency':
+      return `${spec.limit} at one time`
+    case 'quota':
+      return `${spec.limit} per ${spec.period}`
+    default:
+      return `${spec.limit} per ${spec.windowMs} ms, ${spec.algorithm}`
+  }
+}

@@ -1,0 +1,237 @@
+import type { Answer } from '../core/answer.ts'
+import type { BuildEnv } from '../core/build-env.ts'
+import type { Charge, Charged, Counters } from '../core/counters.ts'
+import type { Exchange } from '../core/exchange.ts'
+import { Fault } from '../core/fault.ts'
+import type { MaybePromise } from '../core/handler.ts'
+import { isPromise } from '../core/handler.ts'
+import type { DecideMode, Policy, Stage } from '../core/policy.ts'
+import type { Verdict } from '../core/verdict.ts'
+import { pass } from '../core/verdict.ts'
+import { draftFields, mostRestrictive } from '../limits/limit-fields.ts'
+import type { LimitSpec } from '../limits/limit-spec.ts'
+import { Ledger, ledgerOf, openLedger } from './limit-ledger.ts'
+import { LimitLevel } from './limit-level.ts'
+
+/** A limit as a listener, a route or a service names it. */
+export interface LimitUse {
+  readonly use: string
+  readonly cost: number
+  readonly shadow: boolean
+  /** `routes[2].limits[0]`. */
+  readonly source: string
+}
+
+/** One of the three places where limits attach. All of a step's limits are charged, or none. */
+export interface LimitStep {
+  /** `edge` stands before routing and knows addresses only; `service` gives back what `route` took when it refuses. */
+  readonly kind: 'edge' | 'route' | 'service'
+  readonly uses: readonly LimitUse[]
+  /** `routes[2].limits`. */
+  readonly source: string
+  /** The route's name; '' before routing. */
+  readonly route: string
+  /** The one service behind this step; '' when it is drawn per request or there is none. */
+  readonly service: string
+}
+
+/** What a step is built with. */
+export interface LimitEnv extends Pick<BuildEnv, 'clock' | 'log' | 'meter'> {
+  /** All limits of the configuration. */
+  readonly limits: readonly LimitSpec[]
+  /** The budgets of exactly these limits. */
+  readonly counters: Counters
+}
+
+const stageOf: Readonly<Record<LimitStep['kind'], Stage>> = { edge: 'limit', route: 'limit', service: 'service-limit' }
+
+/**
+ * The policy of one step; undefined for a step without limits. Throws on a name that is no limit, and on an edge limit
+ * that counts by more than addresses: those are mistakes of the configuration.
+ */
+export function limitPolicy(step: LimitStep, env: LimitEnv): Policy | undefined {
+  if (step.uses.length === 0) return undefined
+  const levels: LimitLevel[] = []
+  for (const use of step.uses) {
+    const spec = env.limits.find((limit) => limit.name === use.use)
+    if (spec === undefined) throw new Error(`${use.source}: no limit is named ${JSON.stringify(use.use)}`)
+    if (step.kind === 'edge' && spec.per.some((part) => part.kind !== 'address')) {
+      throw new Error(`${use.source}: before routing only addresses are known, and ${spec.name} counts by more`)
+    }
+    // One name is one counter: a second use in the same step says nothing new.
+    if (!levels.some((level) => level.name === spec.name)) levels.push(new LimitLevel(spec, use, step, env))
+  }
+  return new LimitStepPolicy(step, levels, env)
+}
+
+const passes = pass('within', () => 'within its limits')
+const passesWithout = pass('not-limited', () => 'no limit of this step applies')
+
+class LimitStepPolicy implements Policy {
+  readonly name = 'limits'
+  readonly stage: Stage
+  readonly source: string
+  readonly #kind: LimitStep['kind']
+  readonly #enforced: readonly LimitLevel[]
+  readonly #shadows: readonly LimitLevel[]
+  readonly #counters: Counters
+  readonly #env: LimitEnv
+
+  constructor(step: LimitStep, levels: readonly LimitLevel[], env: LimitEnv) {
+    this.stage = stageOf[step.kind]
+    this.source = step.source
+    this.#kind = step.kind
+    this.#enforced = levels.filter((level) => !level.isShadow)
+    this.#shadows = levels.filter((level) => level.isShadow)
+    this.#counters = env.counters
+    this.#env = env
+  }
+
+  decide(x: Exchange, mode: DecideMode): MaybePromise<Verdict> {
+    const ledger = mode === 'charge' ? openLedger(x) : (ledgerOf(x) ?? new Ledger())
+    const charges: Charge[] = []
+    const levels: LimitLevel[] = []
+    for (const level of this.#enforced) {
+      if (ledger.has(level.name)) continue
+      if (level.missing !== 'shared' && level.key.isMissing(x)) {
+        if (level.missing === 'refuse') return level.refuseMissing(mode)
+        if (mode === 'charge') level.skipped.add()
+        continue
+      }
+      charges.push(level.charge(x))
+      levels.push(level)
+    }
+    if (charges.length === 0) return this.#shadows.length === 0 ? passesWithout : this.#askShadows(x, mode, ledger, passesWithout)
+    const charged = mode === 'charge' ? this.#counters.charge(charges) : this.#counters.peek(charges)
+    if (isPromise(charged)) return charged.then((result) => this.#conclude(x, mode, ledger, levels, charges, result))
+    return this.#conclude(x, mode, ledger, levels, charges, charged)
+  }
+
+  onHead(x: Exchange, answer: Answer): void {
+    const ledger = ledgerOf(x)
+    // The innermost step that was reached speaks for all before it.
+    if (ledger === undefined || ledger.levels.length === 0 || ledger.writtenOn === answer) return
+    ledger.writtenOn = answer
+    const { levels } = ledger
+    const fields = draftFields(levels)
+    if (fields !== undefined) answer.headers.put(fields)
+    for (const level of levels) {
+      if (level.voice.legacy === undefined) continue
+      const told = mostRestrictive(levels.filter(({ voice }) => voice.legacy !== undefined))
+      answer.headers.put(told.voice.legacyBlock(told.state, this.#env.clock.now()))
+      break
+    }
+  }
+
+  onDone(x: Exchange): void {
+    const held = ledgerOf(x)?.takeHeld()
+    if (held !== undefined && held.length > 0) this.#giveBack(held)
+  }
+
+  #conclude(
+    x: Exchange,
+    mode: DecideMode,
+    ledger: Ledger,
+    levels: readonly LimitLevel[],
+    charges: readonly Charge[],
+    charged: Charged,
+  ): MaybePromise<Verdict> {
+    const isCharge = mode === 'charge'
+    let delayMs = 0
+    for (let i = 0; i < levels.length; i++) {
+      const level = levels[i]
+      const state = charged.levels[i]
+      if (isCharge) ledger.note(level, charges[i], state, this.#kind, charged.refusedBy === -1)
+      if (charged.refusedBy === -1) {
+        if (isCharge) level.allowed.add()
+        if (state.delayMs > delayMs) delayMs = state.delayMs
+      } else if (isCharge && state.retryAfterMs > 0) {
+        level.refused.add()
+      }
+    }
+    if (charged.refusedBy !== -1) {
+      if (isCharge && this.#kind === 'service') {
+        const returned = ledger.takeChargesOf('route')
+        if (returned.length > 0) this.#giveBack(returned)
+      }
+      return this.#refusal(levels, charges, charged)
+    }
+    const verdict = isCharge ? passes : passedInWords(levels, charges, charged)
+    const shown = this.#shadows.length === 0 ? verdict : this.#askShadows(x, mode, ledger, verdict)
+    if (delayMs === 0 || !isCharge) return shown
+    return this.#hold(x, delayMs, ledger).then(() => shown)
+  }
+
+  #refusal(levels: readonly LimitLevel[], charges: readonly Charge[], charged: Charged): Verdict {
+    const by = charged.refusedBy
+    const violated: string[] = []
+    for (let i = 0; i < levels.length; i++) if (charged.levels[i].retryAfterMs > 0) violated.push(levels[i].name)
+    return levels[by].refuse(charged.levels[by].retryAfterMs, violated, charges[by])
+  }
+
+  /** Shadows are asked each by itself and only about what would have gone on: as if they were the only new limit. */
+  #askShadows(x: Exchange, mode: DecideMode, ledger: Ledger, verdict: Verdict): MaybePromise<Verdict> {
+    let shown = verdict
+    const waiting: Promise<void>[] = []
+    for (const level of this.#shadows) {
+      if (ledger.has(level.name)) continue
+      if (level.missing !== 'shared' && level.key.isMissing(x)) {
+        if (level.missing === 'refuse') shown = shadowed(level.refuseMissing('peek'), shown)
+        continue
+      }
+      const charges = [level.charge(x)]
+      const look = (charged: Charged): void => {
+        const state = charged.levels[0]
+        if (mode === 'charge') {
+          ledger.noteShadow(level.name, charges[0], charged.refusedBy === -1 && level.isHeld)
+          if (charged.refusedBy === -1) level.allowed.add()
+          else level.shadowRefused.add()
+        }
+        if (charged.refusedBy !== -1) shown = shadowed(level.refuse(state.retryAfterMs, [level.name], charges[0]), shown)
+      }
+      const charged = mode === 'charge' ? this.#counters.charge(charges) : this.#counters.peek(charges)
+      if (isPromise(charged)) waiting.push(charged.then(look))
+      else look(charged)
+    }
+    return waiting.length === 0 ? shown : Promise.all(waiting).then(() => shown)
+  }
+
+  /** Shaping: the request waits for its turn. A client that leaves gives its turn back. */
+  #hold(x: Exchange, delayMs: number, ledger: Ledger): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let isOver = false
+      const timer = this.#env.clock.after(delayMs, () => {
+        isOver = true
+        resolve()
+      })
+      x.whenLeft(() => {
+        if (isOver) return
+        timer.cancel()
+        this.#giveBack(ledger.takeChargesOf(this.#kind))
+        reject(new Fault('client-left'))
+      })
+    })
+  }
+
+  #giveBack(charges: readonly Charge[]): void {
+    try {
+      const done = this.#counters.credit(charges)
+      if (isPromise(done)) done.catch((thrown: unknown) => this.#lost(thrown))
+    } catch (thrown) {
+      this.#lost(thrown)
+    }
+  }
+
+  #lost(thrown: unknown): void {
+    this.#env.log.warn('a charge could not be given back', { reason: thrown instanceof Error ? thrown.message : String(thrown) })
+  }
+}
+
+function shadowed(refusal: Verdict, verdict: Verdict): Verdict {
+  if (verdict.shadowed !== undefined) return verdict
+  return { code: 'shadow-over-limit', refusal: undefined, shadowed: refusal.refusal, label: undefined, words: refusal.words }
+}
+
+function passedInWords(levels: readonly LimitLevel[], charges: readonly Charge[], charged: Charged): Verdict {
+  return pass('within', () => levels.map((level, i) => level.standingWords(charges[i], charged.levels[i])).join('; '))
+}
