@@ -1,0 +1,47 @@
+import type { Socket } from 'node:net'
+import type { PeerCertificate } from 'node:tls'
+import { TLSSocket } from 'node:tls'
+import type { Connection, TlsFacts } from '../../core/exchange.ts'
+
+/** What the socket tells of its peer, taken while it is open. */
+export function connectionFacts(socket: Socket, listener: string): Connection {
+  return {
+    listener,
+    remoteAddress: canonical(socket.remoteAddress ?? ''),
+    remotePort: socket.remotePort ?? 0,
+    localPort: socket.localPort ?? 0,
+    tls: socket instanceof TLSSocket ? new SocketTls(socket) : undefined,
+  }
+}
+
+/** A dual-stack socket shows IPv4 peers as mapped IPv6 addresses; rules and logs know one spelling. */
+function canonical(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}
+
+class SocketTls implements TlsFacts {
+  readonly #socket: TLSSocket
+
+  constructor(socket: TLSSocket) {
+    this.#socket = socket
+  }
+
+  get protocol(): string {
+    return this.#socket.getProtocol() ?? ''
+  }
+
+  get cipher(): string {
+    return this.#socket.getCipher()?.name ?? ''
+  }
+
+  get serverName(): string | undefined {
+    const name: unknown = (this.#socket as { servername?: unknown }).servername
+    return typeof name === 'string' && name !== '' ? name.toLowerCase() : undefined
+  }
+
+  clientCertificate(): PeerCertificate | undefined {
+    if (!this.#socket.authorized) return undefined
+    const certificate = this.#socket.getPeerCertificate()
+    return Object.keys(certificate).length === 0 ? undefined : certificate
+  }
+}
