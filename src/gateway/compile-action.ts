@@ -1,0 +1,116 @@
+import type { RedirectAction, RespondAction, RouteModel, ToAction } from '../config/model.ts'
+import { Answer, emptyAnswer } from '../core/answer.ts'
+import { BytesBody } from '../core/body.ts'
+import type { Handler } from '../core/handler.ts'
+import { H } from '../core/header-names.ts'
+import { dropTable, headerBlock, Headers } from '../core/headers.ts'
+import type { RequestEdit } from '../core/request-edits.ts'
+import type { Service } from '../core/service.ts'
+import { protectedHeaderIds, withoutOwnCookies } from '../identity/protected-headers.ts'
+import { compileRedirect, compileRewrite } from '../routing/rewrite.ts'
+import type { ServiceSpec } from '../services/service-spec.ts'
+import type { Upstream } from './forward.ts'
+import { createForward } from './forward.ts'
+import { identityHeaders } from '../identity/identity-headers.ts'
+import { createDraw } from './split.ts'
+
+/** A service as routes use it. */
+export interface CompiledService {
+  readonly spec: ServiceSpec
+  /** Behind the service's own policies. */
+  readonly service: Service
+}
+
+export interface ActionEnv {
+  readonly services: ReadonlyMap<string, CompiledService>
+  readonly edits: readonly RequestEdit[]
+  readonly hasApiKeys: boolean
+  readonly random: () => number
+}
+
+/** Fields that belong to one connection or that the gateway writes itself; no service gets the client's. */
+const notForwarded = [
+  H.host,
+  H.connection,
+  H.keepAlive,
+  H.proxyConnection,
+  H.proxyAuthenticate,
+  H.proxyAuthorization,
+  H.transferEncoding,
+  H.contentLength,
+  H.te,
+  H.trailer,
+  H.upgrade,
+  H.http2Settings,
+  H.expect,
+  H.forwarded,
+  H.xForwardedFor,
+  H.xForwardedProto,
+  H.xForwardedHost,
+  H.xForwardedPort,
+  H.xForwardedPrefix,
+  H.xForwardedServer,
+  H.xRealIp,
+  H.requestId,
+  H.traceparent,
+  H.tracestate,
+]
+
+/** What stands at the end of a route's policies. */
+export function compileAction(route: RouteModel, env: ActionEnv): Handler {
+  if (route.action.kind === 'redirect') return redirecting(route, route.action)
+  if (route.action.kind === 'respond') return responding(route.action)
+  return forwarding(route, route.action, env)
+}
+
+function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): Handler {
+  const upstreams = action.services.map(({ service: name, weight }): Upstream => {
+    const compiled = env.services.get(name)
+    if (compiled === undefined) throw new Error(`${route.source}.to: there is no service ${JSON.stringify(name)}`)
+    const { spec, service } = compiled
+    const drop = dropTable([...notForwarded, ...protectedHeaderIds({ identity: spec.identity, hasApiKeys: env.hasApiKeys })])
+    return { name, weight, service, drop, attachIdentity: spec.identity === 'headers' ? identityHeaders : undefined }
+  })
+  const rewrite = action.rewrite?.path === undefined ? undefined : compileRewrite(action.rewrite.path, route.match)
+  return createForward({
+    upstreams,
+    draw: upstreams.length === 1 ? undefined : createDraw(upstreams, action.split, env.random),
+    rewritePath: rewrite === undefined ? undefined : (x) => rewrite(x.params),
+    host: action.rewrite?.host,
+    edits: [withoutOwnCookies, ...env.edits],
+    timeoutMs: route.timeoutMs,
+  })
+}
+
+function redirecting(route: RouteModel, action: RedirectAction): Handler {
+  const locate = compileRedirect(action.to, route.match)
+  return (x) => {
+    const answer = emptyAnswer(action.status)
+    answer.headers.set('location', locate(x.params, x.query))
+    return answer
+  }
+}
+
+function responding(action: RespondAction): Handler {
+  const block = headerBlock(action.headers)
+  const bytes = Buffer.from(action.body)
+  return () => {
+    const headers = new Headers()
+    headers.put(block)
+    return new Answer(action.status, headers, new BytesBody(bytes))
+  }
+}
+
+/** The Handler of a listener that only leads to another scheme: same host and target, on the port of https. */
+export function redirectingToHttps(port: number): Handler {
+  return (x) => {
+    const host = x.authority.replace(/:\d*$/, '')
+    if (host === '') return emptyAnswer(400)
+    const answer = emptyAnswer(308)
+    answer.headers.set(
+      'location',
+      `https://${host}${port === 443 ? '' : `:${port}`}${x.path}${x.query === undefined ? '' : `?${x.query}`}`,
+    )
+    return answer
+  }
+}

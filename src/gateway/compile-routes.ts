@@ -1,0 +1,66 @@
+import type { RouteModel } from '../config/model.ts'
+import type { Exchange, RouteFacts } from '../core/exchange.ts'
+import type { Handler } from '../core/handler.ts'
+import { compose, inStageOrder } from '../core/pipeline.ts'
+import type { Policy } from '../core/policy.ts'
+import type { Problem } from '../core/problem.ts'
+import { routeParamNames } from '../routing/path-pattern.ts'
+import { preflightMethod } from '../routing/preflight.ts'
+import { refusalUnder } from '../routing/read-path.ts'
+import { createRouter } from '../routing/router.ts'
+import type { RouteMatch } from '../routing/route-match.ts'
+import type { CompiledRoute } from './generation.ts'
+
+/** A route with everything an exchange needs of it. */
+export interface ReadyRoute extends RouteFacts, CompiledRoute {
+  readonly match: RouteMatch
+  readonly answersPreflight: boolean
+  readonly handler: Handler
+}
+
+/** Puts a route together. `offset` is how many policies stand before routing, at most, on any listener. */
+export function readyRoute(
+  model: RouteModel,
+  index: number,
+  policies: readonly Policy[],
+  end: Handler,
+  offset: number,
+): ReadyRoute {
+  const ordered = inStageOrder(policies)
+  return {
+    name: model.name,
+    index,
+    model,
+    match: model.match,
+    paramNames: routeParamNames(model.match),
+    policies: ordered,
+    answersPreflight: ordered.some((policy) => policy.stage === 'cors'),
+    handler: compose(ordered, end, offset),
+  }
+}
+
+const noRoute: Problem = { name: 'no-route' }
+
+/** The Handler that finds an exchange's route and hands it over; 404, 405 and oddly written paths end here. */
+export function routing(routes: readonly ReadyRoute[]): Handler {
+  const router = createRouter(routes)
+  const find = (x: Exchange): ReturnType<typeof router.match> => {
+    const asked = preflightMethod(x.method, x.headers)
+    if (asked !== undefined) {
+      const hit = router.matchPreflight(asked, x.authority, x.path, x.headers, x.query)
+      if (hit?.route?.answersPreflight === true) return hit
+    }
+    return router.match(x.method, x.authority, x.path, x.headers, x.query)
+  }
+  return (x) => {
+    const hit = find(x)
+    if (hit === undefined) return x.renderProblem(noRoute, x)
+    if (hit.route === undefined) return x.renderProblem(hit.problem, x)
+    const { route } = hit
+    const oddity = refusalUnder(x, route.match.allow)
+    if (oddity !== undefined) return x.renderProblem(oddity, x)
+    x.route = route
+    x.params = hit.params
+    return route.handler(x)
+  }
+}

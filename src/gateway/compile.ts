@@ -1,0 +1,144 @@
+import type { GatewayModel, RouteModel } from '../config/model.ts'
+import type { Exchange } from '../core/exchange.ts'
+import type { Handler } from '../core/handler.ts'
+import type { Closable } from '../core/lasting.ts'
+import { compose, finish } from '../core/pipeline.ts'
+import type { Outcome, Policy } from '../core/policy.ts'
+import type { Problem } from '../core/problem.ts'
+import type { RequestEdit } from '../core/request-edits.ts'
+import { createAuthenticators } from '../identity/create-authenticators.ts'
+import { AddressSet, canonicalAddress } from '../lib/address.ts'
+
+import { createLimitTable } from '../limits/limit-table.ts'
+import type { LimitEnv } from '../policies/limits.ts'
+import { limitPolicy } from '../policies/limits.ts'
+import { policyKind } from '../policies/list.ts'
+import type { PolicyEnv } from '../policies/policy-kind.ts'
+import { inMatchOrder } from '../routing/candidate.ts'
+import { createService } from '../services/create-service.ts'
+import type { Served } from '../wire/server-wire.ts'
+import type { CompiledService } from './compile-action.ts'
+import { compileAction, redirectingToHttps } from './compile-action.ts'
+import type { ReadyRoute } from './compile-routes.ts'
+import { readyRoute, routing } from './compile-routes.ts'
+import type { Generation } from './generation.ts'
+import type { Guard } from './guard.ts'
+import { createGuard } from './guard.ts'
+import { createObserve } from './observe.ts'
+import type { GenerationEnv } from './worker.ts'
+
+/**
+ * Makes a Generation of a checked configuration: everything that can be computed or can fail happens here, and what
+ * is not configured leaves nothing on the request path. Throws with a message for the operator, having let go of all it took.
+ */
+export function compileGeneration(model: GatewayModel, env: GenerationEnv): Generation {
+  const closables: Closable[] = [env.hold]
+  const close = (): void => {
+    for (const closable of closables.toReversed()) closable.close()
+  }
+  try {
+    const table = env.hold.take('limits', () => createLimitTable(env.shared.limits, env.worker, env.clock))
+    const counters = table.open(model.limits)
+    const limitEnv: LimitEnv = { ...env, limits: model.limits, counters }
+
+    const services = new Map<string, CompiledService>()
+    for (const spec of model.services) services.set(spec.name, { spec, service: createService(spec, env).service })
+
+    const edges = new Map(model.listeners.map((listener) => [listener.name, edgePolicies(listener.edgeLimits, limitEnv)]))
+    const offset = Math.max(0, ...[...edges.values()].map((policies) => policies.length))
+    const authenticators = createAuthenticators(model.identity, env)
+    const routes = model.routes.map((route, index) => {
+      const policyEnv = (source: string): PolicyEnv => ({ ...env, source, route: { name: route.name, index }, authenticators })
+      const { policies, edits } = routePolicies(route, policyEnv, limitEnv)
+      const end = compileAction(route, { services, edits, hasApiKeys: model.identity.apiKeys.length > 0, random: Math.random })
+      return readyRoute(route, index, policies, end, offset)
+    })
+    const router = routing(routes)
+    const proxies = new AddressSet(model.trustedProxies)
+    const guard = createGuard({
+      isTrustedProxy: model.trustedProxies.length === 0 ? () => false : (address) => proxies.has(address),
+      parseAddress: canonicalAddress,
+    })
+
+    const served = new Map<string, Served>()
+    for (const listener of model.listeners) {
+      const edge = edges.get(listener.name)!
+      const inner = listener.redirectPort === undefined ? router : redirectingToHttps(listener.redirectPort)
+      served.set(
+        listener.name,
+        createObserve({
+          listener: listener.name,
+          handler: guarded(guard, env.isMisdirected, edge.length === 0 ? inner : compose(edge, inner)),
+          finish: finishing(edge, offset, env),
+          routes: model.routes.map((route) => route.name),
+          meter: env.meter,
+          accessLog: env.accessLog,
+          clock: env.clock,
+          log: env.log,
+        }),
+      )
+    }
+    return { hash: model.hash, routes: inMatchOrder(routes), served: (listener) => served.get(listener), close }
+  } catch (thrown) {
+    close()
+    throw thrown
+  }
+}
+
+function edgePolicies(uses: readonly { readonly use: string; readonly source: string }[], env: LimitEnv): Policy[] {
+  const policy = limitPolicy(
+    {
+      kind: 'edge',
+      uses: uses.map(({ use, source }) => ({ use, source, cost: 1, shadow: false })),
+      source: 'edge.limits',
+      route: '',
+      service: '',
+    },
+    env,
+  )
+  return policy === undefined ? [] : [policy]
+}
+
+function routePolicies(
+  route: RouteModel,
+  policyEnv: (source: string) => PolicyEnv,
+  limitEnv: LimitEnv,
+): { policies: Policy[]; edits: RequestEdit[] } {
+  const policies: Policy[] = []
+  const edits: RequestEdit[] = []
+  for (const use of route.policies) {
+    const built = policyKind(use.policy)?.build(use.options, policyEnv(use.source))
+    if (built === undefined) continue
+    policies.push(...built.policies)
+    if (built.requestEdit !== undefined) edits.push(built.requestEdit)
+  }
+  const only = route.action.kind === 'to' && route.action.services.length === 1 ? route.action.services[0].service : ''
+  const limits = limitPolicy(
+    { kind: 'route', uses: route.limits, source: `${route.source}.limits`, route: route.name, service: only },
+    limitEnv,
+  )
+  if (limits !== undefined) policies.push(limits)
+  return { policies, edits }
+}
+
+const misdirected: Problem = { name: 'misdirected' }
+
+/** What every exchange meets first; one that does not pass is answered here. */
+function guarded(guard: Guard, isMisdirected: (x: Exchange) => boolean, next: Handler): Handler {
+  return (x) => {
+    const problem = guard(x) ?? (isMisdirected(x) ? misdirected : undefined)
+    return problem === undefined ? next(x) : x.renderProblem(problem, x)
+  }
+}
+
+/** Tells the policies that an exchange met, before and after routing, how it ended. */
+function finishing(edge: readonly Policy[], offset: number, env: GenerationEnv): (x: Exchange, outcome: Outcome) => void {
+  const failed = (thrown: unknown, policy: Policy): void => {
+    env.log.error('a policy failed at the end of an exchange', { policy: policy.name, source: policy.source, error: thrown })
+  }
+  return (x, outcome) => {
+    const route = x.route as ReadyRoute | undefined
+    if (route !== undefined) finish(route.policies, x, outcome, failed, offset)
+    if (edge.length > 0) finish(edge, x, outcome, failed)
+  }
+}
