@@ -11,9 +11,9 @@ import type { LimitFields, LimitSpec, Rate } from './limit-spec.ts'
 /** Field names as they are sent, with their ids. */
 const policyField = 'ratelimit-policy'
 const limitField = 'ratelimit'
-const legacyFields = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset'] as const
+const legacyNames = ['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset'] as const
 const draftIds = [headerId(policyField), headerId(limitField)]
-const legacyIds = legacyFields.map(headerId)
+const legacyIds = legacyNames.map(headerId)
 
 /** The largest integer of a structured field (RFC 9651 §3.3.1). */
 const largestInteger = 999_999_999_999_999
@@ -21,6 +21,7 @@ const shortestMonthSeconds = 28 * 86_400
 const blocksKept = 1024
 
 interface Kept {
+  readonly policies: string
   readonly remaining: number
   readonly seconds: number
   readonly block: HeaderBlock
@@ -37,7 +38,7 @@ export class LimitVoice {
   /** Of buckets: whole units per second at the sustained rate, as a fraction. */
   readonly #rate: Rate | undefined
   readonly #windowSeconds: number
-  /** Blocks of this limit alone, by what is left. */
+  /** Ready blocks by what is left. */
   readonly #kept: (Kept | undefined)[] = []
 
   constructor(spec: LimitSpec) {
@@ -71,14 +72,16 @@ export class LimitVoice {
     return this.#spec.algorithm === 'concurrency' ? r : `${r};t=${seconds}`
   }
 
-  /** Both fields, of this limit alone. Blocks are kept: what is left repeats from request to request. */
-  block(state: LevelState): HeaderBlock {
+  /** Both fields: `policies` and this limit's item. Blocks are kept, since what is left repeats from request to request. */
+  block(policies: string, state: LevelState): HeaderBlock {
     const seconds = this.seconds(state)
-    const place = state.remaining % blocksKept
+    const { remaining } = state
+    const place = remaining % blocksKept
     const kept = this.#kept[place]
-    if (kept !== undefined && kept.remaining === state.remaining && kept.seconds === seconds) return kept.block
-    const block = draftBlock(this.policyItem, this.item(state.remaining, seconds))
-    this.#kept[place] = { remaining: state.remaining, seconds, block }
+    if (kept !== undefined && kept.remaining === remaining && kept.seconds === seconds && kept.policies === policies)
+      return kept.block
+    const block = madeBlock([policyField, limitField], [policies, this.item(remaining, seconds)], draftIds)
+    this.#kept[place] = { policies, remaining, seconds, block }
     return block
   }
 
@@ -86,7 +89,7 @@ export class LimitVoice {
   legacyBlock(state: LevelState, nowMs: number): HeaderBlock {
     const delta = this.seconds(state)
     const reset = this.legacy === 'epoch' ? Math.ceil(nowMs / 1000) + delta : delta
-    return madeBlock(legacyFields, [`${quantityOf(this.#spec)}`, `${state.remaining}`, `${reset}`], legacyIds)
+    return madeBlock(legacyNames, [`${quantityOf(this.#spec)}`, `${state.remaining}`, `${reset}`], legacyIds)
   }
 
   #milliseconds(state: LevelState): number {
@@ -109,34 +112,45 @@ export interface Standing {
   readonly state: LevelState
 }
 
-/** The level that says most about how soon a caller will be refused: fewest further requests, then longest wait. */
-export function mostRestrictive(levels: readonly Standing[]): Standing {
-  let tightest = levels[0]
-  for (let i = 1; i < levels.length; i++) {
-    const level = levels[i]
-    const difference = callsLeft(level) - callsLeft(tightest)
-    if (difference < 0 || (difference === 0 && level.state.unitAfterMs > tightest.state.unitAfterMs)) tightest = level
+/** The value of RateLimit-Policy for these limits; '' when none of them says anything. */
+export function policiesOf(voices: readonly LimitVoice[]): string {
+  return voices
+    .filter((voice) => voice.saysDraft)
+    .map((voice) => voice.policyItem)
+    .join(', ')
+}
+
+/** RateLimit-Policy as given, with RateLimit of the level that says most about how soon a caller will be refused. */
+export function draftFields(policies: string, levels: readonly Standing[]): HeaderBlock {
+  const tightest = tightestOf(levels, (voice) => voice.saysDraft)!
+  return tightest.voice.block(policies, tightest.state)
+}
+
+/** The X-RateLimit fields of the tightest level that wants them. */
+export function legacyFields(levels: readonly Standing[], nowMs: number): HeaderBlock | undefined {
+  const tightest = tightestOf(levels, (voice) => voice.legacy !== undefined)
+  return tightest?.voice.legacyBlock(tightest.state, nowMs)
+}
+
+/** Fewest further requests first, then the longest wait for one. */
+function tightestOf(levels: readonly Standing[], speaks: (voice: LimitVoice) => boolean): Standing | undefined {
+  let tightest: Standing | undefined
+  let fewest = 0
+  for (const level of levels) {
+    if (!speaks(level.voice)) continue
+    const left = callsLeft(level)
+    const isTighter =
+      tightest === undefined || left < fewest || (left === fewest && level.state.unitAfterMs > tightest.state.unitAfterMs)
+    if (!isTighter) continue
+    tightest = level
+    fewest = left
   }
   return tightest
 }
 
 function callsLeft({ charge, state }: Standing): number {
   if (state.retryAfterMs > 0) return -1
-  return charge.cost === 0 ? state.remaining : Math.floor(state.remaining / charge.cost)
-}
-
-/** RateLimit-Policy of all levels with RateLimit of the most restrictive one. */
-export function draftFields(levels: readonly Standing[]): HeaderBlock | undefined {
-  const said = levels.filter((level) => level.voice.saysDraft)
-  if (said.length === 0) return undefined
-  const tightest = mostRestrictive(said)
-  if (said.length === 1) return tightest.voice.block(tightest.state)
-  const policies = said.map((level) => level.voice.policyItem).join(', ')
-  return draftBlock(policies, tightest.voice.item(tightest.state.remaining, tightest.voice.seconds(tightest.state)))
-}
-
-function draftBlock(policies: string, limit: string): HeaderBlock {
-  return madeBlock([policyField, limitField], [policies, limit], draftIds)
+  return charge.cost <= 1 ? state.remaining : Math.floor(state.remaining / charge.cost)
 }
 
 // Made of validated names and numbers only, so what `headerBlock` checks need not be checked again.
