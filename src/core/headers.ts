@@ -118,6 +118,18 @@ export class Headers {
     return this.#hasMade() ? this.all(headerName(id))[0] : undefined
   }
 
+  /** The value of the only received line with the id; undefined when there is none, null when there are several. */
+  single(id: number): string | null | undefined {
+    const marks = this.marks
+    let found = -1
+    for (let i = 0, at = 0; i < this.lineCount; i++, at += marksPerLine) {
+      if (marks[at] !== id || !this.#stands(i, id)) continue
+      if (found !== -1) return null
+      found = at
+    }
+    return found === -1 ? undefined : this.text.slice(marks[found + 3], marks[found + 4])
+  }
+
   /** Every value of `name` (lower case), in order. */
   all(name: string): string[] {
     const values: string[] = []

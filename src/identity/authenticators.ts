@@ -20,4 +20,4 @@ export const availableCredentials = ['bearer', 'api-key'] as const satisfies rea
 export type AvailableCredential = (typeof availableCredentials)[number]
 
 /** The authenticators of a Generation, shared by its routes: one for each kind that can be checked. */
-export type Authenticators = Readonly<Record<AvailableCredential, Authenticator>>
+export type Authenticators = Readonly<Partial<Record<CredentialKind, Authenticator>>>

@@ -6,7 +6,13 @@ export interface TrustedIssuerSpec {
   readonly jwksUri: string | undefined
   readonly jwksFile: string | undefined
   readonly audience: readonly string[]
+  /** Asymmetric ones. An RSA key that names none of its own is used with the first that fits. */
   readonly algorithms: readonly string[]
+  /**
+   * The `typ` of its access tokens; absent: `at+jwt` alone (RFC 9068 §4). Issuers that know no other type mark theirs
+   * `JWT`, as ID tokens are: then only the audience tells the two apart.
+   */
+  readonly types?: readonly string[] | undefined
   /** The tenant its subjects belong to: a fixed one, or those of whom its `tenantClaim` may name one. */
   readonly tenant: string | undefined
   readonly tenants: readonly string[] | undefined

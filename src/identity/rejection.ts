@@ -16,3 +16,48 @@ export class Rejection {
     this.isUndecided = isUndecided
   }
 }
+
+const table = {
+  // Its form.
+  empty: 'The credential is empty.',
+  'too-large': 'The token is larger than 8 KiB.',
+  'not-a-jwt': 'The token is not three parts of canonical base64url with a JSON object in each of the first two.',
+  encrypted: 'The token is encrypted (JWE); only signed tokens are taken.',
+  'bad-header': 'The token header has a member of the wrong type.',
+  'forbidden-header':
+    'The token header brings a key of its own, or demands an extension (jwk, jku, x5u, x5c, crit, b64, zip, cty, enc).',
+  'bad-claim': 'A claim has the wrong type.',
+  'missing-claim': 'One of the claims iss, sub, aud, exp and iat is missing.',
+  // Whose it is.
+  'unknown-issuer': 'No trusted issuer has this iss.',
+  'other-type': "The typ is none of this issuer's token types (at+jwt, unless its entry says otherwise): this is no access token.",
+  'other-algorithm': "The alg is none of this issuer's algorithms.",
+  'other-audience': 'The token is meant for somebody else: aud holds none of the audiences of its issuer’s entry.',
+  'other-tenant': "The token names a tenant that is none of this issuer's tenants.",
+  // Its time.
+  expired: 'The token has expired.',
+  'not-yet-valid': 'The token is not valid yet (nbf).',
+  'issued-in-future': 'The token claims to be issued in the future (iat).',
+  'lives-too-long': 'The token lives longer than its issuer is trusted for (exp − iat above maxLifetime).',
+  // Its signature.
+  'bad-key-id': 'The kid is missing, or not a short text of letters, digits and -._~+/=.',
+  'unknown-key': 'The issuer has published no key with this kid.',
+  'key-algorithm': 'The alg is not the one of the key.',
+  'bad-signature': 'The signature is not valid.',
+  // API keys.
+  'unknown-api-key': 'No API key has this hash.',
+  'api-key-expired': 'The API key has expired.',
+  'api-key-address': 'The API key may not be used from this address.',
+} as const
+
+/** Every reason to reject a credential, ready. */
+export const rejections = Object.fromEntries(
+  Object.entries(table).map(([reason, words]) => [reason, new Rejection(reason, words)]),
+) as Readonly<Record<keyof typeof table, Rejection>>
+
+/** The keys that would judge the token could not be had. */
+export const keysUnavailable = new Rejection(
+  'keys-unavailable',
+  "The keys of the token's issuer cannot be had at the moment.",
+  true,
+)

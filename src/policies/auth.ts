@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { credentialKinds } from '../core/identity.ts'
+import type { CredentialKind } from '../core/identity.ts'
 import { availableCredentials } from '../identity/authenticators.ts'
 import type { AvailableCredential } from '../identity/authenticators.ts'
 import { Authenticate } from './authenticate.ts'
@@ -33,7 +34,7 @@ export interface ClaimNeed {
 export interface AuthOptions {
   readonly mode: 'public' | 'optional' | 'required'
   /** In the order in which a presented credential is chosen; empty only when public. */
-  readonly any: readonly AvailableCredential[]
+  readonly any: readonly CredentialKind[]
   readonly scopes: readonly string[]
   readonly roles: readonly string[]
   readonly claims: readonly ClaimNeed[]
@@ -85,7 +86,7 @@ const options: z.ZodType<AuthOptions, AuthInput> = z
         params: { remedy },
       })
     }
-    const any = credentialKinds.filter((kind): kind is AvailableCredential => (value.any as readonly string[]).includes(kind))
+    const any = credentialKinds.filter((kind) => (value.any as readonly CredentialKind[]).includes(kind))
     return { mode: isOptional ? 'optional' : 'required', any, scopes, roles, claims }
   })
 
@@ -97,7 +98,11 @@ export const auth: PolicyKind<AuthOptions, AuthInput> = {
   options,
   build(needs, env) {
     if (needs.mode === 'public') return undefined
-    const authenticators = needs.any.map((kind) => env.authenticators[kind])
+    const authenticators = needs.any.map((kind) => {
+      const authenticator = env.authenticators[kind]
+      if (authenticator === undefined) throw new Error(`${env.source}.any: ${kind} is not available yet`)
+      return authenticator
+    })
     const authenticate = new Authenticate(authenticators, needs.mode === 'optional', env)
     const isOpen = needs.scopes.length + needs.roles.length + needs.claims.length === 0
     return { policies: isOpen ? [authenticate] : [authenticate, new Authorise(needs, env)] }

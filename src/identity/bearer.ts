@@ -1,0 +1,72 @@
+import type { Exchange } from '../core/exchange.ts'
+import type { MaybePromise } from '../core/handler.ts'
+import { isPromise } from '../core/handler.ts'
+import { H } from '../core/header-names.ts'
+import type { Identity } from '../core/identity.ts'
+import type { Closable } from '../core/lasting.ts'
+import type { Authenticator } from './authenticators.ts'
+import type { Judgement, JwtVerifier } from './jwt-verifier.ts'
+import { Rejection } from './rejection.ts'
+import { TokenMemory } from './token-memory.ts'
+
+/** Longest time for which a verified token is believed without looking at it anew. */
+const believedMs = 600_000
+/** A client that keeps sending one badly signed token shall not cost a verification each time. */
+const disbelievedMs = 30_000
+
+/** What a worker remembers of tokens; outlives Generations that trust the same issuers. */
+export class BearerMemory implements Closable {
+  readonly good = new TokenMemory<Identity>({ maxTokens: 16_384, maxChars: 16 * 1024 ** 2 })
+  readonly bad = new TokenMemory<Rejection>({ maxTokens: 256, maxChars: 256 * 1024 })
+
+  close(): void {
+    this.good.close()
+    this.bad.close()
+  }
+}
+
+/**
+ * Callers with an access token in `Authorization: Bearer` (RFC 6750 §2.1); tokens in bodies and query strings are not
+ * looked for. A token that was verified before costs a look-up.
+ */
+export class BearerAuthenticator implements Authenticator {
+  readonly kind = 'bearer'
+  readonly #verifier: JwtVerifier
+  readonly #memory: BearerMemory
+
+  constructor(verifier: JwtVerifier, memory: BearerMemory) {
+    this.#verifier = verifier
+    this.#memory = memory
+  }
+
+  presented(x: Exchange): string | null | undefined {
+    const line = x.headers.single(H.authorization)
+    // Of two Authorization lines nobody can tell which was meant, whatever their schemes.
+    return typeof line === 'string' ? bearerToken(line) : line
+  }
+
+  verify(token: string, x: Exchange): MaybePromise<Identity | Rejection> {
+    const now = x.startedAt
+    const known = this.#memory.good.find(token, now) ?? this.#memory.bad.find(token, now)
+    if (known !== undefined) return known
+    const judged = this.#verifier.verify(token, now)
+    return isPromise(judged) ? judged.then((late) => this.#learn(token, late, now)) : this.#learn(token, judged, now)
+  }
+
+  #learn(token: string, { found, key }: Judgement, now: number): Identity | Rejection {
+    if (key === undefined) return found
+    if (found instanceof Rejection) this.#memory.bad.remember(token, found, key, now + disbelievedMs)
+    else this.#memory.good.remember(token, found, key, Math.min(found.expiresAt, now + believedMs))
+    return found
+  }
+}
+
+/** The token of a line of the scheme Bearer, without case (RFC 9110 §11.1); undefined for another scheme. */
+function bearerToken(line: string): string | undefined {
+  if (line.length < 6 || line.slice(0, 6).toLowerCase() !== 'bearer') return undefined
+  if (line.length === 6) return ''
+  if (line.charCodeAt(6) !== 32) return undefined
+  let start = 7
+  while (line.charCodeAt(start) === 32) start++
+  return line.slice(start)
+}

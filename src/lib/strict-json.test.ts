@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { parseStrictJson } from './strict-json.ts'
+
+const parse = (text: string): unknown => parseStrictJson(Buffer.from(text))
+
+test('reads what JSON.parse reads', () => {
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 6 }), (text) => {
+      const value: unknown = JSON.parse(text)
+      if (!text.includes('__proto__')) assert.deepEqual(parse(text), value)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('refuses an object with a member twice, however the name is spelt and wherever the object stands', () => {
+  for (const text of [
+    '{"a":1,"a":2}',
+    '{"a":1,"b":{"c":1},"a":2}',
+    '{"a":1,"\\u0061":2}',
+    '[{"x":[{"a":1,"a":1}]}]',
+    '{"":1,"":2}',
+  ])
+    assert.equal(parse(text), undefined, text)
+  assert.deepEqual(parse('{"a":{"a":{"a":"a"}},"b":["a","a",{"a":1}]}'), { a: { a: { a: 'a' } }, b: ['a', 'a', { a: 1 }] })
+  assert.deepEqual(parse('{"a":"\\"a\\":1,","b":"{"}'), { a: '"a":1,', b: '{' })
+})
+
+test('refuses a member that could pass for a prototype', () => {
+  assert.equal(parse('{"__proto__":{"admin":true}}'), undefined)
+  assert.equal(parse('{"a":{"\\u005f_proto__":1}}'), undefined)
+  assert.deepEqual(parse('{"a":"__proto__"}'), { a: '__proto__' })
+})
+
+test('refuses what is not JSON, not UTF-8, or nested too deep, and never throws', () => {
+  for (const text of ['', '{', '{"a":1}x', "{'a':1}", 'NaN', '{"a":1,}']) assert.equal(parse(text), undefined, text)
+  assert.equal(parseStrictJson(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])), undefined)
+  assert.equal(parse('['.repeat(21) + ']'.repeat(21)), undefined)
+  assert.notEqual(parse('['.repeat(20) + ']'.repeat(20)), undefined)
+  fc.assert(fc.property(fc.string(), (text) => void parse(text)))
+})
