@@ -106,7 +106,7 @@ function respondAction(context: CheckContext, path: ConfigPath, respond: NonNull
       context.findings.error(
         at,
         thrown instanceof Error ? thrown.message : String(thrown),
-        'use printable characters, no line breaks and no spaces at the ends',
+        "use a header's name, and a value of printable characters without spaces at its ends",
       )
     }
   }

@@ -16,9 +16,9 @@ const ownSchema = identitySchema.extend({ trustedIssuers: z.unknown().optional()
 /** Who is calling. */
 export function checkIdentity(context: CheckContext): IdentitySpec {
   const { reading } = context
-  const own = reading.at(['identity']) === undefined ? {} : reading.readFields(ownSchema, ['identity'])
-  const trustedIssuers = checkedNames(context, ['identity', 'trustedIssuers']).map((name) => issuerSpec(context, name))
-  const apiKeys = checkedNames(context, ['identity', 'apiKeys']).map((id) => apiKeySpec(context, id))
+  const own = (reading.at(['identity']) === undefined ? undefined : reading.readFields(ownSchema, ['identity'])) ?? {}
+  const trustedIssuers = checkedNames(context, ['identity', 'trustedIssuers']).flatMap((name) => issuerSpec(context, name) ?? [])
+  const apiKeys = checkedNames(context, ['identity', 'apiKeys']).flatMap((id) => apiKeySpec(context, id) ?? [])
   checkDoubles(context, trustedIssuers, apiKeys)
   return {
     path: identityPath(context, own.path),
@@ -43,9 +43,10 @@ function identityPath(context: CheckContext, path: string | undefined): string {
   return path
 }
 
-function issuerSpec(context: CheckContext, name: string): TrustedIssuerSpec {
+function issuerSpec(context: CheckContext, name: string): TrustedIssuerSpec | undefined {
   const path: ConfigPath = ['identity', 'trustedIssuers', name]
   const issuer = context.reading.readFields(trustedIssuerSchema, path)
+  if (issuer === undefined) return undefined
   const hasFile = context.reading.at([...path, 'jwks']) !== undefined
   if (hasFile === (context.reading.at([...path, 'jwksUri']) !== undefined)) {
     const message = hasFile ? 'the issuer has both jwksUri and jwks' : 'the issuer has no keys'
@@ -114,9 +115,10 @@ function checkJwksFile(context: CheckContext, path: ConfigPath, file: string): v
   }
 }
 
-function apiKeySpec(context: CheckContext, id: string): ApiKeySpec {
+function apiKeySpec(context: CheckContext, id: string): ApiKeySpec | undefined {
   const path: ConfigPath = ['identity', 'apiKeys', id]
   const key = context.reading.readFields(apiKeySchema, path)
+  if (key === undefined) return undefined
   const sha256 = key.sha256?.toLowerCase() ?? ''
   if (key.sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256)) {
     context.findings.error([...path, 'sha256'], 'this is not a SHA-256 in hex (64 digits)', hashRemedy)

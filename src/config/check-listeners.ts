@@ -1,15 +1,18 @@
+import { z } from 'zod'
 import { canonicalAddress } from '../lib/address.ts'
 import { isLoopbackHost } from '../lib/loopback.ts'
-import { checkCertificate } from './check-certificate.ts'
 import type { CheckContext } from './check-context.ts'
-import { absolutePath, checkedNames, namesOf } from './check-context.ts'
+import { checkedNames, namesOf } from './check-context.ts'
+import { tlsModel } from './check-tls.ts'
 import type { ConfigPath } from './finding.ts'
-import type { AdminModel, ListenerModel, TlsModel, WireLimits } from './model.ts'
+import type { AdminModel, ListenerModel, WireLimits } from './model.ts'
 import type { Fields } from './reading.ts'
 import { adminSchema, listenerSchema, probesSchema } from './schema/listeners.ts'
 import { checkName } from './unknown-name.ts'
 
-type Listener = Fields<typeof listenerSchema>
+/** A listener's TLS is read for itself, so that one fault hides no other. */
+const listenerFields = listenerSchema.extend({ tls: z.unknown() })
+type Listener = Fields<typeof listenerFields>
 
 /** What a listener's bounds are when its configuration does not say. */
 export const defaultWireLimits: WireLimits = {
@@ -40,7 +43,11 @@ export function checkListeners(context: CheckContext): {
       'add one: listeners: { plain: { port: 8080 } }',
     )
   }
-  const read = new Map(names.map((name) => [name, reading.readFields(listenerSchema, ['listeners', name])]))
+  const read = new Map<string, Listener>()
+  for (const name of names) {
+    const listener = reading.readFields(listenerFields, ['listeners', name])
+    if (listener !== undefined) read.set(name, listener)
+  }
   const secure = secureNames(context, names)
   const listeners = [...read].map(([name, listener]) => listenerModel(context, name, listener, secure, read))
   const admin = checkAdmin(context)
@@ -95,7 +102,7 @@ function listenerModel(
     wire: listener.wire ?? 'velum',
     redirectPort: redirectTo === undefined ? undefined : (all.get(redirectTo)?.port ?? 443),
     redirectListener: redirectTo,
-    tls: listener.tls === undefined ? undefined : tlsModel(context, [...path, 'tls'], listener.tls),
+    tls: listener.tls === undefined ? undefined : tlsModel(context, [...path, 'tls']),
     limits: {
       maxHeadBytes: listener.maxHeadBytes ?? defaultWireLimits.maxHeadBytes,
       maxHeaderCount: listener.maxHeaderCount ?? defaultWireLimits.maxHeaderCount,
@@ -137,36 +144,11 @@ function edgeLimits(context: CheckContext, path: ConfigPath, listener: Listener)
   return uses
 }
 
-function tlsModel(context: CheckContext, path: ConfigPath, tls: NonNullable<Listener['tls']>): TlsModel {
-  const { findings } = context
-  if (tls.dev !== true && tls.certificates === undefined) {
-    findings.error(path, 'TLS needs a certificate', 'write { dev: true }, or { certificates: [{ cert, key }] }')
-  }
-  if (tls.names !== undefined && tls.dev !== true) {
-    findings.error(
-      [...path, 'names'],
-      'these are names of the development certificate, and there is none',
-      'write dev: true, or put names beside cert and key',
-    )
-  }
-  const certificates = (tls.certificates ?? []).map((certificate) => ({
-    cert: absolutePath(context, certificate.cert),
-    key: absolutePath(context, certificate.key),
-    names: (certificate.names ?? []).map((name) => name.toLowerCase()),
-  }))
-  for (const [i, certificate] of certificates.entries()) checkCertificate(context, [...path, 'certificates', i], certificate)
-  return {
-    dev: tls.dev ?? false,
-    devNames: (tls.names ?? []).map((name) => name.toLowerCase()),
-    certificates,
-    minVersion: tls.minVersion ?? 'TLSv1.2',
-  }
-}
-
 function checkAdmin(context: CheckContext): AdminModel | undefined {
   const { reading, findings } = context
   if (reading.at(['admin']) === undefined) return undefined
   const admin = reading.readFields(adminSchema, ['admin'])
+  if (admin === undefined) return undefined
   const host = admin.host ?? '127.0.0.1'
   if (!isLoopbackHost(host)) {
     findings.error(

@@ -1,16 +1,16 @@
-import type { z } from 'zod'
 import type { FieldMatch, RouteMatch } from '../routing/route-match.ts'
 import { parsePathPattern, PatternError } from '../routing/path-pattern.ts'
 import { nearest } from '../lib/suggest.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ConfigPath } from './finding.ts'
-import type { routeSchema } from './schema/routes.ts'
-
-type ReadMatch = z.output<typeof routeSchema>['match']
+import type { Fields } from './reading.ts'
+import { matchSchema } from './schema/routes.ts'
 
 /** When a route applies; undefined, with findings, when no router could be built from it. */
-export function checkMatch(context: CheckContext, path: ConfigPath, read: ReadMatch): RouteMatch | undefined {
-  const paths = checkPaths(context, [...path, 'path'], read.path)
+export function checkMatch(context: CheckContext, path: ConfigPath): RouteMatch | undefined {
+  const read = context.reading.readFields(matchSchema, path)
+  if (read === undefined) return undefined
+  const paths = read.path === undefined ? undefined : checkPaths(context, [...path, 'path'], read.path)
   const methods = checkMethods(context, [...path, 'methods'], read.methods ?? [])
   const headers = checkHeaders(context, [...path, 'headers'], read.headers)
   if (paths === undefined || methods === undefined || headers === undefined) return undefined
@@ -72,7 +72,11 @@ function checkMethods(context: CheckContext, path: ConfigPath, methods: readonly
   return isGood ? unique(methods) : undefined
 }
 
-function checkHeaders(context: CheckContext, path: ConfigPath, headers: ReadMatch['headers']): FieldMatch[] | undefined {
+function checkHeaders(
+  context: CheckContext,
+  path: ConfigPath,
+  headers: Fields<typeof matchSchema>['headers'],
+): FieldMatch[] | undefined {
   let isGood = true
   for (const name of Object.keys(headers ?? {})) {
     if (/^[!#$%&'*+\-.^`|~0-9A-Za-z]+$/.test(name)) continue

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { RouteMatch } from '../routing/route-match.ts'
 import { checkAction } from './check-action.ts'
 import type { CheckContext } from './check-context.ts'
 import type { CheckedLimit } from './check-limits.ts'
@@ -11,8 +10,11 @@ import type { RouteModel } from './model.ts'
 import type { Fields } from './reading.ts'
 import { defaultsSchema, routeSchema } from './schema/routes.ts'
 
+/** A route's match is read for itself, so that one fault hides no other. */
+const routeFields = routeSchema.extend({ match: z.unknown() })
+
 /** What could be read of a route and of the defaults; the policies among it are each policy's own. */
-export type ReadRoute = Fields<typeof routeSchema>
+export type ReadRoute = Fields<typeof routeFields>
 export type ReadDefaults = Fields<typeof defaultsSchema>
 
 /** What routes may name. */
@@ -35,12 +37,13 @@ export function checkRoutes(context: CheckContext, names: RouteNames): RouteMode
   if (Array.isArray(written) && written.length === 0) {
     findings.warn(['routes'], 'there is no route, so every request is answered with 404', 'add a route')
   }
-  const defaults = reading.at(['defaults']) === undefined ? {} : reading.readFields(defaultsSchema, ['defaults'])
+  const defaults = (reading.at(['defaults']) === undefined ? undefined : reading.readFields(defaultsSchema, ['defaults'])) ?? {}
   if (defaults.limits !== undefined) checkDefaultLimits(context, names.limits, defaults.limits)
   const models: RouteModel[] = []
   const seen = new Map<string, number>()
   for (const i of list.keys()) {
-    const route = reading.readFields(routeSchema, ['routes', i])
+    const route = reading.readFields(routeFields, ['routes', i])
+    if (route === undefined) continue
     checkRouteName(context, i, route.name, seen)
     const model = routeModel(context, names, i, route, defaults)
     if (model !== undefined) models.push(model)
@@ -63,8 +66,7 @@ function routeModel(
   route: ReadRoute,
   defaults: ReadDefaults,
 ): RouteModel | undefined {
-  const match: RouteMatch | undefined =
-    route.match === undefined ? undefined : checkMatch(context, ['routes', i, 'match'], route.match)
+  const match = checkMatch(context, ['routes', i, 'match'])
   const action = checkAction(context, ['routes', i], route, match, names.services)
   const limits = checkLimitUses(context, names.limits, i, route.limits, defaults.limits)
   const policies = checkPolicies(context, i, route, defaults)

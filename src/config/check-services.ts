@@ -12,6 +12,7 @@ export function checkServices(context: CheckContext): ServiceSpec[] {
   const specs: ServiceSpec[] = []
   for (const name of checkedNames(context, ['services'])) {
     const service = context.reading.readFields(serviceSchema, ['services', name])
+    if (service === undefined) continue
     specs.push({
       name,
       targets: targetsOf(context, ['services', name], service),

@@ -17,6 +17,7 @@ export interface EvaluateOrder {
 export type Evaluated =
   | { readonly kind: 'data'; readonly input: unknown; readonly notData: readonly NotData[]; readonly files: readonly string[] }
   | { readonly kind: 'no-default'; readonly names: readonly string[]; readonly files: readonly string[] }
+  | { readonly kind: 'unsettled'; readonly files: readonly string[] }
   | { readonly kind: 'failed'; readonly error: ThrownFacts; readonly files: readonly string[] }
 
 /** An error of foreign code, flattened: errors of classes do not pass between threads as they are. */
@@ -45,7 +46,8 @@ registerHooks({
 })
 
 function thrownFacts(thrown: unknown): ThrownFacts {
-  if (!(thrown instanceof Error)) return { name: 'Error', code: undefined, message: `threw ${String(thrown)}`, stack: '' }
+  if (!(thrown instanceof Error))
+    return { name: '', code: undefined, message: `it threw ${JSON.stringify(thrown) ?? typeof thrown}`, stack: '' }
   const code = (thrown as NodeJS.ErrnoException).code
   const facts = { name: thrown.name, code, message: thrown.message, stack: thrown.stack ?? '' }
   return thrown instanceof SyntaxError && !/^\S+:\d+\n/.test(facts.stack) ? located(facts) : facts
@@ -78,6 +80,18 @@ async function evaluate(): Promise<Evaluated> {
   }
 }
 
-const evaluated = await evaluate()
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
-parentPort!.postMessage(evaluated)
+let isDone = false
+
+async function post(evaluated: Evaluated): Promise<void> {
+  if (isDone) return
+  isDone = true
+  // What the module printed comes before its end: main ends this thread at once.
+  for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write('', resolve))
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
+  parentPort!.postMessage(evaluated)
+}
+
+// Nothing is left to run, and the module has not come to its end: it awaits what never happens.
+process.on('beforeExit', () => void post({ kind: 'unsettled', files }))
+
+void evaluate().then(post)

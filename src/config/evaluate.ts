@@ -16,7 +16,7 @@ export interface EvaluateFault {
 
 /** The outcome: what was exported, or why nothing was. */
 export type Evaluation =
-  | Exclude<Evaluated, { kind: 'failed' }>
+  | Exclude<Evaluated, { kind: 'failed' | 'unsettled' }>
   | { readonly kind: 'fault'; readonly fault: EvaluateFault; readonly files: readonly string[] }
 
 export interface EvaluateOptions {
@@ -44,11 +44,7 @@ export async function evaluateModule(file: string, options: EvaluateOptions): Pr
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: 512 },
   })
-  worker.stdout.on('data', (text: Buffer) => options.print(text.toString()))
-  let complaints = ''
-  worker.stderr.on('data', (text: Buffer) => {
-    complaints += text.toString()
-  })
+  for (const stream of [worker.stdout, worker.stderr]) stream.on('data', (text: Buffer) => options.print(text.toString()))
   const fault = (message: string, remedy: string): Evaluation => ({
     kind: 'fault',
     fault: { file, message, remedy },
@@ -57,8 +53,7 @@ export async function evaluateModule(file: string, options: EvaluateOptions): Pr
   let evaluation: Evaluation | undefined
   const ended = new Promise<Evaluation>((resolve) => {
     worker.on('message', (evaluated: Evaluated) => {
-      evaluation =
-        evaluated.kind === 'failed' ? { kind: 'fault', fault: faultFrom(file, evaluated.error), files: evaluated.files } : evaluated
+      evaluation ??= evaluationOf(file, evaluated)
       // A timer or an open socket of the module would keep the thread alive.
       void worker.terminate()
     })
@@ -70,11 +65,7 @@ export async function evaluateModule(file: string, options: EvaluateOptions): Pr
     })
     worker.on('exit', (code) => {
       if (evaluation !== undefined) return resolve(evaluation)
-      resolve(
-        code === 13
-          ? fault('a top-level await in the file never settles', 'await only what comes to an end')
-          : fault(`the file ended its thread with process.exit(${code})`, 'remove the call: a config is data'),
-      )
+      resolve(fault(`the file ended its thread with process.exit(${code})`, 'remove the call: a config is data'))
     })
   })
   const timer = options.clock.after(options.timeoutMs, () => {
@@ -86,9 +77,18 @@ export async function evaluateModule(file: string, options: EvaluateOptions): Pr
   })
   const outcome = await ended
   timer.cancel()
-  // What the module itself wrote is passed on; Node's own notes about a failure repeat what the fault says.
-  if (outcome.kind !== 'fault' && complaints !== '') options.print(complaints)
   return outcome
+}
+
+function evaluationOf(file: string, evaluated: Evaluated): Evaluation {
+  const { kind, files } = evaluated
+  if (kind === 'failed') return { kind: 'fault', fault: faultFrom(file, evaluated.error), files }
+  if (kind !== 'unsettled') return evaluated
+  return {
+    kind: 'fault',
+    fault: { file, message: 'a top-level await in the file never settles', remedy: 'await only what comes to an end' },
+    files,
+  }
 }
 
 function thrownFacts(error: NodeJS.ErrnoException): ThrownFacts {
@@ -96,9 +96,9 @@ function thrownFacts(error: NodeJS.ErrnoException): ThrownFacts {
 }
 
 function faultFrom(entry: string, error: ThrownFacts): EvaluateFault {
-  const place = placeOf(error.stack)
+  const place = placeOf(error)
   const file = place?.file ?? entry
-  return { file, ...(place === undefined ? {} : { line: place.line, column: place.column }), ...wordsFor(error) }
+  return { file, line: place?.line, column: place?.column, ...wordsFor(error) }
 }
 
 function wordsFor(error: ThrownFacts): { message: string; remedy: string } {
@@ -110,6 +110,9 @@ function wordsFor(error: ThrownFacts): { message: string; remedy: string } {
       remedy: 'use erasable TypeScript only: no enums, namespaces, parameter properties or import aliases',
     }
   }
+  if (error.name === 'SyntaxError' && /does not provide an export/.test(message)) {
+    return { message: `an import asks for something that is not there: ${message}`, remedy: 'correct the name in the import' }
+  }
   if (error.name === 'SyntaxError') return { message: `the file cannot be read: ${message}`, remedy: 'correct the syntax there' }
   if (error.code === 'ERR_MODULE_NOT_FOUND') {
     const what = /^Cannot find (?:module|package) '([^']*)'/.exec(message)?.[1] ?? 'a module'
@@ -118,17 +121,22 @@ function wordsFor(error: ThrownFacts): { message: string; remedy: string } {
       remedy: 'correct the import (with its extension), or install the package',
     }
   }
-  return { message: `evaluating the file failed: ${error.name}: ${message}`, remedy: 'correct the code there' }
+  return {
+    message: `evaluating the file failed: ${error.name === '' ? '' : `${error.name}: `}${message}`,
+    remedy: 'correct the code there',
+  }
 }
 
-/** The place that a stack names first outside of Node: `file:line` over a caret, or the top frame. */
-function placeOf(stack: string): { file: string; line: number; column: number | undefined } | undefined {
-  const head = /^(?:file:\/\/)?(\/.*|[A-Za-z]:[\\/].*):(\d+)\n(?:.*\n)*?( *)\^/.exec(stack)
-  if (head !== null) return { file: fileName(head[1]), line: Number(head[2]), column: head[3].length + 1 }
-  const frame = /\(?file:\/\/(.*?):(\d+):(\d+)\)?$/m.exec(stack)
-  return frame === null ? undefined : { file: fileName(frame[1]), line: Number(frame[2]), column: Number(frame[3]) }
-}
-
-function fileName(text: string): string {
-  return decodeURIComponent(text)
+/** The place that an error names first outside of Node: who imports in vain, `file:line` over a caret, or the top frame. */
+function placeOf(error: ThrownFacts): { file: string; line?: number; column?: number } | undefined {
+  const importer = error.code === 'ERR_MODULE_NOT_FOUND' ? / imported from (?:file:\/\/)?(\/.*)$/m.exec(error.message) : null
+  if (importer !== null) return { file: decodeURIComponent(importer[1]) }
+  const head = /^(?:file:\/\/)?(\/.*):(\d+)\n(?:.*\n){0,8}?( *)\^/.exec(error.stack)
+  if (head !== null) return { file: decodeURIComponent(head[1]), line: Number(head[2]), column: head[3].length + 1 }
+  const bare = /^(?:file:\/\/)?(\/.*):(\d+)\n/.exec(error.stack)
+  if (bare !== null) return { file: decodeURIComponent(bare[1]), line: Number(bare[2]) }
+  for (const [, file, line, column] of error.stack.matchAll(/\(?file:\/\/(.*?):(\d+):(\d+)\)?$/gm)) {
+    if (file !== threadUrl.pathname) return { file: decodeURIComponent(file), line: Number(line), column: Number(column) }
+  }
+  return undefined
 }

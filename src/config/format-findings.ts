@@ -5,7 +5,10 @@ import type { Finding } from './finding.ts'
 export function formatFindings(findings: readonly Finding[], folder: string = process.cwd()): string {
   if (findings.length === 0) return ''
   const blocks = findings.map((finding) => {
-    const place = finding.line === undefined ? '' : `:${finding.line}:${finding.column}`
+    const place = [finding.line, finding.column]
+      .filter((n) => n !== undefined)
+      .map((n) => `:${n}`)
+      .join('')
     const at = finding.path === '' ? '' : `  ${finding.path}`
     return `${shortName(finding.file, folder)}${place}${at}\n  ${finding.severity}: ${finding.message}\n  remedy: ${finding.remedy}\n`
   })

@@ -21,6 +21,8 @@ export interface IssueContext {
   readonly place: readonly PropertyKey[]
   /** The value that the issue's path begins at. */
   readonly value: unknown
+  /** The text with `${NAME}` that a value came from, if it did. */
+  writtenAt(path: readonly PropertyKey[]): string | undefined
   /** How a value at a path may be shown: quoted, or hidden when it is a secret. */
   show(value: unknown, path: readonly PropertyKey[]): string
 }
@@ -86,18 +88,27 @@ function wrongType(expected: string, path: readonly PropertyKey[], context: Issu
   const value = valueAt(context.value, path)
   const remedy = exampleRemedy(path, context) ?? `write ${wanted}`
   if (value === undefined) {
-    const last = path.at(-1) ?? context.place.at(-1)
-    if (typeof last === 'number')
-      return ['the value is not set', 'set the environment variable that it is read from, or remove the entry']
-    return [
-      `"${String(last)}" is missing`,
-      exampleRemedy(path, context) === undefined ? `add it: ${wanted}` : `add it, ${remedy.replace(/^write /, 'for example ')}`,
-    ]
+    return missing(path, context, wanted)
   }
   const example = examplesAt(context.root, [...context.place, ...path])[0]
   const hasUnit = typeof example === 'string' && /^\d+(?:\/?[a-z]+)$/.test(example)
-  if (typeof value === 'number' && hasUnit) return [`${value} has no unit`, remedy]
+  if (typeof value === 'number' && hasUnit) return [`${context.show(value, path)} has no unit`, remedy]
+  const written = typeof value === 'string' ? context.writtenAt(path) : undefined
+  if (written !== undefined) return [`expected ${wanted}, and ${written} is none`, 'set the variable to one']
+  if (expected === 'int' && typeof value === 'number') return [`${context.show(value, path)} is not a whole number`, remedy]
+  if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
+    return [`expected a string, got ${kindOf(value)}`, remedy === `write ${wanted}` ? 'put it in quotes' : remedy]
+  }
   return [`expected ${wanted}, got ${kindOf(value)}`, remedy]
+}
+
+function missing(path: readonly PropertyKey[], context: IssueContext, wanted: string): [string, string] {
+  const last = path.at(-1) ?? context.place.at(-1)
+  if (typeof last === 'number')
+    return ['the value is not set', 'set the environment variable that it is read from, or remove the entry']
+  const examples = examplesAt(context.root, [...context.place, ...path])
+  const what = examples.length === 0 ? `add it: ${wanted}` : `add it, for example ${listOf(examples.slice(0, 3))}`
+  return [`"${String(last)}" is missing`, what]
 }
 
 function notOneOf(values: readonly unknown[], path: readonly PropertyKey[], context: IssueContext): [string, string] {
@@ -105,7 +116,7 @@ function notOneOf(values: readonly unknown[], path: readonly PropertyKey[], cont
   if (isValueNotYet([...context.place, ...path], value)) {
     return [`${context.show(value, path)} is not available yet in this version of Velum`, `use ${listOf(values)}`]
   }
-  if (value === undefined) return [`"${String(path.at(-1))}" is missing`, `add it: ${listOf(values)}`]
+  if (value === undefined) return missing(path, context, listOf(values))
   const meant =
     typeof value === 'string'
       ? nearest(
@@ -147,7 +158,8 @@ function unionWords(issue: z.core.$ZodIssueInvalidUnion, context: IssueContext):
     .flatMap((inner) => (inner.code === 'invalid_type' ? [typeWords[inner.expected] ?? inner.expected] : []))
   const wanted = [...values.map((v) => JSON.stringify(v)), ...new Set(types)].join(' or ')
   if (value === undefined) {
-    return [{ path, message: `"${String(path.at(-1))}" is missing`, remedy: exampleRemedy(path, context) ?? `add it: ${wanted}` }]
+    const [message, remedy] = missing(path, context, wanted)
+    return [{ path, message, remedy }]
   }
   const what =
     typeof value === 'string' && values.length > 0

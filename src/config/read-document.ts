@@ -19,8 +19,9 @@ export interface DocumentFault {
 /** Reads YAML 1.2 (with merge keys) as plain data. */
 export function readYaml(text: string): ReadDocument {
   const lines = new LineCounter()
-  const document = parseDocument(withoutMark(text), { lineCounter: lines, merge: true, prettyErrors: false })
-  const faults = [...document.errors, ...document.warnings].map((error) => yamlFault(error, lines))
+  const plain = withoutMark(text)
+  const document = parseDocument(plain, { lineCounter: lines, merge: true, prettyErrors: false })
+  const faults = [...document.errors, ...document.warnings].map((error) => yamlFault(error, lines, plain))
   if (faults.length > 0) return { input: undefined, faults, locate: locator(document, lines) }
   try {
     return { input: document.toJS({ maxAliasCount: 100 }), faults, locate: locator(document, lines) }
@@ -49,10 +50,14 @@ export function readJson(text: string): ReadDocument {
     const offset = Number(/at position (\d+)/.exec(message)?.[1] ?? (/end of JSON/.test(message) ? plain.length : 0))
     const { line, column } = placeAt(plain, offset)
     const what = message.replace(/ in JSON at position.*$/, '').replace(/, "[^]*$/, '')
+    if (plain.slice(offset).trim() === '') {
+      const cut = { line, column, message: 'the JSON ends too early', remedy: 'close what is open: a quote, "]" or "}"' }
+      return { input: undefined, faults: [cut], locate: () => undefined }
+    }
     const fault = { line, column, message: `the JSON cannot be read: ${what}`, remedy: jsonRemedy(plain, offset) }
     return { input: undefined, faults: [fault], locate: () => undefined }
   }
-  const faults = document.errors.filter((error) => error.code === 'DUPLICATE_KEY').map((error) => yamlFault(error, lines))
+  const faults = document.errors.filter((error) => error.code === 'DUPLICATE_KEY').map((error) => yamlFault(error, lines, plain))
   return { input, faults, locate: locator(document, lines) }
 }
 
@@ -71,16 +76,19 @@ function jsonRemedy(text: string, offset: number): string {
   return 'correct the syntax there'
 }
 
-function yamlFault(error: YAMLError, lines: LineCounter): DocumentFault {
+function yamlFault(error: YAMLError, lines: LineCounter, text: string): DocumentFault {
   const { line, col } = lines.linePos(error.pos[0])
+  const [offset] = error.pos
+  if (error.code === 'DUPLICATE_KEY') {
+    const name = /^["']?([^"':\s]*)/.exec(text.slice(offset))?.[1] ?? ''
+    return { line, column: col, message: `${JSON.stringify(name)} stands twice in one object`, remedy: 'keep one of the two' }
+  }
   const { message, remedy } = yamlWords(error.code, error.message.split('\n')[0])
   return { line, column: col, message, remedy }
 }
 
 function yamlWords(code: string, message: string): { message: string; remedy: string } {
   switch (code) {
-    case 'DUPLICATE_KEY':
-      return { message: 'this name stands twice in one object', remedy: 'keep one of the two' }
     case 'TAB_AS_INDENT':
       return { message: 'a tab is used for indentation', remedy: 'indent with spaces' }
     case 'MULTIPLE_DOCS':

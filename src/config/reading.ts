@@ -33,13 +33,13 @@ export class Reading {
 
   /**
    * The fields of an object, each read for itself: those that do not fit are left out, with findings. Whatever looks at
-   * the fields together can do so although one of them is faulty.
+   * the fields together can do so although one of them is faulty. Undefined for what is no object.
    */
-  readFields<S extends z.ZodObject>(schema: S, path: ConfigPath): Fields<S> {
+  readFields<S extends z.ZodObject>(schema: S, path: ConfigPath): Fields<S> | undefined {
     const written = this.at(path)
     if (!isContainer(written) || Array.isArray(written)) {
       this.read(schema, path)
-      return {}
+      return undefined
     }
     const unknown = Object.keys(written).filter((key) => !Object.hasOwn(schema.shape, key))
     if (unknown.length > 0) this.#report({ code: 'unrecognized_keys', keys: unknown, path: [], message: '' }, written, path)
@@ -63,13 +63,14 @@ export class Reading {
       }
     }
     if (result.success) return result.data
-    for (const issue of result.error.issues) this.#report(issue, value, path)
+    for (const issue of withoutSafeRange(result.error.issues)) this.#report(issue, value, path)
     return undefined
   }
 
   #report(issue: Issue, value: unknown, place: ConfigPath): void {
     const show = (shown: unknown, path: readonly PropertyKey[]): string => this.show(shown, [...place, ...asPath(path)])
-    for (const words of issueWords(issue, { root: this.#root, place, value, show })) {
+    const writtenAt = (path: readonly PropertyKey[]): string | undefined => this.#written([...place, ...asPath(path)])
+    for (const words of issueWords(issue, { root: this.#root, place, value, show, writtenAt })) {
       const path = [...place, ...asPath(words.path)]
       // What came from the environment or is a secret does not stand in a message; zod's custom messages quote values.
       const message = this.#isHidden(path) ? hideQuoted(words.message, this.#written(path)) : words.message
@@ -154,4 +155,16 @@ function withValue(container: unknown, path: readonly PropertyKey[], value: unkn
   const inner = (container as Record<PropertyKey, unknown>)[first]
   if (Array.isArray(container)) return container.with(Number(first), withValue(inner, rest, value))
   return { ...(container as Record<PropertyKey, unknown>), [first]: withValue(inner, rest, value) }
+}
+
+/** Without what zod says of safe integers where a bound of our own is broken as well. */
+function withoutSafeRange(issues: readonly Issue[]): readonly Issue[] {
+  return issues.filter(
+    (issue, i) =>
+      issue.code !== 'too_big' || !issues.some((other, j) => j > i && other.code === 'too_big' && samePath(issue, other)),
+  )
+}
+
+function samePath(a: Issue, b: Issue): boolean {
+  return a.path.length === b.path.length && a.path.every((part, i) => part === b.path[i])
 }

@@ -17,7 +17,8 @@ export const hostNameSchema = z
     context.addIssue({ code: 'custom', message: `${JSON.stringify(text.slice(0, 80))} is not a host name`, params: { remedy } })
   })
 
-const certificateSchema = z.strictObject({
+/** A certificate and its key. */
+export const certificateSchema = z.strictObject({
   cert: z.string().min(1).describe('The certificate chain in PEM form, the leaf first. A path relative to the config file.'),
   key: z.string().min(1).describe('The private key in PEM form. A path relative to the config file.'),
   names: z
@@ -27,7 +28,8 @@ const certificateSchema = z.strictObject({
     .describe('The names (SNI) that get this certificate. Default: those that stand in the certificate.'),
 })
 
-const tlsSchema = z.strictObject({
+/** How TLS is terminated. */
+export const tlsSchema = z.strictObject({
   dev: z
     .boolean()
     .optional()

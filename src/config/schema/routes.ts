@@ -8,7 +8,8 @@ const fieldValue = z
   .union([z.string(), z.array(z.string()).min(1), z.literal(true)])
   .describe('The value, one of several, or true for any.')
 
-const matchSchema = z.strictObject({
+/** Which requests a route is for. */
+export const matchSchema = z.strictObject({
   path: oneOrMore(z.string())
     .describe('Path patterns: /a/b exactly; {x} one segment; {x?} an optional last one; ** the rest.')
     .meta({ examples: ['/orders/{id?}', '/catalog/**'] }),
@@ -77,7 +78,7 @@ export const defaultsSchema = z.strictObject({
 /** A route: which requests, whereto, and what stands in between. */
 export const routeSchema = z.strictObject({
   name: name().describe('Its name in log, metrics and messages; unique.'),
-  match: matchSchema.describe('Which requests are meant.'),
+  match: matchSchema.describe('Which requests are meant.').meta({ examples: [{ path: '/orders/{id?}' }] }),
   to: toSchema.optional().describe("The service's name, or several with weights. Exactly one of `to`, `redirect`, `respond`."),
   split: z
     .enum(['subject', 'address'])
