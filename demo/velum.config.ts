@@ -1,0 +1,68 @@
+import { defineGateway } from 'velum'
+
+// The gateway of the demo, as `npm start` runs it: one door for the four services of the classic picture. Addresses
+// come from the environment where the services run elsewhere than on their usual ports.
+const auth = process.env['DEMO_AUTH_URL'] ?? 'http://127.0.0.1:7001'
+
+export default defineGateway({
+  name: 'demo',
+
+  listeners: {
+    plain: { port: 8080, host: '127.0.0.1', redirect: 'https' },
+    api: { port: 8443, host: '127.0.0.1', tls: { dev: true } },
+  },
+  admin: { port: 9900 },
+  store: { kind: 'embedded', path: '../.velum' },
+
+  services: {
+    orders: { url: process.env['DEMO_ORDERS_URL'] ?? 'http://127.0.0.1:7002', timeout: '5s', identity: 'headers' },
+    users: { url: process.env['DEMO_USERS_URL'] ?? 'http://127.0.0.1:7004', timeout: '5s', identity: 'headers' },
+    // billing (grpc://127.0.0.1:7003) joins when Velum speaks HTTP/2 to services; its methods stand in protos/billing.proto.
+  },
+
+  identity: {
+    // The demo's auth service signs the tokens until Velum has its own login.
+    trustedIssuers: {
+      demo: { issuer: auth, jwksUri: `${auth}/jwks.json`, audience: 'velum-demo', tenants: ['acme', 'globex', 'initech'] },
+    },
+  },
+
+  limits: {
+    perTenant: { algorithm: 'token-bucket', capacity: 10, refill: '2/s', per: ['tenant'] },
+  },
+
+  defaults: { auth: { any: ['bearer'] }, headers: 'secure' },
+
+  routes: [
+    { name: 'catalog', match: { path: '/catalog/**', methods: ['GET'] }, to: 'orders', auth: 'public' },
+    {
+      name: 'orders',
+      match: { path: '/orders/{id?}', methods: ['GET'] },
+      to: 'orders',
+      auth: { any: ['bearer'], scopes: ['orders:read'] },
+      limits: ['perTenant'],
+    },
+    {
+      name: 'place-order',
+      match: { path: '/orders', methods: ['POST'] },
+      to: 'orders',
+      auth: { any: ['bearer'], scopes: ['orders:write'] },
+      limits: [{ use: 'perTenant', cost: 2 }],
+      body: { max: '64kb', types: ['application/json'] },
+    },
+    // Streams: new orders as they come, and a WebSocket that says back what it hears.
+    {
+      name: 'order-events',
+      match: { path: '/orders/events', methods: ['GET'] },
+      to: 'orders',
+      auth: { any: ['bearer'], scopes: ['orders:read'] },
+    },
+    { name: 'echo', match: { path: '/orders/echo', methods: ['GET'] }, to: 'orders', auth: 'public' },
+    {
+      name: 'users',
+      match: { path: '/users/{id?}', methods: ['GET'] },
+      to: 'users',
+      auth: { any: ['bearer'], scopes: ['users:read'] },
+    },
+  ],
+})
