@@ -96,7 +96,7 @@ describe('what passes', () => {
       fc.property(bucket, steps(35), ({ capacity, rate: { units, periodMs } }, trace) => {
         const admitted = run(new TokenBucket(capacity, { units, periodMs }), trace)
         // In units of 1/periodMs tokens, so that the comparison is exact.
-        const scaled = admitted.map((a) => ({ ...a, cost: a.cost * periodMs }))
+        const scaled = admitted.map(({ at, cost, delayMs }) => ({ at, cost: cost * periodMs, delayMs }))
         assert.ok(worstExcess(scaled, (ms) => capacity * periodMs + ms * units) <= 0)
       }),
     )

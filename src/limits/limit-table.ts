@@ -84,6 +84,8 @@ class Place {
 }
 
 const standing = new Standing()
+/** The calendar is asked only by those who need it, and once per step. */
+const unread = -1
 
 class TableCounters implements LocalCounters {
   readonly #memory: TableMemory
@@ -95,7 +97,7 @@ class TableCounters implements LocalCounters {
   /** State of budgets without a slot. */
   readonly #scratch: Float64Array
   #elapsed = 0
-  #calendar = 0
+  #calendar = unread
 
   constructor(memory: TableMemory, worker: number, clock: Clock, specs: readonly LimitSpec[]) {
     this.#memory = memory
@@ -220,7 +222,7 @@ class TableCounters implements LocalCounters {
       throw new Fault('overloaded', 'a lock of the limit table did not come free')
     }
     this.#elapsed = this.#memory.elapsed(this.#clock)
-    this.#calendar = Math.floor(this.#clock.now())
+    this.#calendar = unread
   }
 
   #unlockAll(): void {
@@ -336,7 +338,9 @@ class TableCounters implements LocalCounters {
   }
 
   #timeOf(algorithm: Algorithm): number {
-    return algorithm.time === 'calendar' ? this.#calendar : this.#elapsed
+    if (algorithm.time === 'elapsed') return this.#elapsed
+    if (this.#calendar === unread) this.#calendar = Math.floor(this.#clock.now())
+    return this.#calendar
   }
 
   #noteWhole(place: Place): void {

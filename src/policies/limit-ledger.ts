@@ -16,6 +16,10 @@ interface Taken {
 export class Ledger {
   /** Enforced levels that were asked, with their state after the answer. */
   readonly levels: Standing[] = []
+  /** RateLimit-Policy of those levels. */
+  policies = ''
+  /** Whether one of them wants the X-RateLimit fields. */
+  hasLegacy = false
   /** The answer that carries the header fields already. */
   writtenOn: Answer | undefined = undefined
   #taken: Taken[] = []

@@ -8,7 +8,7 @@ import { isPromise } from '../core/handler.ts'
 import type { DecideMode, Policy, Stage } from '../core/policy.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { pass } from '../core/verdict.ts'
-import { draftFields, mostRestrictive } from '../limits/limit-fields.ts'
+import { draftFields, legacyFields, policiesOf } from '../limits/limit-fields.ts'
 import type { LimitSpec } from '../limits/limit-spec.ts'
 import { Ledger, ledgerOf, openLedger } from './limit-ledger.ts'
 import { LimitLevel } from './limit-level.ts'
@@ -74,6 +74,9 @@ class LimitStepPolicy implements Policy {
   readonly #kind: LimitStep['kind']
   readonly #enforced: readonly LimitLevel[]
   readonly #shadows: readonly LimitLevel[]
+  /** RateLimit-Policy when all of them apply. */
+  readonly #policies: string
+  readonly #hasLegacy: boolean
   readonly #counters: Counters
   readonly #env: LimitEnv
 
@@ -83,6 +86,8 @@ class LimitStepPolicy implements Policy {
     this.#kind = step.kind
     this.#enforced = levels.filter((level) => !level.isShadow)
     this.#shadows = levels.filter((level) => level.isShadow)
+    this.#policies = policiesOf(this.#enforced.map((level) => level.voice))
+    this.#hasLegacy = this.#enforced.some((level) => level.voice.legacy !== undefined)
     this.#counters = env.counters
     this.#env = env
   }
@@ -112,15 +117,10 @@ class LimitStepPolicy implements Policy {
     // The innermost step that was reached speaks for all before it.
     if (ledger === undefined || ledger.levels.length === 0 || ledger.writtenOn === answer) return
     ledger.writtenOn = answer
-    const { levels } = ledger
-    const fields = draftFields(levels)
-    if (fields !== undefined) answer.headers.put(fields)
-    for (const level of levels) {
-      if (level.voice.legacy === undefined) continue
-      const told = mostRestrictive(levels.filter(({ voice }) => voice.legacy !== undefined))
-      answer.headers.put(told.voice.legacyBlock(told.state, this.#env.clock.now()))
-      break
-    }
+    if (ledger.policies !== '') answer.headers.put(draftFields(ledger.policies, ledger.levels))
+    if (!ledger.hasLegacy) return
+    const legacy = legacyFields(ledger.levels, this.#env.clock.now())
+    if (legacy !== undefined) answer.headers.put(legacy)
   }
 
   onDone(x: Exchange): void {
@@ -137,6 +137,7 @@ class LimitStepPolicy implements Policy {
     charged: Charged,
   ): MaybePromise<Verdict> {
     const isCharge = mode === 'charge'
+    if (isCharge) this.#introduce(ledger, levels)
     let delayMs = 0
     for (let i = 0; i < levels.length; i++) {
       const level = levels[i]
@@ -160,6 +161,14 @@ class LimitStepPolicy implements Policy {
     const shown = this.#shadows.length === 0 ? verdict : this.#askShadows(x, mode, ledger, verdict)
     if (delayMs === 0 || !isCharge) return shown
     return this.#hold(x, delayMs, ledger).then(() => shown)
+  }
+
+  /** Adds what these levels say of themselves to what earlier steps said. */
+  #introduce(ledger: Ledger, levels: readonly LimitLevel[]): void {
+    const own = levels.length === this.#enforced.length ? this.#policies : policiesOf(levels.map((level) => level.voice))
+    ledger.hasLegacy ||= this.#hasLegacy
+    if (ledger.policies === '') ledger.policies = own
+    else if (own !== '') ledger.policies = `${ledger.policies}, ${own}`
   }
 
   #refusal(levels: readonly LimitLevel[], charges: readonly Charge[], charged: Charged): Verdict {
