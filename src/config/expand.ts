@@ -12,6 +12,8 @@ export interface Expanded {
   readonly input: unknown
   /** Values that came from the environment: the path's text → the text as it was written. */
   readonly expansions: ReadonlyMap<string, string>
+  /** What the variables held that were used, and the text that may stand in a message in its place. */
+  readonly hidden: ReadonlyMap<string, string>
   readonly faults: readonly ExpandFault[]
 }
 
@@ -21,12 +23,17 @@ export interface Expanded {
  */
 export function expandEnvironment(input: unknown, env: NodeJS.ProcessEnv): Expanded {
   const expansions = new Map<string, string>()
+  const hidden = new Map<string, string>()
   const faults: ExpandFault[] = []
+  const used = (name: string, held: string): void => {
+    // A short or numeric value is no secret, and would be found inside other words.
+    if (held.length >= 6 && !/^\d+$/.test(held)) hidden.set(held, `\${${name}}`)
+  }
   const walk = (value: unknown, path: ConfigPath): unknown => {
     if (typeof value === 'string') {
       if (!value.includes('${')) return value
       const known = faults.length
-      const text = expandText(value, env, (message, remedy) => faults.push({ path, message, remedy }))
+      const text = expandText(value, env, used, (message, remedy) => faults.push({ path, message, remedy }))
       if (text !== value.replaceAll('$${', '${') || faults.length > known) expansions.set(pathText(path), value)
       return text
     }
@@ -34,7 +41,7 @@ export function expandEnvironment(input: unknown, env: NodeJS.ProcessEnv): Expan
     if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, walk(member, [...path, name])]))
   }
-  return { input: walk(input, []), expansions, faults }
+  return { input: walk(input, []), expansions, hidden, faults }
 }
 
 /** Whether the text as written is one variable and nothing else, so that its value may be a number or a boolean. */
@@ -42,7 +49,12 @@ export function isOneVariable(written: string): boolean {
   return /^\$\{[A-Za-z_]\w*(?::-[^}]*)?\}$/.test(written)
 }
 
-function expandText(text: string, env: NodeJS.ProcessEnv, report: (message: string, remedy: string) => void): string {
+function expandText(
+  text: string,
+  env: NodeJS.ProcessEnv,
+  used: (name: string, held: string) => void,
+  report: (message: string, remedy: string) => void,
+): string {
   return text.replace(/\$?\$\{([^}]*)(\})?/g, (whole, inside: string, end: string | undefined) => {
     if (whole.startsWith('$$')) return whole.slice(1)
     const match = /^([A-Za-z_]\w*)(?::-(.*))?$/s.exec(inside)
@@ -52,7 +64,10 @@ function expandText(text: string, env: NodeJS.ProcessEnv, report: (message: stri
     }
     const [, name, fallback] = match
     const value = env[name]
-    if (value !== undefined && (value !== '' || fallback === undefined)) return value
+    if (value !== undefined && (value !== '' || fallback === undefined)) {
+      used(name, value)
+      return value
+    }
     if (fallback !== undefined) return fallback
     report(`the environment variable ${name} is not set`, `set ${name}, or give a default: \${${name}:-value}`)
     return ''

@@ -26,6 +26,8 @@ export interface ConfigSource {
   readonly locate?: ((path: ConfigPath) => { line: number; column: number } | undefined) | undefined
   /** Values that came from the environment: the path's text → the text as written (`${NAME}`). */
   readonly expansions?: ReadonlyMap<string, string> | undefined
+  /** What never stands in a message: values of the environment → the text to show in their place. */
+  readonly hidden?: ReadonlyMap<string, string> | undefined
 }
 
 /** `routes[2].limits[0].use`; names that are no plain words are put in brackets and quotes. */
@@ -65,14 +67,22 @@ export class Findings {
     return this.list.some((finding) => finding.severity === 'error')
   }
 
+  #hide(text: string): string {
+    let hidden = text
+    for (const [value, written] of this.source.hidden ?? []) {
+      hidden = hidden.replaceAll(value, () => written).replaceAll(JSON.stringify(value).slice(1, -1), () => written)
+    }
+    return hidden
+  }
+
   #add(severity: 'error' | 'warning', path: ConfigPath, message: string, remedy: string): void {
     const place = this.source.locate?.(path)
     this.list.push({
       severity,
       file: this.source.file,
       path: pathText(path),
-      message,
-      remedy,
+      message: this.#hide(message),
+      remedy: this.#hide(remedy),
       ...(place === undefined ? {} : { line: place.line, column: place.column }),
     })
   }

@@ -90,9 +90,7 @@ function wrongType(expected: string, path: readonly PropertyKey[], context: Issu
   if (value === undefined) {
     return missing(path, context, wanted)
   }
-  const example = examplesAt(context.root, [...context.place, ...path])[0]
-  const hasUnit = typeof example === 'string' && /^\d+(?:\/?[a-z]+)$/.test(example)
-  if (typeof value === 'number' && hasUnit) return [`${context.show(value, path)} has no unit`, remedy]
+  if (isUnitless(value, path, context)) return [`${context.show(value, path)} has no unit`, remedy]
   const written = typeof value === 'string' ? context.writtenAt(path) : undefined
   if (written !== undefined) return [`expected ${wanted}, and ${written} is none`, 'set the variable to one']
   if (expected === 'int' && typeof value === 'number') return [`${context.show(value, path)} is not a whole number`, remedy]
@@ -100,6 +98,12 @@ function wrongType(expected: string, path: readonly PropertyKey[], context: Issu
     return [`expected a string, got ${kindOf(value)}`, remedy === `write ${wanted}` ? 'put it in quotes' : remedy]
   }
   return [`expected ${wanted}, got ${kindOf(value)}`, remedy]
+}
+
+/** A bare number where a text with a unit is meant. */
+function isUnitless(value: unknown, path: readonly PropertyKey[], context: IssueContext): boolean {
+  const example = examplesAt(context.root, [...context.place, ...path])[0]
+  return typeof value === 'number' && typeof example === 'string' && /^\d+\/?[a-z]+$/.test(example)
 }
 
 function missing(path: readonly PropertyKey[], context: IssueContext, wanted: string): [string, string] {
@@ -117,13 +121,7 @@ function notOneOf(values: readonly unknown[], path: readonly PropertyKey[], cont
     return [`${context.show(value, path)} is not available yet in this version of Velum`, `use ${listOf(values)}`]
   }
   if (value === undefined) return missing(path, context, listOf(values))
-  const meant =
-    typeof value === 'string'
-      ? nearest(
-          value,
-          values.filter((v) => typeof v === 'string'),
-        )
-      : undefined
+  const meant = meantBy(value, values)
   const remedy = meant === undefined ? `use ${listOf(values)}` : `did you mean "${meant}"?`
   return [`${context.show(value, path)} is not allowed here`, remedy]
 }
@@ -141,13 +139,7 @@ function unionWords(issue: z.core.$ZodIssueInvalidUnion, context: IssueContext):
   const values = issue.errors
     .flat()
     .flatMap((inner) => (inner.code === 'invalid_value' && inner.path.length === 0 ? inner.values : []))
-  const meant =
-    typeof value === 'string'
-      ? nearest(
-          value,
-          values.filter((v) => typeof v === 'string'),
-        )
-      : undefined
+  const meant = meantBy(value, values)
   if (fitting.length > 0 && meant === undefined) {
     const inner = { ...context, value, place: [...context.place, ...path] }
     const words = fitting[0].flatMap((found) => issueWords(found, inner))
@@ -155,17 +147,24 @@ function unionWords(issue: z.core.$ZodIssueInvalidUnion, context: IssueContext):
   }
   const types = issue.errors
     .flat()
-    .flatMap((inner) => (inner.code === 'invalid_type' ? [typeWords[inner.expected] ?? inner.expected] : []))
+    .flatMap((inner) =>
+      inner.code === 'invalid_type' && inner.path.length === 0 ? [typeWords[inner.expected] ?? inner.expected] : [],
+    )
   const wanted = [...values.map((v) => JSON.stringify(v)), ...new Set(types)].join(' or ')
   if (value === undefined) {
     const [message, remedy] = missing(path, context, wanted)
     return [{ path, message, remedy }]
   }
-  const what =
-    typeof value === 'string' && values.length > 0
-      ? `${context.show(value, path)} is not allowed here`
-      : `expected ${wanted}, got ${kindOf(value)}`
-  return [{ path, message: what, remedy: meant === undefined ? `write ${wanted}` : `did you mean "${meant}"?` }]
+  const isText = typeof value === 'string' && values.length > 0
+  const what = isText ? `${context.show(value, path)} is not allowed here` : `expected ${wanted}, got ${kindOf(value)}`
+  const remedy = meant === undefined ? (exampleRemedy(path, context) ?? `write ${wanted}`) : `did you mean "${meant}"?`
+  return [{ path, message: isUnitless(value, path, context) ? `${context.show(value, path)} has no unit` : what, remedy }]
+}
+
+function meantBy(value: unknown, values: readonly unknown[]): string | undefined {
+  if (typeof value !== 'string') return undefined
+  const texts = values.filter((candidate) => typeof candidate === 'string')
+  return nearest(value, texts)
 }
 
 function isShapeIssue(issue: Issue): boolean {

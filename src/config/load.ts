@@ -125,8 +125,8 @@ function readDocument(file: string, options: LoadOptions): ReadInput {
   const document = extname(file).toLowerCase() === '.json' ? readJson(text) : readYaml(text)
   const unreadable = document.faults.map((found): Finding => ({ severity: 'error', file, path: '', ...found }))
   if (unreadable.length > 0) return { input: undefined, source: { file }, faults: unreadable, files }
-  const { input, expansions, faults } = expandEnvironment(document.input, options.env ?? process.env)
-  const source: ConfigSource = { file, locate: (path) => document.locate(path), expansions }
+  const { input, expansions, hidden, faults } = expandEnvironment(document.input, options.env ?? process.env)
+  const source: ConfigSource = { file, locate: (path) => document.locate(path), expansions, hidden }
   const unexpanded = faults.map(({ path, message, remedy }): Finding => {
     const place = document.locate(path)
     return { severity: 'error', file, path: pathText(path), message, remedy, line: place?.line, column: place?.column }

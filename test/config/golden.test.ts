@@ -59,11 +59,13 @@ for (const name of names) {
     }
     const hasErrors = result.findings.some(({ severity }) => severity === 'error')
     assert.equal(result.model === undefined, hasErrors, 'there is a model exactly when there is no error')
-    const said = result.findings.length === 0 ? 'no problems\n' : formatFindings(result.findings, folder).replaceAll(`${folder}/`, '')
+    const said =
+      result.findings.length === 0 ? 'no problems\n' : formatFindings(result.findings, folder).replaceAll(`${folder}/`, '')
     for (const [variable, value] of Object.entries(env)) {
       if (variable.startsWith('SECRET')) assert.ok(!said.includes(value), `${variable} is not printed`)
     }
-    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, `${text.slice(0, text.indexOf('=== expected\n'))}=== expected\n${said}`)
+    if (process.env['UPDATE_GOLDEN'] === '1')
+      writeFileSync(path, `${text.slice(0, text.indexOf('=== expected\n'))}=== expected\n${said}`)
     else assert.equal(said, expected)
   })
 }

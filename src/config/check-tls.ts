@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { checkCertificate } from './check-certificate.ts'
+import type { CheckContext } from './check-context.ts'
+import { absolutePath } from './check-context.ts'
+import type { ConfigPath } from './finding.ts'
+import type { TlsModel } from './model.ts'
+import { certificateSchema, tlsSchema } from './schema/listeners.ts'
+
+/** Certificates are read one by one, so that each has its own findings. */
+const tlsFields = tlsSchema.extend({ certificates: z.array(z.unknown()).min(1).optional() })
+
+/** How a listener terminates TLS; undefined, with findings, when that is not said. */
+export function tlsModel(context: CheckContext, path: ConfigPath): TlsModel | undefined {
+  const { findings, reading } = context
+  const tls = reading.readFields(tlsFields, path)
+  if (tls === undefined) return undefined
+  const isDev = tls.dev === true
+  if (!isDev && reading.at([...path, 'certificates']) === undefined) {
+    findings.error(path, 'TLS needs a certificate', 'write { dev: true }, or { certificates: [{ cert, key }] }')
+  }
+  if (tls.names !== undefined && !isDev) {
+    const remedy = 'write dev: true, or put names beside cert and key'
+    findings.error([...path, 'names'], 'these are names of the development certificate, and there is none', remedy)
+  }
+  return {
+    dev: isDev,
+    devNames: (tls.names ?? []).map((name) => name.toLowerCase()),
+    certificates: (tls.certificates ?? []).flatMap((_, i) => certificateModel(context, [...path, 'certificates', i]) ?? []),
+    minVersion: tls.minVersion ?? 'TLSv1.2',
+  }
+}
+
+function certificateModel(context: CheckContext, path: ConfigPath): TlsModel['certificates'][number] | undefined {
+  const read = context.reading.readFields(certificateSchema, path)
+  if (read?.cert === undefined || read.key === undefined) return undefined
+  const pair = {
+    cert: absolutePath(context, read.cert),
+    key: absolutePath(context, read.key),
+    names: (read.names ?? []).map((name) => name.toLowerCase()),
+  }
+  checkCertificate(context, path, pair)
+  return pair
+}
