@@ -1,6 +1,6 @@
 import type { Exchange } from '../core/exchange.ts'
-import { addressOf, Front, Listener } from './listener.ts'
-import type { ListenerEnv } from './listener.ts'
+import type { Front, ListenerEnv } from './front.ts'
+import { addressOf, Listener } from './listener.ts'
 import type { GenerationOrder } from './messages.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
 
@@ -36,7 +36,7 @@ export class Listeners {
       for (const model of order.model.listeners) {
         let listener = this.#open.get(addressOf(model))
         if (listener === undefined) opened.push((listener = await Listener.open(model, this.#env)))
-        const front = new Front(model, order.tls[model.name], order.ticketKeys, this.#env, listener.front)
+        const front = listener.prepare(model, order.tls.get(model.name), order.ticketKeys)
         planned.push({ listener, front })
       }
     } catch (thrown) {

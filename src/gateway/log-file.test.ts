@@ -59,10 +59,10 @@ test('a full pipe is waited for without losing a byte', async () => {
     await log.flushed()
     process.exit(0)`
   const writer = openSync(dir.path('pipe'), 'w')
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', writer, 'pipe'] })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', writer, 'pipe'] as const })
   closeSync(writer)
   let complaints = ''
-  child.stderr.on('data', (text: Buffer) => void (complaints += text.toString()))
+  child.stderr!.on('data', (text: Buffer) => void (complaints += text.toString()))
   let isOver = false
   const over = once(child, 'close').then(() => void (isOver = true))
   const buffer = Buffer.alloc(65_536)

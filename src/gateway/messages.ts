@@ -11,7 +11,7 @@ import type { RouteRow } from './route-rows.ts'
 export interface GenerationOrder {
   readonly model: GatewayModel
   /** By name of the listener, for those with TLS. */
-  readonly tls: Readonly<Record<string, TlsMaterial>>
+  readonly tls: ReadonlyMap<string, TlsMaterial>
   /** The ticket keys of this moment; later ones are told on `tls/ticket-keys`. */
   readonly ticketKeys: Uint8Array
 }

@@ -1,0 +1,67 @@
+import type { Clock } from '../core/clock.ts'
+import type { Log } from '../core/log.ts'
+import { storeFolder } from '../gateway/gateway.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import type { Reloader } from '../gateway/reloader.ts'
+import { createAdminHandler } from './admin-handler.ts'
+import { loadAdminTokens } from './admin-tokens.ts'
+import type { AdminTokens } from './admin-tokens.ts'
+import { adminEndpoints } from './endpoints.ts'
+import type { HandlerServer } from './handler-server.ts'
+import { openHandlerServer } from './handler-server.ts'
+import { createHostCheck } from './host-check.ts'
+import { createProbes } from './probes.ts'
+
+export interface AdminOptions {
+  readonly gateway: Gateway
+  readonly reloader: Reloader
+  readonly env: NodeJS.ProcessEnv
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The admin surface of a node, as far as its configuration asks for it. */
+export interface Admin {
+  readonly server: HandlerServer | undefined
+  readonly probes: HandlerServer | undefined
+  readonly tokens: AdminTokens | undefined
+  close(): Promise<void>
+}
+
+/** Opens the admin port and the probes' port. Rejects, having opened nothing, with an `EnvironmentFault`. */
+export async function openAdmin(options: AdminOptions): Promise<Admin> {
+  const { gateway, reloader, env, clock, log } = options
+  const { admin, probes } = gateway.model
+  const opened: HandlerServer[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(opened.map((server) => server.close()))
+  }
+  const open = async (
+    name: string,
+    place: { host: string; port: number },
+    handler: Parameters<typeof openHandlerServer>[0]['handler'],
+  ): Promise<HandlerServer> => {
+    const server = await openHandlerServer({ name, host: place.host, port: place.port, handler, clock, log })
+    opened.push(server)
+    return server
+  }
+  try {
+    const tokens = admin === undefined ? undefined : loadAdminTokens(storeFolder(gateway.model), env, log)
+    const server =
+      admin === undefined
+        ? undefined
+        : await open(
+            'admin',
+            admin,
+            createAdminHandler({
+              endpoints: adminEndpoints(gateway, reloader),
+              tokens: tokens!,
+              isOwnHost: createHostCheck(admin.host, admin.names),
+            }),
+          )
+    return { server, tokens, probes: probes === undefined ? undefined : await open('probes', probes, createProbes(gateway)), close }
+  } catch (thrown) {
+    await close()
+    throw thrown
+  }
+}

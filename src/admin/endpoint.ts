@@ -1,0 +1,18 @@
+import type { Exchange } from '../core/exchange.ts'
+import type { Handler } from '../core/handler.ts'
+import type { AdminRole } from './admin-tokens.ts'
+
+/** One address of the admin surface. */
+export interface Endpoint {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  /** Who may call it; `anyone` needs no token. */
+  readonly roles: readonly AdminRole[] | 'anyone'
+  readonly handle: Handler
+}
+
+/** The path of the request's target. The admin surface has few, literal paths, so it is compared as it came. */
+export function pathOf(x: Exchange): string {
+  const end = x.target.indexOf('?')
+  return end === -1 ? x.target : x.target.slice(0, end)
+}

@@ -1,0 +1,81 @@
+import { parseArgs } from 'node:util'
+import type { ParseArgsOptionsConfig } from 'node:util'
+import { EnvironmentFault } from '../gateway/environment-fault.ts'
+import { nearest } from '../lib/suggest.ts'
+import type { Arguments, Command, Io } from './command.ts'
+import { exitCode, UsageError } from './command.ts'
+import { commands } from './commands.ts'
+import { commandHelp, overview } from './help.ts'
+
+/** Runs one command line; resolves with its exit code, having printed what is to be said. Never rejects. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const isDebug = argv.includes('--debug')
+  try {
+    return await dispatch(
+      argv.filter((arg) => arg !== '--debug'),
+      io,
+    )
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+    io.err(`velum: ${error.message}\n`)
+    if (isDebug) io.err(`${error.stack ?? ''}\n`)
+    if (error instanceof UsageError) return exitCode.usage
+    return error instanceof EnvironmentFault ? exitCode.environment : exitCode.input
+  }
+}
+
+async function dispatch(argv: readonly string[], io: Io): Promise<number> {
+  const [first, ...rest] = argv
+  if (first === undefined) {
+    io.err(overview(available()))
+    return exitCode.usage
+  }
+  if (first === 'help' || first === '--help' || first === '-h') return help(rest, io)
+  const command = find(first === '--version' || first === '-v' ? 'version' : first)
+  if (rest.includes('--help') || rest.includes('-h')) return help([command.name], io)
+  return command.run(argumentsOf(command, rest), io)
+}
+
+function help(rest: readonly string[], io: Io): number {
+  const name = rest.find((arg) => !arg.startsWith('-'))
+  io.out(name === undefined || name === 'help' ? overview(available()) : commandHelp(find(name)))
+  return exitCode.done
+}
+
+function available(): readonly Command[] {
+  return commands.filter((command) => command.isAvailable?.() ?? true)
+}
+
+function find(name: string): Command {
+  const command = available().find((c) => c.name === name)
+  if (command !== undefined) return command
+  const near = nearest(name, [...available().map((c) => c.name), 'help'])
+  throw new UsageError(
+    `there is no command ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean "${near}"?`} (see "velum help")`,
+  )
+}
+
+function argumentsOf(command: Command, args: readonly string[]): Arguments {
+  const options: ParseArgsOptionsConfig = {}
+  for (const [name, { type, short }] of Object.entries(command.options))
+    options[name] = short === undefined ? { type } : { type, short }
+  let parsed
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
+  } catch (thrown) {
+    throw new UsageError(`${firstSentence((thrown as Error).message)} (see "velum help ${command.name}")`)
+  }
+  const { positionals } = parsed
+  if (positionals.length > command.maxPositionals) {
+    throw new UsageError(
+      `"velum ${command.name}" does not take ${JSON.stringify(positionals[command.maxPositionals])} (see "velum help ${command.name}")`,
+    )
+  }
+  return { options: parsed.values as Arguments['options'], positionals }
+}
+
+/** Node explains at length how else the argument could have been meant. */
+function firstSentence(message: string): string {
+  const end = message.indexOf('. ')
+  return end === -1 ? message : message.slice(0, end)
+}

@@ -1,0 +1,39 @@
+import { compileOnly } from '../gateway/compile-only.ts'
+import type { RouteRow } from '../gateway/route-rows.ts'
+import type { Command } from './command.ts'
+import { configOption, exitCode, jsonOption } from './command.ts'
+import { loadModel } from './load-model.ts'
+import { table } from './table.ts'
+
+export const routesCommand: Command = {
+  name: 'routes',
+  summary: 'Prints the compiled route table in match order, with the policies of each route.',
+  usage: '[--config FILE] [--json]',
+  options: { config: configOption, json: jsonOption },
+  maxPositionals: 0,
+  async run(args, io) {
+    const loaded = await loadModel(args, io)
+    if (loaded === undefined) return exitCode.input
+    const rows = compileOnly(loaded.model)
+    if (args.options['json'] === true) io.out(`${JSON.stringify(rows, undefined, 2)}\n`)
+    else io.out(table(['ROUTE', 'METHODS', 'HOSTS', 'PATHS', 'TO', 'POLICIES'], rows.map(cells)))
+    return exitCode.done
+  },
+}
+
+function cells(row: RouteRow): string[] {
+  const conditions = row.conditions.length === 0 ? '' : ` (${row.conditions.join(', ')})`
+  const policies = row.policies.map(({ name }) => name)
+  return [
+    row.name,
+    any(row.methods),
+    any(row.hosts),
+    row.paths.join(' ') + conditions,
+    row.to,
+    policies.length === 0 ? '-' : policies.join(' → '),
+  ]
+}
+
+function any(list: readonly string[]): string {
+  return list.length === 0 ? '*' : list.join(',')
+}

@@ -1,0 +1,120 @@
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { ListenerModel } from '../config/model.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Exchange } from '../core/exchange.ts'
+import type { Log } from '../core/log.ts'
+import type { Count, Level, Meter } from '../core/meter.ts'
+import type { Sweeper } from '../core/sweeper.ts'
+import { stableJson } from '../lib/stable-json.ts'
+import type { Served, ServerWire, ServerWireOptions } from '../wire/server-wire.ts'
+import { createTlsTerminator } from '../wire/tls/terminator.ts'
+import type { TlsTerminator } from '../wire/tls/terminator.ts'
+import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
+
+/** What listeners of a worker are made with. */
+export interface ListenerEnv {
+  readonly clock: Clock
+  readonly sweeper: Sweeper
+  readonly meter: Meter
+  readonly log: Log
+  readonly reusePort: boolean
+  /** How many workers share each listener's bound on connections. */
+  readonly sharers: number
+  /** The lasting face that a listener's wire talks to. */
+  readonly served: (listener: string) => Served
+  readonly createWire: (kind: ListenerModel['wire'], options: ServerWireOptions) => ServerWire
+}
+
+export interface FrontOptions {
+  readonly model: ListenerModel
+  /** Certificates, for a listener with TLS. */
+  readonly material: TlsMaterial | undefined
+  readonly ticketKeys: Uint8Array
+  /** Lends its wire and its terminator where nothing about them has changed. */
+  readonly before: Front | undefined
+  /** Takes handshaken sockets. */
+  readonly secured: (socket: TLSSocket) => void
+  readonly env: ListenerEnv
+}
+
+/**
+ * What stands behind an open port: the wire, and TLS before it. Replaced as a whole when its settings change; what was
+ * accepted by an earlier one stays with that one.
+ */
+export class Front {
+  readonly model: ListenerModel
+  readonly wire: ServerWire
+  readonly terminator: TlsTerminator | undefined
+  readonly #material: TlsMaterial | undefined
+  readonly #counts: ConnectionCounts
+
+  /** Throws when a certificate is unusable. */
+  constructor(options: FrontOptions) {
+    const { model, material, before, env } = options
+    this.model = model
+    this.#material = material
+    this.#counts = connectionCounts(env.meter, model.name)
+    this.wire = before !== undefined && hasSameWire(before.model, model) ? before.wire : createWire(model, env)
+    this.terminator = material === undefined ? undefined : (this.#lentTerminator(before) ?? createTerminator(options, material))
+  }
+
+  accept(socket: Socket): void {
+    this.#counts.accepted(socket)
+    if (this.terminator === undefined) this.wire.accept(socket)
+    else this.terminator.accept(socket)
+  }
+
+  /** Whether the connection that `x` came by was asked for another name than `x` asks for (RFC 9110 §15.5.20). */
+  isMisdirected(x: Exchange): boolean {
+    const { tls } = x.connection
+    return tls !== undefined && this.terminator !== undefined && !this.terminator.serves(tls.serverName, x.authority)
+  }
+
+  #lentTerminator(before: Front | undefined): TlsTerminator | undefined {
+    if (before === undefined || before.wire !== this.wire) return undefined
+    return stableJson(before.#material) === stableJson(this.#material) ? before.terminator : undefined
+  }
+}
+
+function createTerminator({ model, ticketKeys, secured, env }: FrontOptions, material: TlsMaterial): TlsTerminator {
+  return createTlsTerminator({
+    listener: model.name,
+    material,
+    ticketKeys,
+    handshakeMs: model.limits.headMs,
+    meter: env.meter,
+    secured,
+  })
+}
+
+function createWire(model: ListenerModel, env: ListenerEnv): ServerWire {
+  const { clock, sweeper } = env
+  const limits = { ...model.limits, maxConnections: Math.ceil(model.limits.maxConnections / env.sharers) }
+  return env.createWire(model.wire, { listener: model.name, served: env.served(model.name), limits, clock, sweeper })
+}
+
+function hasSameWire(a: ListenerModel, b: ListenerModel): boolean {
+  return stableJson(wireSettings(a)) === stableJson(wireSettings(b))
+}
+
+function wireSettings({ name, wire, limits, tls }: ListenerModel): unknown {
+  return { name, wire, limits, isTls: tls !== undefined }
+}
+
+interface ConnectionCounts {
+  accepted(socket: Socket): void
+}
+
+function connectionCounts(meter: Meter, listener: string): ConnectionCounts {
+  const total: Count = meter.counter('velum_connections_total', 'Connections accepted.', { listener })
+  const open: Level = meter.gauge('velum_connections', 'Connections open now.', { listener })
+  const closed = (): void => open.add(-1)
+  return {
+    accepted(socket) {
+      total.add()
+      open.add(1)
+      socket.once('close', closed)
+    },
+  }
+}

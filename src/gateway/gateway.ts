@@ -1,0 +1,279 @@
+import { mkdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { randomBytes } from 'node:crypto'
+import type { GatewayModel } from '../config/model.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Hub } from '../core/link.ts'
+import type { Log } from '../core/log.ts'
+import type { Meter } from '../core/meter.ts'
+import { attachIdentityToHub } from '../identity/identity-hub.ts'
+import type { IdentityHub } from '../identity/identity-hub.ts'
+import { allocateLimitTable } from '../limits/limit-table.ts'
+import { releaseWorker } from '../limits/release-worker.ts'
+import { defaultMaxKeys } from '../limits/table-memory.ts'
+import { createTicketKeys } from '../wire/tls/ticket-keys.ts'
+import type { TicketKeys } from '../wire/tls/ticket-keys.ts'
+import { AccessSink } from './access-sink.ts'
+import { Certificates } from './certificates.ts'
+import { EnvironmentFault } from './environment-fault.ts'
+import { MainHub } from './link.ts'
+import { toldTopics } from './messages.ts'
+import { metricsBytes, RowMeter } from './meter-row.ts'
+import type { Family } from './meter-totals.ts'
+import { MeterTotals } from './meter-totals.ts'
+import { resolvePorts } from './ports.ts'
+import { processFamilies, readFamily } from './process-families.ts'
+import type { RouteRow } from './route-rows.ts'
+import { Supervisor, workerNumbers } from './supervisor.ts'
+import type { WorkerState } from './worker-handle.ts'
+
+export interface GatewayOptions {
+  readonly model: GatewayModel
+  readonly workers: number | 'auto'
+  /** The module that a worker thread runs. */
+  readonly entry: URL
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** A Generation as the admin surface shows it. */
+export interface GenerationStatus {
+  /** Counts the commits of this process, from 1. */
+  readonly number: number
+  readonly hash: string
+  /** Milliseconds since 1970. */
+  readonly committedAt: number
+}
+
+/** A running node: main with its workers, without the admin surface. */
+export interface Gateway {
+  /** The configuration being served, with resolved ports. */
+  readonly model: GatewayModel
+  readonly generation: GenerationStatus
+  readonly routes: readonly RouteRow[]
+  readonly workers: readonly { readonly number: number; readonly state: WorkerState; readonly utilization: number }[]
+  /** Whether new requests should be sent here. */
+  readonly isReady: boolean
+  readonly devAuthorityPath: string | undefined
+  readonly meter: Meter
+  readonly hub: Hub
+  /** All metrics of the node as they stand now. */
+  families(): Family[]
+  /** Serves this instead. Rejects, with nothing changed, when any part of it fails. */
+  replace(model: GatewayModel): Promise<void>
+  /** Not ready any more; after `delayMs` accepts no more, drains for at most `deadlineMs`, and ends. */
+  stop(delayMs: number, deadlineMs: number): Promise<void>
+  /** Ends all connections now; a `stop` under way comes to its end. */
+  cut(): Promise<void>
+}
+
+/** Starts a node. Rejects, leaving nothing behind: with an `EnvironmentFault` when the machine is at fault. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const node = new Node(options)
+  await node.start()
+  return node
+}
+
+class Node implements Gateway {
+  readonly #options: GatewayOptions
+  readonly #totals = new MeterTotals()
+  readonly #hub: MainHub
+  readonly #meter: Meter
+  readonly #sink: AccessSink
+  readonly #supervisor: Supervisor
+  readonly #certificates: Certificates
+  readonly #ticketKeys: TicketKeys
+  readonly #identity: IdentityHub
+  readonly #startedAt: number
+  readonly #count: number
+  #model: GatewayModel | undefined
+  #generation: GenerationStatus = { number: 0, hash: '', committedAt: 0 }
+  #routes: readonly RouteRow[] = []
+  #isStopping = false
+  #tail: Promise<unknown> = Promise.resolve()
+
+  constructor(options: GatewayOptions) {
+    const { clock, log, entry, model } = options
+    const reusePort = hasReusePort()
+    const wanted = options.workers === 'auto' ? availableParallelism() : options.workers
+    if (wanted > 1 && !reusePort) log.warn('this platform cannot share ports between threads: one worker serves', { wanted })
+    this.#count = reusePort ? wanted : 1
+    const numbers = workerNumbers(this.#count)
+    const shared = {
+      limits: allocateLimitTable({ maxKeys: defaultMaxKeys, workers: numbers }, clock),
+      metrics: new SharedArrayBuffer(metricsBytes(numbers)),
+    }
+    this.#options = options
+    this.#startedAt = clock.now()
+    this.#hub = new MainHub((topic, error) => log.error('a message of a worker could not be handled', { topic, error }))
+    const row = new Float64Array(4096)
+    const meter = new RowMeter(row, (entries) => this.#totals.announce(-1, row, entries))
+    this.#meter = meter
+    this.#sink = new AccessSink(clock, log, meter)
+    this.#supervisor = new Supervisor({
+      workers: this.#count,
+      entry,
+      shared,
+      reusePort,
+      clock,
+      log,
+      meter,
+      totals: this.#totals,
+      hub: this.#hub,
+      lines: (bytes, settled) => this.#sink.write(bytes, settled),
+      gone: (worker) => void releaseWorker(shared.limits, worker),
+    })
+    this.#certificates = new Certificates({
+      clock,
+      log,
+      changed: (listener, material) => this.#hub.tellAll(toldTopics.certificates, { listener, material }),
+    })
+    // Tickets of an earlier run resume only when the operator gave a secret that outlives it.
+    const secret = model.secrets?.[0]
+    this.#ticketKeys = createTicketKeys({
+      secret: secret === undefined ? randomBytes(32) : Buffer.from(secret),
+      clock,
+      changed: (keys) => this.#hub.tellAll(toldTopics.ticketKeys, keys),
+    })
+    this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter })
+  }
+
+  get model(): GatewayModel {
+    return this.#model!
+  }
+
+  get generation(): GenerationStatus {
+    return this.#generation
+  }
+
+  get routes(): readonly RouteRow[] {
+    return this.#routes
+  }
+
+  get workers(): Gateway['workers'] {
+    return this.#supervisor.workers
+  }
+
+  get isReady(): boolean {
+    return !this.#isStopping && this.workers.some(({ state }) => state === 'serving' || state === 'faulty')
+  }
+
+  get devAuthorityPath(): string | undefined {
+    return this.#certificates.devAuthorityPath
+  }
+
+  get meter(): Meter {
+    return this.#meter
+  }
+
+  get hub(): Hub {
+    return this.#hub
+  }
+
+  families(): Family[] {
+    const { number, hash, committedAt } = this.#generation
+    const states = this.workers
+    const own = [
+      readFamily('gauge', 'velum_workers', 'Worker threads that can serve.', [
+        [{}, states.filter(({ state }) => state === 'serving' || state === 'faulty').length],
+      ]),
+      readFamily(
+        'gauge',
+        'velum_worker_busy_ratio',
+        'Share of time that the event loop of a worker was busy since the last reading.',
+        states.map(({ number: worker, utilization }) => [{ worker: String(worker) }, utilization]),
+      ),
+      readFamily(
+        'gauge',
+        'velum_generation',
+        'Configurations committed since the start; the label is the hash of the current one.',
+        [[{ hash }, number]],
+      ),
+      readFamily('gauge', 'velum_generation_committed_seconds', 'When the current configuration was committed, since 1970.', [
+        [{}, committedAt / 1000],
+      ]),
+    ]
+    const all = [...this.#totals.families(), ...own, ...processFamilies(this.#startedAt)]
+    return all.sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#change(this.#options.model)
+    } catch (thrown) {
+      await this.#close()
+      throw thrown
+    }
+  }
+
+  replace(model: GatewayModel): Promise<void> {
+    const done = this.#tail.then(() => {
+      if (this.#isStopping) throw new EnvironmentFault('the gateway is stopping')
+      return this.#change(model)
+    })
+    this.#tail = done.catch(() => undefined)
+    return done
+  }
+
+  async stop(delayMs: number, deadlineMs: number): Promise<void> {
+    if (this.#isStopping) return
+    this.#isStopping = true
+    if (delayMs > 0) await new Promise<void>((resolve) => void this.#options.clock.after(delayMs, resolve))
+    await this.#tail
+    await this.#supervisor.drain(deadlineMs)
+    await this.#close()
+  }
+
+  cut(): Promise<void> {
+    return this.#supervisor.close()
+  }
+
+  /** Everything that can fail, then the commit. Whatever was opened for a failed change is closed again. */
+  async #change(wanted: GatewayModel): Promise<void> {
+    const model = await resolvePorts(wanted, this.#model)
+    const undo: (() => void)[] = []
+    try {
+      const certificates = await this.#certificates.prepare(model, storeFolder(model))
+      undo.push(() => certificates.discard())
+      const sink = this.#sink.prepare(model.log)
+      undo.push(() => sink.discard())
+      undo.push(() => this.#identity.discard())
+      await this.#identity.prepare(model)
+      const order = { model, tls: certificates.material, ticketKeys: this.#ticketKeys.current }
+      this.#routes = await (this.#model === undefined ? this.#supervisor.start(order) : this.#supervisor.reload(order))
+      certificates.commit()
+      sink.commit()
+      this.#identity.commit()
+    } catch (thrown) {
+      for (const step of undo) step()
+      throw thrown
+    }
+    this.#model = model
+    this.#generation = { number: this.#generation.number + 1, hash: model.hash, committedAt: this.#options.clock.now() }
+  }
+
+  async #close(): Promise<void> {
+    await this.#supervisor.close()
+    this.#identity.close()
+    this.#certificates.close()
+    this.#ticketKeys.close()
+    await this.#sink.close()
+  }
+}
+
+function hasReusePort(): boolean {
+  return (
+    process.platform === 'linux' || process.platform === 'freebsd' || process.platform === 'sunos' || process.platform === 'aix'
+  )
+}
+
+/** The folder for what the node keeps; made, for its owner alone, when it is not there. */
+export function storeFolder(model: GatewayModel): string {
+  const folder = model.store.kind === 'embedded' ? model.store.path : '.velum'
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (thrown) {
+    throw new EnvironmentFault(`the store's folder ${folder} cannot be made: ${(thrown as Error).message}`, { cause: thrown })
+  }
+  return folder
+}

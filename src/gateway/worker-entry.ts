@@ -1,0 +1,9 @@
+import { createHttp1Server } from '../wire/http1/http1-server.ts'
+import { createNodeServer } from '../wire/node/node-server.ts'
+import { compileGeneration } from './compile.ts'
+import { runWorkerThread } from './worker-thread.ts'
+
+runWorkerThread({
+  compile: compileGeneration,
+  createWire: (kind, options) => (kind === 'node' ? createNodeServer(options) : createHttp1Server(options)),
+})
