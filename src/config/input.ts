@@ -211,7 +211,7 @@ export interface RouteInput<S extends string = string, L extends string = string
   /** Answers right here. */
   readonly respond?: RespondInput | undefined
   /** Limits besides those of `defaults`; `{ only: [...] }` drops the defaults'. */
-  readonly limits?: readonly (L | LimitUseInput<L>)[] | { readonly only: readonly (L | LimitUseInput<L>)[] } | undefined
+  readonly limits?: LimitListInput<L> | OnlyLimitsInput<L> | undefined
   /** To the head of the service's answer, over all tries. Default: only the service's own timeout, per try. */
   readonly timeout?: Duration | undefined
 }
@@ -255,6 +255,14 @@ export interface RespondInput {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly body?: string | undefined
+}
+
+/** Limits besides those of `defaults`. Without `only` the compiler can tell the two forms apart, and so name a misspelt limit. */
+export type LimitListInput<L extends string = string> = readonly (L | LimitUseInput<L>)[] & { readonly only?: never }
+
+/** These limits and not those of `defaults`. */
+export interface OnlyLimitsInput<L extends string = string> {
+  readonly only: readonly (L | LimitUseInput<L>)[]
 }
 
 export interface LimitUseInput<L extends string = string> {

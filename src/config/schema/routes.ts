@@ -68,15 +68,17 @@ const policyShape: Record<string, z.ZodType> = Object.fromEntries(
   policyKinds.map((kind) => [kind.name, kind.options.optional().describe(kind.doc)]),
 )
 
-/** What `defaults` gives to every route. */
-export const defaultsSchema = z.strictObject({
+/** The fields of `defaults` that are no policies. */
+export const ownDefaultsSchema = z.strictObject({
   limits: limitUses.optional().describe('Limits that every route has besides its own.'),
   timeout: duration('1ms', '1d').optional().describe("To the head of the service's answer, over all tries."),
-  ...policyShape,
 })
 
-/** A route: which requests, whereto, and what stands in between. */
-export const routeSchema = z.strictObject({
+/** What `defaults` gives to every route. */
+export const defaultsSchema = z.strictObject({ ...ownDefaultsSchema.shape, ...policyShape })
+
+/** The fields of a route that are no policies. */
+export const ownRouteSchema = z.strictObject({
   name: name().describe('Its name in log, metrics and messages; unique.'),
   match: matchSchema.describe('Which requests are meant.').meta({ examples: [{ path: '/orders/{id?}' }] }),
   to: toSchema.optional().describe("The service's name, or several with weights. Exactly one of `to`, `redirect`, `respond`."),
@@ -103,5 +105,7 @@ export const routeSchema = z.strictObject({
   timeout: duration('1ms', '1d')
     .optional()
     .describe("To the head of the service's answer, over all tries. Default: only the service's own timeout, per try."),
-  ...policyShape,
 })
+
+/** A route: which requests, whereto, and what stands in between. */
+export const routeSchema = z.strictObject({ ...ownRouteSchema.shape, ...policyShape })

@@ -1,0 +1,7 @@
+// Writes the published JSON Schema from the vocabulary in src/config/schema.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gatewayJsonSchema } from '../src/config/json-schema.ts'
+
+const file = join(import.meta.dirname, '..', 'schema', 'velum.schema.json')
+writeFileSync(file, `${JSON.stringify(gatewayJsonSchema(), null, 2)}\n`)
