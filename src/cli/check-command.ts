@@ -6,8 +6,6 @@ import type { Command } from './command.ts'
 import { configOption, exitCode, textOption } from './command.ts'
 
 export const checkCommand: Command = {
-  name: 'check',
-  summary: 'Loads, validates and compiles the configuration without opening a port.',
   usage: '[--config FILE] [--strict] [--json]',
   options: {
     config: configOption,

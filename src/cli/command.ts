@@ -27,17 +27,22 @@ export interface Arguments {
 
 /** One command of `velum`. */
 export interface Command {
-  readonly name: string
-  readonly summary: string
-  /** What follows the name, as help shows it: `[--config FILE]`. */
+  /** What follows its name, as help shows it: `[--config FILE]`. */
   readonly usage: string
   readonly options: Readonly<Record<string, OptionSpec>>
   /** How many positional arguments it takes at most. */
   readonly maxPositionals: number
-  /** Whether it can run here; help lists only those that can. */
-  isAvailable?(): boolean
   /** Resolves with the exit code. Rejects with `UsageError`, `EnvironmentFault`, or what else is wrong. */
   run(args: Arguments, io: Io): Promise<number>
+}
+
+/** A command as the list knows it; what it needs is loaded when it is asked for. */
+export interface CommandEntry {
+  readonly name: string
+  readonly summary: string
+  /** Whether it can run here; help lists only those that can. */
+  isAvailable?(): boolean
+  load(): Promise<Command>
 }
 
 /** The command line itself is wrong: exit code 2. */

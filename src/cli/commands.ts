@@ -1,10 +1,38 @@
-import { checkCommand } from './check-command.ts'
-import type { Command } from './command.ts'
-import { demoCommand } from './demo-command.ts'
-import { initCommand } from './init-command.ts'
-import { routesCommand } from './routes-command.ts'
-import { runCommand } from './run-command.ts'
-import { versionCommand } from './version-command.ts'
+import { existsSync } from 'node:fs'
+import type { CommandEntry } from './command.ts'
+import { demoConfig } from './demo-place.ts'
 
 /** All commands but `help`, in the order in which help lists them. */
-export const commands: readonly Command[] = [runCommand, demoCommand, initCommand, checkCommand, routesCommand, versionCommand]
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'run',
+    summary: 'Runs the gateway. SIGHUP reloads its configuration, SIGTERM drains and ends it.',
+    load: async () => (await import('./run-command.ts')).runCommand,
+  },
+  {
+    name: 'demo',
+    summary: 'Runs four small services with the gateway in front of them, and says what to try.',
+    isAvailable: () => existsSync(demoConfig),
+    load: async () => (await import('./demo-command.ts')).demoCommand,
+  },
+  {
+    name: 'init',
+    summary: 'Writes a small commented velum.config.ts that works as it stands.',
+    load: async () => (await import('./init-command.ts')).initCommand,
+  },
+  {
+    name: 'check',
+    summary: 'Loads, validates and compiles the configuration without opening a port.',
+    load: async () => (await import('./check-command.ts')).checkCommand,
+  },
+  {
+    name: 'routes',
+    summary: 'Prints the compiled route table in match order, with the policies of each route.',
+    load: async () => (await import('./routes-command.ts')).routesCommand,
+  },
+  {
+    name: 'version',
+    summary: 'Prints the version of Velum and of its runtime.',
+    load: async () => (await import('./version-command.ts')).versionCommand,
+  },
+]

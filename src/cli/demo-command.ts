@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadGateway } from '../config/load.ts'
@@ -9,6 +8,7 @@ import { storeFolder } from '../gateway/gateway.ts'
 import { EnvironmentFault } from '../gateway/environment-fault.ts'
 import type { Command, Io } from './command.ts'
 import { exitCode } from './command.ts'
+import { demoConfig, demoFolder } from './demo-place.ts'
 import { untilStopped } from './run-command.ts'
 import { serve } from './serve.ts'
 import type { Serving } from './serve.ts'
@@ -32,16 +32,10 @@ interface LinesModule {
   }) => readonly { title: string; command: string }[]
 }
 
-const folder = new URL('../../demo/', import.meta.url)
-const configFile = new URL('velum.config.ts', folder)
-
 export const demoCommand: Command = {
-  name: 'demo',
-  summary: 'Runs four small services with the gateway in front of them, and says what to try.',
   usage: '',
   options: {},
   maxPositionals: 0,
-  isAvailable: () => existsSync(configFile),
   async run(_, io) {
     const services = await startServices()
     try {
@@ -64,7 +58,7 @@ export const demoCommand: Command = {
 
 /** On their usual ports; on any where one of those is taken. */
 async function startServices(): Promise<DemoServices> {
-  const { startDemoServices } = (await import(new URL('start-demo-services.ts', folder).href)) as StartModule
+  const { startDemoServices } = (await import(new URL('start-demo-services.ts', demoFolder).href)) as StartModule
   try {
     return await startDemoServices()
   } catch (thrown) {
@@ -82,14 +76,14 @@ async function loadDemo({ addresses }: DemoServices, io: Io): Promise<LoadResult
     DEMO_USERS_URL: addresses.users,
     DEMO_BILLING_URL: addresses.billing,
   }
-  const loaded = await loadGateway(fileURLToPath(configFile), { env, print: io.err })
+  const loaded = await loadGateway(fileURLToPath(demoConfig), { env, print: io.err })
   if (loaded.model === undefined) return loaded
   const model: GatewayModel = { ...loaded.model, log: { ...loaded.model.log, file: join(storeFolder(loaded.model), 'access.log') } }
   return { ...loaded, model }
 }
 
 async function banner(serving: Serving, services: DemoServices, logFile: string, io: Io): Promise<string> {
-  const { curlLines } = (await import(new URL('curl-lines.ts', folder).href)) as LinesModule
+  const { curlLines } = (await import(new URL('curl-lines.ts', demoFolder).href)) as LinesModule
   const { gateway, admin } = serving
   const secure = gateway.model.listeners.find(({ tls }) => tls !== undefined)
   const authority = gateway.devAuthorityPath

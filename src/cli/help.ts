@@ -1,7 +1,7 @@
-import type { Command, OptionSpec } from './command.ts'
+import type { Command, CommandEntry, OptionSpec } from './command.ts'
 
 /** The list of commands. */
-export function overview(commands: readonly Command[]): string {
+export function overview(commands: readonly CommandEntry[]): string {
   const width = Math.max(...commands.map(({ name }) => name.length), 'help'.length)
   const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`)
   lines.push(`  ${'help'.padEnd(width)}  Says more about a command: velum help COMMAND.`)
@@ -9,7 +9,7 @@ export function overview(commands: readonly Command[]): string {
 }
 
 /** Everything about one command. */
-export function commandHelp({ name, summary, usage, options }: Command): string {
+export function commandHelp({ name, summary }: CommandEntry, { usage, options }: Command): string {
   const all: Readonly<Record<string, OptionSpec>> = {
     ...options,
     debug: { type: 'boolean', help: 'Print stack traces of errors.' },

@@ -47,8 +47,6 @@ export default defineGateway({
 `
 
 export const initCommand: Command = {
-  name: 'init',
-  summary: `Writes a small commented ${file} that works as it stands.`,
   usage: '',
   options: {},
   maxPositionals: 0,

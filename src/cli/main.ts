@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { EnvironmentFault } from '../gateway/environment-fault.ts'
 import { nearest } from '../lib/suggest.ts'
-import type { Arguments, Command, Io } from './command.ts'
+import type { Arguments, Command, CommandEntry, Io } from './command.ts'
 import { exitCode, UsageError } from './command.ts'
 import { commands } from './commands.ts'
 import { commandHelp, overview } from './help.ts'
@@ -31,22 +31,27 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
     return exitCode.usage
   }
   if (first === 'help' || first === '--help' || first === '-h') return help(rest, io)
-  const command = find(first === '--version' || first === '-v' ? 'version' : first)
-  if (rest.includes('--help') || rest.includes('-h')) return help([command.name], io)
-  return command.run(argumentsOf(command, rest), io)
+  const entry = find(first === '--version' || first === '-v' ? 'version' : first)
+  if (rest.includes('--help') || rest.includes('-h')) return help([entry.name], io)
+  const command = await entry.load()
+  return command.run(argumentsOf(entry.name, command, rest), io)
 }
 
-function help(rest: readonly string[], io: Io): number {
+async function help(rest: readonly string[], io: Io): Promise<number> {
   const name = rest.find((arg) => !arg.startsWith('-'))
-  io.out(name === undefined || name === 'help' ? overview(available()) : commandHelp(find(name)))
+  if (name === undefined || name === 'help') io.out(overview(available()))
+  else {
+    const entry = find(name)
+    io.out(commandHelp(entry, await entry.load()))
+  }
   return exitCode.done
 }
 
-function available(): readonly Command[] {
+function available(): readonly CommandEntry[] {
   return commands.filter((command) => command.isAvailable?.() ?? true)
 }
 
-function find(name: string): Command {
+function find(name: string): CommandEntry {
   const command = available().find((c) => c.name === name)
   if (command !== undefined) return command
   const near = nearest(name, [...available().map((c) => c.name), 'help'])
@@ -55,20 +60,20 @@ function find(name: string): Command {
   )
 }
 
-function argumentsOf(command: Command, args: readonly string[]): Arguments {
+function argumentsOf(name: string, command: Command, args: readonly string[]): Arguments {
   const options: ParseArgsOptionsConfig = {}
-  for (const [name, { type, short }] of Object.entries(command.options))
-    options[name] = short === undefined ? { type } : { type, short }
+  for (const [option, { type, short }] of Object.entries(command.options))
+    options[option] = short === undefined ? { type } : { type, short }
   let parsed
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
   } catch (thrown) {
-    throw new UsageError(`${firstSentence((thrown as Error).message)} (see "velum help ${command.name}")`)
+    throw new UsageError(`${firstSentence((thrown as Error).message)} (see "velum help ${name}")`)
   }
   const { positionals } = parsed
   if (positionals.length > command.maxPositionals) {
     throw new UsageError(
-      `"velum ${command.name}" does not take ${JSON.stringify(positionals[command.maxPositionals])} (see "velum help ${command.name}")`,
+      `"velum ${name}" does not take ${JSON.stringify(positionals[command.maxPositionals])} (see "velum help ${name}")`,
     )
   }
   return { options: parsed.values as Arguments['options'], positionals }

@@ -6,8 +6,6 @@ import { loadModel } from './load-model.ts'
 import { table } from './table.ts'
 
 export const routesCommand: Command = {
-  name: 'routes',
-  summary: 'Prints the compiled route table in match order, with the policies of each route.',
   usage: '[--config FILE] [--json]',
   options: { config: configOption, json: jsonOption },
   maxPositionals: 0,

@@ -9,8 +9,6 @@ import type { Serving } from './serve.ts'
 import { onSignals } from './signals.ts'
 
 export const runCommand: Command = {
-  name: 'run',
-  summary: 'Runs the gateway. SIGHUP reloads its configuration, SIGTERM drains and ends it.',
   usage: '[--config FILE] [--workers N|auto] [--shutdown-delay TIME] [--shutdown-deadline TIME]',
   options: {
     config: configOption,

@@ -9,8 +9,6 @@ export function packageVersion(): string {
 }
 
 export const versionCommand: Command = {
-  name: 'version',
-  summary: 'Prints the version of Velum and of its runtime.',
   usage: '',
   options: {},
   maxPositionals: 0,
