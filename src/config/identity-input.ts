@@ -1,5 +1,6 @@
 import type { Duration, Secret } from './unit-input.ts'
 
+/** Who may be recognised, and how. */
 export interface IdentityInput {
   /** Where the identity endpoints live; routes may not lie below it. Default: `/auth`. */
   readonly path?: string | undefined
@@ -33,6 +34,7 @@ export interface TrustedIssuerInput {
   readonly maxLifetime?: Duration | undefined
 }
 
+/** Algorithms by which an issuer may sign: asymmetric ones only. */
 export type SignatureAlgorithm =
   | 'RS256'
   | 'RS384'
@@ -46,6 +48,7 @@ export type SignatureAlgorithm =
   | 'EdDSA'
   | 'Ed25519'
 
+/** An API key, known by its hash. */
 export interface ApiKeyInput {
   /** SHA-256 of the key's text, in hex. The key itself never stands in a config. */
   readonly sha256: Secret

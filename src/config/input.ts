@@ -70,6 +70,7 @@ export interface ListenerInput<L extends string = string> {
   readonly minBodyRate?: Size | undefined
 }
 
+/** How a listener terminates TLS: `dev`, or `certificates`. */
 export interface TlsInput {
   /** A certificate by a development authority, made on first start and kept in the store; for localhost and loopback. */
   readonly dev?: boolean | undefined
@@ -81,6 +82,7 @@ export interface TlsInput {
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
 }
 
+/** One certificate and its key. */
 export interface CertificateInput {
   /** The certificate chain in PEM form, the leaf first; relative to the config file. */
   readonly cert: string
@@ -90,11 +92,13 @@ export interface CertificateInput {
   readonly names?: readonly string[] | undefined
 }
 
+/** What a listener checks before it knows the route. */
 export interface EdgeInput<L extends string = string> {
   /** Names of limits charged before a request is routed; they count per address only, and per node. */
   readonly limits?: readonly L[] | undefined
 }
 
+/** How long a listener waits for its clients. */
 export interface TimeoutsInput {
   /** From a request's first byte to the end of its head. Default: `10s`. */
   readonly head?: Duration | undefined
@@ -106,6 +110,7 @@ export interface TimeoutsInput {
   readonly write?: Duration | undefined
 }
 
+/** Where the admin server listens. */
 export interface AdminInput {
   /** The TCP port of the admin API, metrics and dashboard. */
   readonly port: number
@@ -115,6 +120,7 @@ export interface AdminInput {
   readonly names?: readonly string[] | undefined
 }
 
+/** Where an orchestrator asks for health and readiness. */
 export interface ProbesInput {
   /** The TCP port of /healthz and /readyz. */
   readonly port: number
@@ -122,6 +128,7 @@ export interface ProbesInput {
   readonly host?: string | undefined
 }
 
+/** The embedded store: a folder of one gateway. */
 export interface StoreInput {
   readonly kind: 'embedded'
   /** The folder of the store, relative to the config file. Default: `.velum`. */
@@ -152,6 +159,7 @@ export interface ServiceInput {
   readonly retries?: RetriesInput | undefined
 }
 
+/** One address of a service. */
 export interface TargetInput {
   /** Scheme, host and port. */
   readonly url: string
@@ -159,11 +167,13 @@ export interface TargetInput {
   readonly weight?: number | undefined
 }
 
+/** How often a call is tried. */
 export interface RetriesInput {
   /** Tries per request, the first one counted. Default: 1. */
   readonly attempts?: number | undefined
 }
 
+/** What is logged, and where to. */
 export interface LogInput {
   /** One JSON line a request, or no access log. Default: `json`. */
   readonly format?: 'json' | 'none' | undefined
@@ -187,6 +197,7 @@ export interface PoliciesInput {
   readonly body?: BodyInput | undefined
 }
 
+/** What every route has unless it says otherwise. */
 export interface DefaultsInput<L extends string = string> extends PoliciesInput {
   /** Limits that every route has besides its own. */
   readonly limits?: readonly (L | LimitUseInput<L>)[] | undefined
@@ -216,6 +227,7 @@ export interface RouteInput<S extends string = string, L extends string = string
   readonly timeout?: Duration | undefined
 }
 
+/** Which requests a route is for; all that is named must hold. */
 export interface MatchInput {
   /** Path patterns: `/a/b` exactly; `{x}` one segment; `{x?}` an optional last one; `**` the rest. */
   readonly path: string | readonly string[]
@@ -231,12 +243,14 @@ export interface MatchInput {
   readonly allow?: readonly ('encoded-slash' | 'semicolon')[] | undefined
 }
 
+/** One of several services of a route. */
 export interface ShareInput<S extends string = string> {
   readonly service: S
   /** Its share relative to the others. */
   readonly weight: number
 }
 
+/** What of a request is changed for the service; the query is kept. */
 export interface RewriteInput {
   /** The path that the service sees; `{x}` and `**` stand for what the match caught. */
   readonly path?: string | undefined
@@ -244,6 +258,7 @@ export interface RewriteInput {
   readonly host?: string | undefined
 }
 
+/** Where a route sends its clients; the query is kept. */
 export interface RedirectInput {
   /** A path or an absolute URL; `{x}` and `**` stand for what the match caught. */
   readonly to: string
@@ -251,6 +266,7 @@ export interface RedirectInput {
   readonly status?: 301 | 302 | 303 | 307 | 308 | undefined
 }
 
+/** The answer that a route gives by itself. */
 export interface RespondInput {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -265,6 +281,7 @@ export interface OnlyLimitsInput<L extends string = string> {
   readonly only: readonly (L | LimitUseInput<L>)[]
 }
 
+/** A limit as a route uses it. */
 export interface LimitUseInput<L extends string = string> {
   /** The name of a limit. */
   readonly use: L

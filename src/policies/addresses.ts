@@ -8,6 +8,7 @@ import { AddressSet } from '../lib/address.ts'
 import { cidrOption } from './option-schemas.ts'
 import type { PolicyKind } from './policy-kind.ts'
 
+/** From where a route may be called. */
 export interface AddressesInput {
   /** Addresses and CIDR blocks that may call; all others are refused. */
   readonly allow?: readonly string[] | undefined

@@ -18,6 +18,7 @@ import type { PolicyKind } from './policy-kind.ts'
 /** The largest request body of a route that says nothing else, in bytes. */
 export const defaultMaxBodyBytes = 10 * 1024 ** 2
 
+/** How large the body of a request may be, and of which type. */
 export interface BodyInput {
   /** The largest request body: `64kb`, `10mb`, or `unlimited`. Default: `10mb`. */
   readonly max?: string | undefined

@@ -14,6 +14,7 @@ import type { OriginPattern } from './cors-origins.ts'
 import { durationOption, headerNameOption } from './option-schemas.ts'
 import type { PolicyKind } from './policy-kind.ts'
 
+/** Which web pages may call. */
 export interface CorsInput {
   /** Origins whose pages may call: `https://app.example.com`, `https://*.example.com`; or `*` for every page. */
   readonly origins: '*' | readonly string[]
