@@ -240,6 +240,8 @@ describe('the checker of the architecture', () => {
       'src/config/y.ts': "export { B as D } from './x.ts'\n",
     })
     assert.deepEqual(undocumentedExports(door), ['src/index.ts: B has no doc comment', 'src/index.ts: D has no doc comment'])
+    const all = { 'src/index.ts': "export type * from './config/x.ts'\n", 'src/config/x.ts': declared }
+    assert.deepEqual(undocumentedExports(planted(all)), ['src/index.ts: B has no doc comment'])
     assert.deepEqual(undocumentedExports(planted({ 'src/testing.ts': '/** Yes. */\nexport const a = 1\nexport const b = 2\n' })), [
       'src/testing.ts: b has no doc comment',
     ])

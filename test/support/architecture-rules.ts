@@ -47,8 +47,8 @@ export const nodeFences: ReadonlyMap<string, readonly string[]> = new Map([
   ['node:vm', []],
 ])
 
-/** The few places that load a module known only at run time: what an operator wrote. */
-const computedImports = new Set(['src/config/evaluate-thread.ts'])
+/** The few places that load a module known only at run time: what an operator wrote, and the checkout's demo. */
+const computedImports = new Set(['src/config/evaluate-thread.ts', 'src/cli/demo-command.ts'])
 
 /** Words that say nothing; a file that needs one has no clear idea yet. */
 const emptyWords = /^(?:utils?|helpers?|common|misc|manager|processor|base|impl|data|info)$/
@@ -96,7 +96,8 @@ function relativeBreach(path: string, layer: string, specifier: string): string 
   const target = posix.normalize(posix.join(posix.dirname(path), specifier))
   const targetLayer = layerOf(target)
   if (targetLayer === undefined) {
-    return layer === 'cli' && target.startsWith('demo/') ? undefined : `${specifier} is outside of src`
+    const isForCommands = target === 'package.json' || target.startsWith('demo/')
+    return layer === 'cli' && isForCommands ? undefined : `${specifier} is outside of src`
   }
   const allowed = layers.get(layer)
   if (allowed === undefined) return `the folder ${layer} is not in the table of layers`
@@ -169,21 +170,23 @@ function isImportedBySource(tree: SourceTree, wanted: string): boolean {
 /** Every name that a public door exports without a doc comment at its declaration. */
 export function undocumentedExports(tree: SourceTree): string[] {
   const breaches: string[] = []
-  for (const [path, text] of tree) {
+  for (const path of tree.keys()) {
     if (layerOf(path) !== '' || isTest(path)) continue
-    for (const { name, from, isDocumented } of exportedNames(text)) {
-      if (!(from === undefined ? isDocumented : isDocumentedIn(tree, path, from, name)))
-        breaches.push(`${path}: ${name} has no doc comment`)
-    }
+    for (const name of undocumented(tree, path)) breaches.push(`${path}: ${name} has no doc comment`)
   }
   return breaches
 }
 
-function isDocumentedIn(tree: SourceTree, importer: string, specifier: string, name: string): boolean {
-  const path = posix.normalize(posix.join(posix.dirname(importer), specifier))
-  const found = exportedNames(tree.get(path) ?? '').find((exported) => exported.name === name)
-  if (found === undefined) return false
-  return found.from === undefined ? found.isDocumented : isDocumentedIn(tree, path, found.from, name)
+/** What a file exports, or only `wanted` of it, without a doc comment where it is declared. */
+function undocumented(tree: SourceTree, path: string, wanted?: string): string[] {
+  const exported = exportedNames(tree.get(path) ?? '')
+  const chosen = wanted === undefined ? exported : exported.filter(({ name }) => name === wanted || name === '*')
+  if (chosen.length === 0 && wanted !== undefined) return [wanted]
+  return chosen.flatMap(({ name, from, isDocumented }) => {
+    if (from === undefined) return isDocumented ? [] : [name]
+    const target = posix.normalize(posix.join(posix.dirname(path), from))
+    return undocumented(tree, target, name === '*' ? wanted : name)
+  })
 }
 
 /** Dependencies of the manifest that have no fence or no line in docs/decisions/dependencies.md. */

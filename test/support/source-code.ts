@@ -119,12 +119,14 @@ export function defaultExports(text: string): number[] {
 }
 
 export interface ExportedName {
+  /** `*` for everything that another file exports. */
   readonly name: string
   /** Where it is declared, when that is another file. */
   readonly from: string | undefined
   readonly isDocumented: boolean
 }
 
+const exportAll = /\bexport\s+(?:type\s+)?\*\s*from\s*(['"])(_*)\1/g
 const exportList = /\bexport\s+(?:type\s+)?\{([^}]*)\}(?:\s*from\s*(['"])(_*)\2)?/g
 const declaration = /\bexport\s+(?:declare\s+)?(?:abstract\s+)?(?:async\s+)?(?:const|let|function\*?|class|interface|type)\s+(\w+)/g
 
@@ -142,6 +144,10 @@ export function exportedNames(text: string): ExportedName[] {
         .split(/\s+as\s+/)[0]
       if (original !== '') names.push({ name: original, from, isDocumented: false })
     }
+  }
+  for (const found of masked.matchAll(exportAll)) {
+    const start = found.index + found[0].indexOf(found[1]) + 1
+    names.push({ name: '*', from: text.slice(start, start + found[2].length), isDocumented: false })
   }
   for (const found of masked.matchAll(declaration)) {
     const isDocumented = text.slice(0, found.index).trimEnd().endsWith('*/')
