@@ -1,0 +1,71 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { startServer } from '../support/processes.ts'
+import type { Tokens } from '../support/tokens.ts'
+import type { Peer, PeerOptions } from './peer.ts'
+
+const launcher = join(import.meta.dirname, '../../bin/velum.js')
+
+export interface VelumVariant {
+  readonly name: string
+  readonly workers: number
+  /** With these: bearer authentication, a bucket for each tenant, and header policies. Log and metrics are always on. */
+  readonly tokens?: Tokens
+  readonly wire?: 'velum' | 'node'
+}
+
+/** Velum as its users start it, with its access log in a file. */
+export function velum({ name, workers, tokens, wire = 'velum' }: VelumVariant): Peer {
+  return {
+    name,
+    start(options) {
+      const { folder, cores, port } = options
+      mkdirSync(folder, { recursive: true })
+      const config = join(folder, 'velum.json')
+      writeFileSync(config, JSON.stringify(configOf(options, tokens, wire), undefined, 2))
+      const args = [...profileArgs(folder), launcher, 'run', '--config', config, '--workers', String(workers)]
+      return startServer(process.execPath, args, { cores, port, output: join(folder, 'output') })
+    },
+  }
+}
+
+/** `VELUM_BENCH_PROFILE=1` leaves V8 profiles of all threads in the peer's folder. */
+function profileArgs(folder: string): string[] {
+  return process.env['VELUM_BENCH_PROFILE'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
+}
+
+function configOf(
+  { port, tlsPort, upstreamPort, folder, cert, key }: PeerOptions,
+  tokens: Tokens | undefined,
+  wire: string,
+): unknown {
+  const listener = { host: '127.0.0.1', wire, maxRequests: 1_000_000_000, maxConnections: 15_000, timeouts: { idle: '1h' } }
+  const config = {
+    name: 'bench',
+    listeners: { plain: { ...listener, port }, tls: { ...listener, port: tlsPort, tls: { certificates: [{ cert, key }] } } },
+    store: { kind: 'embedded', path: join(folder, 'store') },
+    services: { service: { url: `http://127.0.0.1:${upstreamPort}` } },
+    log: { format: 'json', file: join(folder, 'access.log') },
+  }
+  const route = { name: 'all', match: { path: '/**' }, to: 'service' }
+  if (tokens === undefined) return { ...config, routes: [{ ...route, auth: 'public', body: { max: 'unlimited' } }] }
+  return {
+    ...config,
+    identity: {
+      trustedIssuers: {
+        bench: { issuer: tokens.issuer, jwks: tokens.jwksPath, audience: tokens.audience, tenants: tokens.tenants },
+      },
+    },
+    // Wide enough to refuse nobody: what is measured is the deciding.
+    limits: { perTenant: { algorithm: 'token-bucket', capacity: 1_000_000, refill: '1000000/s', per: ['tenant'] } },
+    routes: [
+      {
+        ...route,
+        auth: { any: ['bearer'], scopes: ['orders:read'] },
+        limits: ['perTenant'],
+        headers: { secure: true, request: { set: { 'x-edge': 'velum' }, remove: ['x-debug'] }, response: { remove: ['server'] } },
+        body: { max: 'unlimited' },
+      },
+    ],
+  }
+}

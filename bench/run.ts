@@ -1,0 +1,53 @@
+// `npm run bench -- CLAIM [--quick] [--seconds N] [--rounds N] [--only 'NAME;…'] [--scenario 'NAME;…']`
+import { parseArgs } from 'node:util'
+import { benchMemory } from './memory.ts'
+import { benchProxy } from './proxy.ts'
+
+export interface BenchOptions {
+  /** A look rather than a measurement. */
+  readonly isQuick: boolean
+  /** Length of one round, and how many there are for each contender. */
+  readonly seconds: number
+  readonly rounds: number
+  readonly warmupSeconds: number
+  /** Parts of contenders' and scenarios' names; none means all. */
+  readonly only: readonly string[]
+  readonly scenario: readonly string[]
+  /** Whether a name is among those that were asked for. */
+  matches(name: string, wanted: readonly string[]): boolean
+}
+
+const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { proxy: benchProxy, memory: benchMemory }
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    seconds: { type: 'string' },
+    rounds: { type: 'string' },
+    only: { type: 'string', default: '' },
+    scenario: { type: 'string', default: '' },
+  },
+})
+const list = (text: string): string[] =>
+  text
+    .split(';')
+    .map((part) => part.trim().toLowerCase())
+    .filter((part) => part !== '')
+const options: BenchOptions = {
+  isQuick: values.quick,
+  seconds: Number(values.seconds ?? (values.quick ? 1 : 3)),
+  rounds: Number(values.rounds ?? (values.quick ? 3 : 5)),
+  warmupSeconds: values.quick ? 1 : 3,
+  only: list(values.only),
+  scenario: list(values.scenario),
+  matches: (name, wanted) => wanted.length === 0 || wanted.includes(name.toLowerCase()),
+}
+const unknown = positionals.filter((name) => !Object.hasOwn(claims, name))
+if (unknown.length > 0 || positionals.length === 0) {
+  console.error(
+    `usage: npm run bench -- ${Object.keys(claims).join('|')} [--quick] [--seconds N] [--rounds N] [--only A;B] [--scenario A;B]`,
+  )
+  process.exit(2)
+}
+for (const name of positionals) await claims[name](options)
