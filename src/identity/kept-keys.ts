@@ -85,6 +85,11 @@ export class KeptKeys implements Closable {
     return { ...this.#state(), isMissing: kid !== undefined && !this.#has(kid) && this.#missing.has(kid) }
   }
 
+  /** Resolves when the attempt under way, if there is one, has come to its end, whatever that is. */
+  tried(): Promise<void> {
+    return this.#attempt ?? Promise.resolve()
+  }
+
   close(): void {
     this.#isClosed = true
     this.#timer?.cancel()
