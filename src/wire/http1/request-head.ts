@@ -113,9 +113,10 @@ export class RequestHead {
     let at = base
     const methodEnd = Math.min(end, base + maxMethodLength + 1)
     while (at < methodEnd && nameFold[bytes[at]] !== 0) at++
-    if (at === end && at - base <= maxMethodLength) return false
-    if (bytes[at] !== space || at === base) return this.#failed(notMethod)
     const methodLength = at - base
+    if (methodLength > maxMethodLength) return this.#failed(notMethod)
+    if (at === end) return false
+    if (bytes[at] !== space || methodLength === 0) return this.#failed(notMethod)
     const targetStart = ++at
     const targetBound = targetStart + this.#limits.maxTargetBytes
     const targetEnd = Math.min(end, targetBound + 1)

@@ -4,9 +4,10 @@ import type { Connection } from '../../core/exchange.ts'
 import { Exchange } from '../../core/exchange.ts'
 import { Fault } from '../../core/fault.ts'
 import { Headers } from '../../core/headers.ts'
+import { bodyWaitMs } from '../body-pace.ts'
 import type { ServerWireOptions } from '../server-wire.ts'
 import type { AnswerHeads } from './answer-head.ts'
-import { connectionFacts } from './connection-facts.ts'
+import { connectionFacts } from '../connection-facts.ts'
 import type { DeadlineOwner } from './deadlines.ts'
 import { Deadlines } from './deadlines.ts'
 import type { IncomingBody } from './incoming-body.ts'
@@ -159,11 +160,8 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
 
   bodyWanted(body: IncomingBody): void {
     if (body !== this.#intake.body) return
-    const { bodyMs, minBodyRate } = this.options.limits
-    // After bodyMs of waiting in all, the rest of the time has to be earned by bytes.
-    const earnedMs = minBodyRate > 0 ? Math.max(bodyMs, (body.received * 1000) / minBodyRate) : Infinity
     this.#waitingSince = this.options.clock.monotonic()
-    this.deadlines.awaitInput(Math.min(bodyMs, earnedMs - body.waitedMs))
+    this.deadlines.awaitInput(bodyWaitMs(this.options.limits, body.received, body.waitedMs))
     if (this.#owesContinue) {
       this.#owesContinue = false
       if (body.received === 0 && this.#turn?.isAnswering === false) this.socket.write(continueHead, 'latin1')

@@ -12,7 +12,7 @@ import { problemOf } from '../../core/problem.ts'
 import type { ServerWireOptions } from '../server-wire.ts'
 import type { AnswerFraming, AnswerHeads } from './answer-head.ts'
 import type { IncomingBody } from './incoming-body.ts'
-import { outcomeEnd } from './outcome-end.ts'
+import { outcomeEnd } from '../outcome-end.ts'
 
 /** What one exchange needs of its connection. */
 export interface TurnOwner {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import { TLSSocket } from 'node:tls'
-import type { Connection, TlsFacts } from '../../core/exchange.ts'
+import type { Connection, TlsFacts } from '../core/exchange.ts'
 
 /** What the socket tells of its peer, taken while it is open. */
 export function connectionFacts(socket: Socket, listener: string): Connection {

@@ -1,5 +1,5 @@
-import type { Fault } from '../../core/fault.ts'
-import type { Outcome } from '../../core/policy.ts'
+import type { Fault } from '../core/fault.ts'
+import type { Outcome } from '../core/policy.ts'
 
 /** How an exchange ended that was cut short by this fault. */
 export function outcomeEnd(fault: Fault): Outcome['end'] {
