@@ -42,17 +42,12 @@ export const runCommand: Command = {
 /** Serves until a signal says otherwise. Resolves with the exit code, when nothing is left. */
 export function untilStopped(serving: Serving, delayMs: number, deadlineMs: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    const stopHearing = onSignals(
-      {
-        stop: (isInteractive) => {
-          const stopped = serving.stop(isInteractive ? 0 : delayMs, deadlineMs).then(() => exitCode.done)
-          void stopped.finally(stopHearing).then(resolve, reject)
-        },
-        cut: () => void serving.gateway.cut(),
-        reload: () => void serving.reloader.reload(),
-      },
-      () => performance.now(),
-    )
+    const stop = (isInteractive: boolean): void => {
+      const stopped = serving.stop(isInteractive ? 0 : delayMs, deadlineMs)
+      void stopped.then(() => exitCode.done).then(resolve, reject)
+    }
+    const { gateway, reloader } = serving
+    onSignals({ stop, cut: () => void gateway.cut(), reload: () => void reloader.reload() }, () => performance.now())
   })
 }
 

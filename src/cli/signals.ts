@@ -9,8 +9,8 @@ export interface SignalHandlers {
 /** npm passes a terminal's Ctrl-C on to a process that had it already: two within this time are one. */
 const echoMs = 1000
 
-/** Hears the signals of an operator. Returns how to stop hearing. */
-export function onSignals(handlers: SignalHandlers, now: () => number): () => void {
+/** Hears the signals of an operator until the process ends: an echo must not kill what has just stopped in good order. */
+export function onSignals(handlers: SignalHandlers, now: () => number): void {
   let stoppedAt: number | undefined
   const stop = (signal: NodeJS.Signals): void => {
     if (stoppedAt === undefined) {
@@ -18,13 +18,7 @@ export function onSignals(handlers: SignalHandlers, now: () => number): () => vo
       handlers.stop(signal === 'SIGINT')
     } else if (now() - stoppedAt > echoMs) handlers.cut()
   }
-  const reload = (): void => handlers.reload()
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
-  process.on('SIGHUP', reload)
-  return () => {
-    process.off('SIGTERM', stop)
-    process.off('SIGINT', stop)
-    process.off('SIGHUP', reload)
-  }
+  process.on('SIGHUP', () => handlers.reload())
 }
