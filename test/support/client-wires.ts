@@ -140,7 +140,11 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }
 
-/** Lets the event loop turn until `isSo`; the runner's own time limit ends what never comes. */
+/** Lets the event loop turn until `isSo`; fails after ten seconds, since what then has not come never will. */
 export async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await nextTurn()
+  const giveUpAt = performance.now() + 10_000
+  while (!isSo()) {
+    assert.ok(performance.now() < giveUpAt, `never came: ${isSo.toString()}`)
+    await nextTurn()
+  }
 }

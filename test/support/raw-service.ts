@@ -15,7 +15,7 @@ export interface RawRequest {
 export interface RawService {
   readonly port: number
   readonly requests: RawRequest[]
-  /** Connections ever accepted, and those open now. */
+  /** Connections ever accepted, and those that the other side has not ended. */
   readonly accepted: number
   readonly open: ReadonlySet<Socket>
   /** Resolves when `count` requests have been read in all. */
@@ -32,6 +32,7 @@ export async function startRawService(
   accepted: (socket: Socket, connection: number) => void = () => {},
 ): Promise<RawService> {
   const requests: RawRequest[] = []
+  const all = new Set<Socket>()
   const open = new Set<Socket>()
   const waiting: { count: number; resolve: () => void }[] = []
   let connections = 0
@@ -39,8 +40,10 @@ export async function startRawService(
     const connection = connections++
     let text = ''
     let onConnection = 0
+    all.add(socket)
     open.add(socket)
-    socket.on('close', () => void open.delete(socket))
+    socket.on('end', () => void open.delete(socket))
+    socket.on('close', () => void (open.delete(socket), all.delete(socket)))
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1')
@@ -83,7 +86,7 @@ export async function startRawService(
         else waiting.push({ count, resolve })
       }),
     async close() {
-      for (const socket of open) socket.destroy()
+      for (const socket of all) socket.destroy()
       server.close()
       await once(server, 'close')
     },

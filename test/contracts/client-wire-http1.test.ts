@@ -1,0 +1,6 @@
+import { createHttp1Client } from '../../src/wire/http1/pool.ts'
+import { clientTunnelContract } from './client-tunnel.ts'
+import { clientWireContract } from './client-wire.ts'
+
+clientWireContract('our HTTP/1.1 client', createHttp1Client)
+clientTunnelContract('our HTTP/1.1 client', createHttp1Client)
