@@ -47,10 +47,6 @@ export function createObserve(options: ObserveOptions): Served {
   const unrouted = meters.get('')!
   const refusals = createRefusalCounts(options.meter, options.listener)
 
-  const stamped = (x: Exchange, answer: Answer): Answer => {
-    answer.headers.putLines(`X-Request-Id: ${x.id}\r\n`, H.requestId)
-    return answer
-  }
   const failed = (x: Exchange, thrown: unknown): Answer => {
     const fault = faultFrom(thrown)
     x.fault = fault
@@ -93,6 +89,12 @@ export function createObserve(options: ObserveOptions): Served {
       return httpProblem(problemOf(fault), '')
     },
   }
+}
+
+/** Every answer carries the id of its request. */
+function stamped(x: Exchange, answer: Answer): Answer {
+  answer.headers.putLines(`X-Request-Id: ${x.id}\r\n`, H.requestId)
+  return answer
 }
 
 function routeMeter(meter: Meter, route: string): RouteMeter {
