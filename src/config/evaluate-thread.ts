@@ -29,6 +29,7 @@ export interface ThrownFacts {
 }
 
 const { entryUrl, velumUrl } = workerData as EvaluateOrder
+const velumFolder = new URL('.', velumUrl).href
 const files: string[] = []
 
 registerHooks({
@@ -38,7 +39,7 @@ registerHooks({
     return nextResolve(specifier, context)
   },
   load(url, context, nextLoad) {
-    if (url.startsWith('file:') && !url.includes('/node_modules/') && url !== velumUrl) files.push(fileURLToPath(url))
+    if (url.startsWith('file:') && !url.includes('/node_modules/') && !url.startsWith(velumFolder)) files.push(fileURLToPath(url))
     // A TypeScript configuration is a module, whatever "type" the nearest package.json states.
     const format = url === entryUrl && url.endsWith('.ts') ? 'module-typescript' : context.format
     return nextLoad(url, { ...context, format })

@@ -1,5 +1,5 @@
 import { extname } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../core/clock.ts'
 import { durationText } from '../lib/duration.ts'
@@ -129,14 +129,19 @@ function wordsFor(error: ThrownFacts): { message: string; remedy: string } {
 
 /** The place that an error names first outside of Node: who imports in vain, `file:line` over a caret, or the top frame. */
 function placeOf(error: ThrownFacts): { file: string; line?: number; column?: number } | undefined {
-  const importer = error.code === 'ERR_MODULE_NOT_FOUND' ? / imported from (?:file:\/\/)?(\/.*)$/m.exec(error.message) : null
-  if (importer !== null) return { file: decodeURIComponent(importer[1]) }
-  const head = /^(?:file:\/\/)?(\/.*):(\d+)\n(?:.*\n){0,8}?( *)\^/.exec(error.stack)
-  if (head !== null) return { file: decodeURIComponent(head[1]), line: Number(head[2]), column: head[3].length + 1 }
-  const bare = /^(?:file:\/\/)?(\/.*):(\d+)\n/.exec(error.stack)
-  if (bare !== null) return { file: decodeURIComponent(bare[1]), line: Number(bare[2]) }
-  for (const [, file, line, column] of error.stack.matchAll(/\(?file:\/\/(.*?):(\d+):(\d+)\)?$/gm)) {
-    if (file !== threadUrl.pathname) return { file: decodeURIComponent(file), line: Number(line), column: Number(column) }
+  const importer = error.code === 'ERR_MODULE_NOT_FOUND' ? / imported from (\S.*)$/m.exec(error.message) : null
+  if (importer !== null) return { file: fileName(importer[1]) }
+  const head = /^((?:file:\/\/)?\/.*):(\d+)\n((?:.*\n){0,8}?( *)\^)?/.exec(error.stack)
+  if (head !== null) {
+    const place = { file: fileName(head[1]), line: Number(head[2]) }
+    return head[4] === undefined ? place : { ...place, column: head[4].length + 1 }
+  }
+  for (const [, file, line, column] of error.stack.matchAll(/\(?(file:\/\/.*?):(\d+):(\d+)\)?$/gm)) {
+    if (file !== threadUrl.href) return { file: fileName(file), line: Number(line), column: Number(column) }
   }
   return undefined
+}
+
+function fileName(text: string): string {
+  return text.startsWith('file://') ? fileURLToPath(text) : text
 }

@@ -108,6 +108,7 @@ function isUnitless(value: unknown, path: readonly PropertyKey[], context: Issue
 
 function missing(path: readonly PropertyKey[], context: IssueContext, wanted: string): [string, string] {
   const last = path.at(-1) ?? context.place.at(-1)
+  if (last === undefined) return ['there is no configuration', 'write an object with listeners and routes']
   if (typeof last === 'number')
     return ['the value is not set', 'set the environment variable that it is read from, or remove the entry']
   const examples = examplesAt(context.root, [...context.place, ...path])
