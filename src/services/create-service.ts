@@ -1,0 +1,129 @@
+import type { Answer } from '../core/answer.ts'
+import type { BuildEnv } from '../core/build-env.ts'
+import type { Exchange } from '../core/exchange.ts'
+import { Fault, faultFrom } from '../core/fault.ts'
+import type { Closable } from '../core/lasting.ts'
+import type { Call, Service } from '../core/service.ts'
+import { createHttp1Client } from '../wire/http1/pool.ts'
+import { isIdempotent } from '../wire/http1/call-head.ts'
+import type { Rotation } from './round-robin.ts'
+import { createRotation } from './round-robin.ts'
+import type { ServiceCounts } from './service-counts.ts'
+import { createServiceCounts } from './service-counts.ts'
+import type { ServiceSpec } from './service-spec.ts'
+import type { CreateClientWire, Target } from './target.ts'
+import { createTarget } from './target.ts'
+
+/** A Service compiled from the configuration, for the length of one Generation. */
+export interface CompiledService extends Closable {
+  readonly service: Service
+  readonly targets: readonly Target[]
+}
+
+/**
+ * What stands behind routes: its targets, how they are drawn, and how often a call is tried. Notes target, tries and
+ * the time of the answer's head on the exchange. Throws the Faults of `ClientWire.send`, and `no-target`.
+ * Closing it closes nothing: the connections belong to `env.hold`.
+ */
+export function createService(spec: ServiceSpec, env: BuildEnv, createWire: CreateClientWire = createHttp1Client): CompiledService {
+  const counts = createServiceCounts(env.meter, spec.name)
+  if (spec.targets.some(({ protocol }) => protocol === 'grpc')) {
+    env.log.warn('a service speaks gRPC, which cannot be reached yet; its routes answer 503', { service: spec.name })
+    return { service: unreachable(counts), targets: [], close() {} }
+  }
+  const targets = spec.targets.map((target) => createTarget(spec, target, env, createWire))
+  const rotation = createRotation(
+    spec.targets.map(({ weight }) => weight),
+    env.worker,
+  )
+  const draw = spec.balance === 'least-requests' && targets.length > 1 ? lessLoaded(targets, rotation) : rotation.next
+  const tries = new Tries(spec, targets, rotation, counts, env)
+  return {
+    service(call, x) {
+      const first = draw()
+      if (first === -1) throw noTarget(counts)
+      return tries.begin(call, x, first)
+    },
+    targets,
+    close() {},
+  }
+}
+
+function unreachable(counts: ServiceCounts): Service {
+  return () => {
+    throw noTarget(counts)
+  }
+}
+
+function noTarget(counts: ServiceCounts): Fault {
+  counts.failed('no-target')
+  return new Fault('no-target', 'the service has no target to send to')
+}
+
+/** Of two candidates the one with fewer calls under way for its weight: nearly as even as asking all of them. */
+function lessLoaded(targets: readonly Target[], rotation: Rotation): () => number {
+  const load = ({ wire, spec }: Target): number => (wire.busy + wire.queued) / spec.weight
+  return () => {
+    const a = rotation.next()
+    if (a === -1) return -1
+    const b = rotation.next()
+    return load(targets[b]) < load(targets[a]) ? b : a
+  }
+}
+
+/** Carries a call to one target after another, as far as that is safe. */
+class Tries {
+  readonly #attempts: number
+  readonly #targets: readonly Target[]
+  readonly #rotation: Rotation
+  readonly #counts: ServiceCounts
+  readonly #env: BuildEnv
+
+  constructor(spec: ServiceSpec, targets: readonly Target[], rotation: Rotation, counts: ServiceCounts, env: BuildEnv) {
+    this.#attempts = spec.attempts
+    this.#targets = targets
+    this.#rotation = rotation
+    this.#counts = counts
+    this.#env = env
+  }
+
+  begin(call: Call, x: Exchange, index: number): Promise<Answer> {
+    return this.#try(call, x, index, undefined)
+  }
+
+  #try(call: Call, x: Exchange, index: number, tried: number[] | undefined): Promise<Answer> {
+    const target = this.#targets[index]
+    x.attempts++
+    x.targetAddress = target.address
+    return target.wire.send(call, x).then(
+      (answer) => {
+        x.serviceHeadAt = this.#env.clock.monotonic()
+        this.#counts.answered(answer.status)
+        return answer
+      },
+      (thrown: unknown) => {
+        const fault = faultFrom(thrown)
+        this.#counts.failed(fault.code)
+        const failed = tried === undefined ? [index] : [...tried, index]
+        const next = this.#next(call, x, fault, index, failed)
+        if (next === -1) throw fault
+        return this.#try(call, x, next, failed)
+      },
+    )
+  }
+
+  /**
+   * Which target comes next; -1: none. A target that saw nothing of the call costs no try: every other one may be asked.
+   * Anything else is a try of those that were configured, and needs a call that may be carried out twice.
+   */
+  #next(call: Call, x: Exchange, fault: Fault, index: number, tried: readonly number[]): number {
+    if (x.left !== undefined || this.#env.clock.monotonic() >= call.headBy) return -1
+    const mayRepeat = fault.code === 'service-reset' && call.body.bytes !== undefined && isIdempotent(call.method)
+    if (!fault.unsent && !mayRepeat) return -1
+    const isTryLeft = tried.length < this.#attempts
+    if (!fault.unsent && !isTryLeft) return -1
+    const other = this.#rotation.after(index, tried)
+    if (other !== -1) return other
+    return isTryLeft ? index : -1
+  }
+}
