@@ -62,13 +62,16 @@ function noTarget(counts: ServiceCounts): Fault {
 
 /** Of two candidates the one with fewer calls under way for its weight: nearly as even as asking all of them. */
 function lessLoaded(targets: readonly Target[], rotation: Rotation): () => number {
-  const load = ({ wire, spec }: Target): number => (wire.busy + wire.queued) / spec.weight
   return () => {
     const a = rotation.next()
     if (a === -1) return -1
     const b = rotation.next()
     return load(targets[b]) < load(targets[a]) ? b : a
   }
+}
+
+function load({ wire, spec }: Target): number {
+  return (wire.busy + wire.queued) / spec.weight
 }
 
 /** Carries a call to one target after another, as far as that is safe. */

@@ -2,6 +2,7 @@ import type { SecureContext } from 'node:tls'
 import type { Answer } from '../core/answer.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Exchange } from '../core/exchange.ts'
+import type { Level } from '../core/meter.ts'
 import type { Call } from '../core/service.ts'
 import type { Sweeper } from '../core/sweeper.ts'
 
@@ -28,6 +29,8 @@ export interface ClientWireOptions {
   readonly maxHeaderCount: number
   readonly clock: Clock
   readonly sweeper: Sweeper
+  /** Told of every connection opened (+1) and closed (-1). */
+  readonly connections?: Level | undefined
 }
 
 /**

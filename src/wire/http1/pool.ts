@@ -95,6 +95,7 @@ class Pool implements ClientWire, ConnectionOwner, Due {
 
   lost(connection: ClientConnection, before: ConnectionPhase, why: Fault | undefined): void {
     this.open--
+    this.options.connections?.add(-1)
     if (before === 'idle') {
       const at = this.#idle.lastIndexOf(connection)
       if (at !== -1) this.#idle.splice(at, 1)
@@ -111,8 +112,7 @@ class Pool implements ClientWire, ConnectionOwner, Due {
       sending.reject(sending.x.left)
       return
     }
-    this.open++
-    sending.connection = new ClientConnection(this, this.options.clock.monotonic(), sending)
+    sending.connection = this.#dial(this.options.clock.monotonic(), sending)
   }
 
   #takeIdle(now: number): ClientConnection | undefined {
@@ -139,10 +139,15 @@ class Pool implements ClientWire, ConnectionOwner, Due {
 
   #dialForWaiting(now = this.options.clock.monotonic()): void {
     while (this.#dialling < this.#waiting.length && this.open < this.options.maxConnections) {
-      this.open++
       this.#dialling++
-      void new ClientConnection(this, now, undefined)
+      this.#dial(now, undefined)
     }
+  }
+
+  #dial(now: number, reserved: Sending | undefined): ClientConnection {
+    this.open++
+    this.options.connections?.add(1)
+    return new ClientConnection(this, now, reserved)
   }
 
   /**
