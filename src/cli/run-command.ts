@@ -43,7 +43,8 @@ export const runCommand: Command = {
 export function untilStopped(serving: Serving, delayMs: number, deadlineMs: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const stop = (isInteractive: boolean): void => {
-      const stopped = serving.stop(isInteractive ? 0 : delayMs, deadlineMs)
+      const times = isInteractive ? { delayMs: 0, idleMs: 100 } : { delayMs, idleMs: 1000 }
+      const stopped = serving.stop({ ...times, deadlineMs })
       void stopped.then(() => exitCode.done).then(resolve, reject)
     }
     const { gateway, reloader } = serving

@@ -4,7 +4,7 @@ import type { LoadResult } from '../config/load.ts'
 import type { GatewayModel } from '../config/model.ts'
 import { systemClock } from '../core/clock.ts'
 import { startGateway } from '../gateway/gateway.ts'
-import type { Gateway } from '../gateway/gateway.ts'
+import type { Gateway, StopTimes } from '../gateway/gateway.ts'
 import { LogFile } from '../gateway/log-file.ts'
 import { OperationalLog } from '../gateway/operational-log.ts'
 import { Reloader } from '../gateway/reloader.ts'
@@ -27,7 +27,7 @@ export interface Serving {
   readonly reloader: Reloader
   readonly log: OperationalLog
   /** Drains and closes everything. */
-  stop(delayMs: number, deadlineMs: number): Promise<void>
+  stop(times: StopTimes): Promise<void>
 }
 
 /** Longest wait for the last lines of the operational log. */
@@ -58,9 +58,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       admin,
       reloader,
       log,
-      async stop(delayMs, deadlineMs) {
-        log.info('the gateway stops', { delayMs, deadlineMs })
-        await running.stop(delayMs, deadlineMs)
+      async stop(times) {
+        log.info('the gateway stops', { ...times })
+        await running.stop(times)
         await admin.close()
         log.info('the gateway has stopped')
         process.off('uncaughtException', survive)
@@ -69,7 +69,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     }
   } catch (thrown) {
-    await gateway?.stop(0, 0)
+    await gateway?.stop({ delayMs: 0, idleMs: 0, deadlineMs: 0 })
     await closeLog()
     throw thrown
   }

@@ -28,7 +28,7 @@ function folder(t: TestContext): string {
 
 async function started(t: TestContext, model: GatewayModel): Promise<Gateway> {
   const gateway = await startGateway({ model, workers: 1, entry, clock: systemClock, log: silentLog })
-  t.after(() => gateway.stop(0, 1000))
+  t.after(() => gateway.stop({ delayMs: 0, idleMs: 0, deadlineMs: 1000 }))
   return gateway
 }
 
@@ -122,7 +122,7 @@ test('the access log goes to the file of the configuration, and to another one w
   await text(port)
   await gateway.replace(model('two', 'b.log'))
   await text(port)
-  await gateway.stop(0, 1000)
+  await gateway.stop({ delayMs: 0, idleMs: 0, deadlineMs: 1000 })
   const generations = (readFileSync(join(path, 'a.log'), 'utf8') + readFileSync(join(path, 'b.log'), 'utf8'))
     .trimEnd()
     .split('\n')
@@ -149,7 +149,7 @@ test('stopping turns readiness off first and ends everything after the delay', a
   const gateway = await startGateway({ model: gatewayModel({ name: 'one', store }), workers: 1, entry, clock, log: silentLog })
   const { port } = gateway.model.listeners[0]
   assert.equal(gateway.isReady, true)
-  const stopped = gateway.stop(3000, 1000)
+  const stopped = gateway.stop({ delayMs: 3000, idleMs: 0, deadlineMs: 1000 })
   assert.equal(gateway.isReady, false)
   assert.equal(await text(port), 'one 0')
   clock.advance(3000)

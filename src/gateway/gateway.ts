@@ -25,6 +25,7 @@ import { resolvePorts } from './ports.ts'
 import { processFamilies, readFamily } from './process-families.ts'
 import type { RouteRow } from './route-rows.ts'
 import { Supervisor, workerNumbers } from './supervisor.ts'
+import type { DrainTimes } from './supervisor.ts'
 import type { WorkerState } from './worker-handle.ts'
 
 export interface GatewayOptions {
@@ -34,6 +35,12 @@ export interface GatewayOptions {
   readonly entry: URL
   readonly clock: Clock
   readonly log: Log
+}
+
+/** How a gateway comes to its end. */
+export interface StopTimes extends DrainTimes {
+  /** How long to go on serving while not ready, so that load balancers notice. */
+  readonly delayMs: number
 }
 
 /** A Generation as the admin surface shows it. */
@@ -61,8 +68,8 @@ export interface Gateway {
   families(): Family[]
   /** Serves this instead. Rejects, with nothing changed, when any part of it fails. */
   replace(model: GatewayModel): Promise<void>
-  /** Not ready any more; after `delayMs` accepts no more, drains for at most `deadlineMs`, and ends. */
-  stop(delayMs: number, deadlineMs: number): Promise<void>
+  /** Not ready any more; after `delayMs` accepts no more, drains, and ends. */
+  stop(times: StopTimes): Promise<void>
   /** Ends all connections now; a `stop` under way comes to its end. */
   cut(): Promise<void>
 }
@@ -215,12 +222,12 @@ class Node implements Gateway {
     return done
   }
 
-  async stop(delayMs: number, deadlineMs: number): Promise<void> {
+  async stop({ delayMs, ...times }: StopTimes): Promise<void> {
     if (this.#isStopping) return
     this.#isStopping = true
     if (delayMs > 0) await new Promise<void>((resolve) => void this.#options.clock.after(delayMs, resolve))
     await this.#tail
-    await this.#supervisor.drain(deadlineMs)
+    await this.#supervisor.drain(times)
     await this.#close()
   }
 

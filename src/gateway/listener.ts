@@ -9,6 +9,8 @@ import type { ListenerEnv } from './front.ts'
 /** Connections that arrive between prepare and commit wait; more than these are closed. */
 const maxHeld = 1024
 const backlog = 4096
+/** How long an idle connection lives on whose listener was replaced or removed: its next request may be on its way. */
+export const replacedIdleMs = 1000
 /** How often to look whether the handshakes under way are done. */
 const handshakeLookMs = 20
 
@@ -18,7 +20,7 @@ export class Listener {
   readonly #env: ListenerEnv
   readonly #server: Server
   readonly #held: Socket[] = []
-  readonly #draining = new Set<ServerWire>()
+  readonly #draining = new Map<ServerWire, Promise<void>>()
   #front: Front | undefined
 
   private constructor(address: string, server: Server, env: ListenerEnv) {
@@ -61,35 +63,37 @@ export class Listener {
   adopt(front: Front): void {
     const before = this.#front
     this.#front = front
-    if (before !== undefined && before.wire !== front.wire) void this.#drainWire(before.wire)
+    if (before !== undefined && before.wire !== front.wire) void this.#drainWire(before.wire, replacedIdleMs)
     for (const socket of this.#held.splice(0)) front.accept(socket)
   }
 
-  /** Accepts no more; resolves when every connection is done. */
-  async drain(): Promise<void> {
-    this.#stopAccepting()
+  /** Accepts no more; idle connections end after `idleMs`. Resolves when every connection is done. */
+  async drain(idleMs: number): Promise<void> {
+    this.closePort()
     const front = this.#front
     if (front?.terminator !== undefined) await this.#handshakesDone(front.terminator)
-    if (front !== undefined) void this.#drainWire(front.wire)
-    await Promise.all([...this.#draining].map((wire) => wire.drain()))
+    if (front !== undefined) void this.#drainWire(front.wire, idleMs)
+    await Promise.all(this.#draining.values())
   }
 
   /** Closes the port and all connections at once. */
   close(): void {
-    this.#stopAccepting()
-    for (const wire of this.#draining) wire.close()
+    this.closePort()
+    for (const wire of this.#draining.keys()) wire.close()
     this.#front?.terminator?.close()
     this.#front?.wire.close()
   }
 
-  #stopAccepting(): void {
+  /** Accepts no more; what is connected stays. */
+  closePort(): void {
     this.#server.close()
     for (const socket of this.#held.splice(0)) socket.destroy()
   }
 
-  async #drainWire(wire: ServerWire): Promise<void> {
-    this.#draining.add(wire)
-    await wire.drain()
+  async #drainWire(wire: ServerWire, idleMs: number): Promise<void> {
+    const drained = wire.drain(idleMs)
+    this.#draining.set(wire, drained)
+    await drained
     this.#draining.delete(wire)
   }
 

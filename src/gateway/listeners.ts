@@ -1,6 +1,6 @@
 import type { Exchange } from '../core/exchange.ts'
 import type { Front, ListenerEnv } from './front.ts'
-import { addressOf, Listener } from './listener.ts'
+import { addressOf, Listener, replacedIdleMs } from './listener.ts'
 import type { GenerationOrder } from './messages.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
 
@@ -63,9 +63,14 @@ export class Listeners {
     return this.#byName.get(x.connection.listener)?.isMisdirected(x) ?? false
   }
 
-  /** Stops accepting and tells every connection to end; resolves when none is left. */
-  async drain(): Promise<void> {
-    await Promise.all([...this.#open.values(), ...this.#closing].map((listener) => listener.drain()))
+  /** Accepts no more. */
+  closePorts(): void {
+    for (const listener of this.#open.values()) listener.closePort()
+  }
+
+  /** Stops accepting and tells every connection to end, idle ones after `idleMs`; resolves when none is left. */
+  async drain(idleMs: number): Promise<void> {
+    await Promise.all([...this.#open.values(), ...this.#closing].map((listener) => listener.drain(idleMs)))
   }
 
   close(): void {
@@ -89,7 +94,7 @@ export class Listeners {
 
   async #closeGently(listener: Listener): Promise<void> {
     this.#closing.add(listener)
-    await listener.drain()
+    await listener.drain(replacedIdleMs)
     this.#closing.delete(listener)
   }
 }

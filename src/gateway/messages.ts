@@ -44,7 +44,8 @@ export type ToWorker =
   | { readonly kind: 'prepare'; readonly id: number; readonly order: GenerationOrder; readonly describe: boolean }
   | { readonly kind: 'commit'; readonly id: number }
   | { readonly kind: 'discard'; readonly id: number }
-  | { readonly kind: 'drain' }
+  | { readonly kind: 'close-ports' }
+  | { readonly kind: 'drain'; readonly idleMs: number }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown; readonly error: ClonedError | undefined }
   | { readonly kind: 'told'; readonly topic: string; readonly message: unknown }
   | { readonly kind: 'logged'; readonly bytes: number }
@@ -54,6 +55,7 @@ export type ToMain =
   | { readonly kind: 'prepared'; readonly id: number; readonly routes: readonly RouteRow[] | undefined }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string }
   | { readonly kind: 'committed'; readonly id: number }
+  | { readonly kind: 'ports-closed' }
   | { readonly kind: 'drained' }
   | { readonly kind: 'faulty'; readonly message: string; readonly stack: string | undefined }
   | { readonly kind: 'ask'; readonly id: number; readonly topic: string; readonly message: unknown }

@@ -275,7 +275,7 @@ test('draining answers what is under way, closes idle connections, and leaves no
   await new Promise((resolve) => idle.once('connect', resolve))
   const slow = get(f.port, '/wait')
   await until(() => waiting === 1)
-  const drained = f.supervisor.drain(10_000)
+  const drained = f.supervisor.drain({ idleMs: 100, deadlineMs: 10_000 })
   idle.resume()
   await new Promise((resolve) => idle.once('end', resolve))
   f.hub.tellAll('fixture/go', undefined)
@@ -295,7 +295,7 @@ test('a connection that does not end is cut at the deadline', async (t) => {
     () => 'cut',
   )
   await until(() => waiting === 1)
-  const drained = f.supervisor.drain(5000)
+  const drained = f.supervisor.drain({ idleMs: 100, deadlineMs: 5000 })
   f.clock.advance(5000)
   await drained
   assert.equal(await slow, 'cut')
@@ -307,7 +307,7 @@ test('lines of the access log reach main before the worker ends', async (t) => {
   const log = { format: 'json', file: 'stdout', level: 'info' } as const
   await f.supervisor.start(f.order('one', { log }))
   await get(f.port, '/')
-  await f.supervisor.drain(10_000)
+  await f.supervisor.drain({ idleMs: 100, deadlineMs: 10_000 })
   assert.equal(f.lines.length, 1)
   assert.equal((JSON.parse(f.lines[0]) as { path: string }).path, '/')
 })
@@ -317,4 +317,32 @@ test('a worker gets answers from main', async (t) => {
   f.hub.answer('fixture/ask', (worker) => `main answers worker ${String(worker)}`)
   await f.supervisor.start(f.order('one'))
   assert.equal((await get(f.port, '/ask')).text, 'main answers worker 0')
+})
+
+test('draining under keep-alive load fails no request that was sent', async (t) => {
+  const f = await fleet(t, 2)
+  await f.supervisor.start(f.order('one'))
+  const agent = new Agent({ keepAlive: true, maxSockets: 32 })
+  t.after(() => agent.destroy())
+  let answered = 0
+  const failures: string[] = []
+  const client = async (): Promise<void> => {
+    for (;;) {
+      try {
+        assert.equal((await get(f.port, '/', agent)).status, 200)
+        answered++
+      } catch (thrown) {
+        // Nobody listens any more: the end of this client. Anything else would be a request that was lost.
+        const { code = String(thrown) } = thrown as NodeJS.ErrnoException
+        if (code !== 'ECONNREFUSED') failures.push(code)
+        return
+      }
+    }
+  }
+  const clients = Array.from({ length: 32 }, client)
+  await until(() => answered > 500)
+  const drained = f.supervisor.drain({ idleMs: 100, deadlineMs: 10_000 })
+  await Promise.all(clients)
+  await drained
+  assert.deepEqual(failures, [])
 })

@@ -3,6 +3,7 @@ import type { SharedMemory } from '../core/build-env.ts'
 import type { Log } from '../core/log.ts'
 import type { Meter } from '../core/meter.ts'
 import type { MainHub } from './link.ts'
+import { replacedIdleMs } from './listener.ts'
 import type { GenerationOrder, ToMain } from './messages.ts'
 import { beatsOf, metricsRow } from './meter-row.ts'
 import type { MeterTotals } from './meter-totals.ts'
@@ -36,6 +37,14 @@ export interface SupervisorOptions {
   readonly prepareMs?: number
   /** Longest time that the connections of a faulty worker get to end. */
   readonly faultyDrainMs?: number
+}
+
+/** How connections are brought to their end. */
+export interface DrainTimes {
+  /** How long an idle connection lives on, so that a request on its way is answered. */
+  readonly idleMs: number
+  /** When whatever is still open is cut. */
+  readonly deadlineMs: number
 }
 
 /** How many numbers (rows in shared tables) this many workers need: one is spare, so that a successor can start early. */
@@ -97,13 +106,18 @@ export class Supervisor {
     })
   }
 
-  /** Stops accepting; waits until all connections are done, at most this long; then ends every worker. */
-  async drain(deadlineMs: number): Promise<void> {
+  /** Stops accepting; idle connections end after `idleMs`, all at the deadline; then every worker ends. */
+  async drain({ idleMs, deadlineMs }: DrainTimes): Promise<void> {
     this.#isStopping = true
     const { clock, log } = this.#options
     const live = [...this.#handles].filter(({ state }) => state === 'serving' || state === 'faulty')
-    const drained = Promise.allSettled(live.map((handle) => handle.drain()))
-    const isDone = await within(clock, deadlineMs, drained)
+    const drain = async (): Promise<true> => {
+      // All ports first: whom one worker tells to connect anew must not meet another one that is about to close its own.
+      await Promise.allSettled(live.map((handle) => handle.closePorts()))
+      await Promise.allSettled(live.map((handle) => handle.drain(idleMs)))
+      return true
+    }
+    const isDone = await within(clock, deadlineMs, drain())
     if (isDone === undefined) log.warn('connections were still open at the deadline and are cut', { deadlineMs })
     await this.close()
   }
@@ -230,7 +244,7 @@ export class Supervisor {
 
   async #letGo(handle: WorkerHandle): Promise<void> {
     const { clock, faultyDrainMs = 30_000 } = this.#options
-    await within(clock, faultyDrainMs, Promise.allSettled([handle.drain()]))
+    await within(clock, faultyDrainMs, Promise.allSettled([handle.drain(replacedIdleMs)]))
     await handle.terminate('it was faulty and has been replaced')
   }
 

@@ -20,7 +20,7 @@ export interface WorkerEvents {
 
 interface Waiting {
   readonly id: number
-  readonly until: 'prepared' | 'committed' | 'drained'
+  readonly until: 'prepared' | 'committed' | 'ports-closed' | 'drained'
   resolve(routes: readonly RouteRow[] | undefined): void
   reject(why: Error): void
 }
@@ -73,10 +73,16 @@ export class WorkerHandle implements Port<ToWorker> {
     this.post({ kind: 'discard', id })
   }
 
-  /** Accepts no more; resolves when its last connection is done. Rejects when it dies before. */
-  async drain(): Promise<void> {
+  /** Accepts no more; resolves when that is so. Rejects when it dies before. */
+  async closePorts(): Promise<void> {
     this.state = 'draining'
-    await this.#ask({ kind: 'drain' }, 0, 'drained')
+    await this.#ask({ kind: 'close-ports' }, 0, 'ports-closed')
+  }
+
+  /** Accepts no more, ends idle connections after `idleMs`; resolves when its last one is done. Rejects when it dies before. */
+  async drain(idleMs: number): Promise<void> {
+    this.state = 'draining'
+    await this.#ask({ kind: 'drain', idleMs }, 0, 'drained')
   }
 
   /** Ends the thread now, whatever it does. Resolves when it is gone. */
@@ -106,7 +112,8 @@ export class WorkerHandle implements Port<ToWorker> {
     if (message.kind === 'prepared') this.#settle(message.id, 'prepared', (w) => w.resolve(message.routes))
     else if (message.kind === 'failed') this.#settle(message.id, 'prepared', (w) => w.reject(new Error(message.message)))
     else if (message.kind === 'committed') this.#settle(message.id, 'committed', (w) => w.resolve(undefined))
-    else if (message.kind === 'drained') this.#settle(0, 'drained', (w) => w.resolve(undefined))
+    else if (message.kind === 'ports-closed' || message.kind === 'drained')
+      this.#settle(0, message.kind, (w) => w.resolve(undefined))
     else this.#events.said(this, message)
   }
 

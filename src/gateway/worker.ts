@@ -111,7 +111,10 @@ export class GatewayWorker {
     else if (message.kind === 'commit') this.#commit(message.id)
     else if (message.kind === 'discard') this.#discard(message.id)
     else if (message.kind === 'logged') this.#lines.written(message.bytes)
-    else if (message.kind === 'drain') void this.#drain()
+    else if (message.kind === 'close-ports') {
+      this.#listeners.closePorts()
+      this.#port.post({ kind: 'ports-closed' })
+    } else if (message.kind === 'drain') void this.#drain(message.idleMs)
   }
 
   /** Something was thrown where nobody caught it: the thread's state is in doubt, so main replaces it with care. */
@@ -171,8 +174,8 @@ export class GatewayWorker {
     prepared.generation.close()
   }
 
-  async #drain(): Promise<void> {
-    await this.#listeners.drain()
+  async #drain(idleMs: number): Promise<void> {
+    await this.#listeners.drain(idleMs)
     this.#lines.flush()
     this.#port.post({ kind: 'drained' })
   }

@@ -50,8 +50,12 @@ export interface ServerWire {
   /** Open connections, and those of them that have an exchange under way. */
   readonly connections: number
   readonly active: number
-  /** Stops keep-alive: idle connections close now, busy ones after their answer (`Connection: close`). Resolves when none is left. */
-  drain(): Promise<void>
+  /**
+   * Stops keep-alive: busy connections close after their answer (`Connection: close`), idle ones after `idleMs` (default 0:
+   * now). A request that was on its way while its connection seemed idle is answered within that time instead of being
+   * lost. Resolves when no connection is left.
+   */
+  drain(idleMs?: number): Promise<void>
   /** Closes everything at once. */
   close(): void
 }

@@ -45,9 +45,9 @@ class Http1Server implements ServerWire, ConnectionOwner {
     if (excess >= 0 || this.isDraining) connection.turnAway(new Fault('overloaded'), excess < toldBeyondLimit)
   }
 
-  drain(): Promise<void> {
+  drain(idleMs = 0): Promise<void> {
     this.isDraining = true
-    for (const connection of this.#open) connection.drain()
+    for (const connection of this.#open) connection.drain(idleMs)
     return new Promise((resolve) => {
       this.#whenEmpty.push(resolve)
       this.#checkEmpty()

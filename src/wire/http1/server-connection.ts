@@ -100,9 +100,10 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     return this.#owner.heads
   }
 
-  /** Ends the connection when no exchange is under way; a busy one ends by itself, since the owner is draining. */
-  drain(): void {
-    if (this.#state === idle || this.#state === rest) this.#end()
+  /** Ends the connection after `idleMs` without a request; a busy one ends by itself, since the owner is draining. */
+  drain(idleMs: number): void {
+    if (this.#state === idle && idleMs > 0) this.deadlines.awaitInput(idleMs)
+    else if (this.#state === idle || this.#state === rest) this.#end()
   }
 
   // Turns

@@ -83,9 +83,10 @@ class NodeServer implements ServerWire {
     else this.#server.emit('connection', socket)
   }
 
-  drain(): Promise<void> {
+  drain(idleMs = 0): Promise<void> {
     this.#isDraining = true
-    this.#server.closeIdleConnections()
+    if (idleMs === 0) this.#server.closeIdleConnections()
+    else this.#options.clock.after(idleMs, () => this.#server.closeIdleConnections())
     return new Promise((resolve) => {
       this.#whenEmpty.push(resolve)
       this.#checkEmpty()
