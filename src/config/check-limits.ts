@@ -1,11 +1,15 @@
 import type { z } from 'zod'
 import { findLimitFault, largestCostOf } from '../limits/limit-fault.ts'
+import { registryCapacity } from '../limits/limit-registry.ts'
 import type { KeyPart, LimitSpec } from '../limits/limit-spec.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkedNames } from './check-context.ts'
 import { limitSchema } from './schema/limits.ts'
 
 type Limit = z.output<typeof limitSchema>
+
+// A reload keeps the limits of two configurations apart.
+const mostLimits = registryCapacity / 2
 
 /** A limit, and what a request takes of it where its use does not say. */
 export interface CheckedLimit {
@@ -16,7 +20,15 @@ export interface CheckedLimit {
 /** The limits by name. `supported`: the algorithms that this version can run. */
 export function checkLimits(context: CheckContext, supported: readonly string[]): Map<string, CheckedLimit> {
   const limits = new Map<string, CheckedLimit>()
-  for (const name of checkedNames(context, ['limits'])) {
+  const names = checkedNames(context, ['limits'])
+  if (names.length > mostLimits) {
+    context.findings.error(
+      ['limits'],
+      `there are ${names.length} limits`,
+      `keep at most ${mostLimits}; one limit counts for any number of keys`,
+    )
+  }
+  for (const name of names) {
     const limit = context.reading.read(limitSchema, ['limits', name])
     if (limit === undefined) continue
     if (!supported.includes(limit.algorithm)) {

@@ -130,11 +130,11 @@ function edgeLimits(context: CheckContext, path: ConfigPath, listener: Listener)
       findings.error(at, `the limit "${use}" stands here twice`, 'keep one of the two')
       continue
     }
-    const per = reading.at(['limits', use, 'per'])
-    if (!Array.isArray(per) || per.length !== 1 || per[0] !== 'address') {
+    const per = reading.at(['limits', use, 'per']) ?? []
+    if (Array.isArray(per) && per.some((part) => part !== 'address')) {
       findings.error(
         at,
-        `the limit "${use}" is not per address alone, and at the edge nothing else is known of a request`,
+        `the limit "${use}" counts by more than addresses, and at the edge nothing else is known of a request`,
         `use a limit with per: ['address'] here, and this one on routes`,
       )
       continue

@@ -164,6 +164,12 @@ test('limits are made ready: key parts, rates and windows', () => {
   ])
 })
 
+test('there is a bound on the number of limits', () => {
+  const one = { algorithm: 'token-bucket', capacity: 1, refill: '1/s' } as const
+  const many = Object.fromEntries(Array.from({ length: 1025 }, (_, i) => [`l${i}`, one]))
+  assert.ok(messages({ ...small, limits: many }).includes('limits: there are 1025 limits'))
+})
+
 test('an algorithm that cannot be run is an error that says so', () => {
   const found = messages({ ...small, limits, defaults: { limits: ['a', 'b'] } }, { algorithms: ['token-bucket'] })
   assert.deepEqual(found, ['limits.b.algorithm: the algorithm "sliding-window" is not available yet in this version of Velum'])

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { z } from 'zod'
 import { supportedAlgorithms } from '../limits/limit-fault.ts'
 import type { CheckContext } from './check-context.ts'
@@ -13,7 +15,7 @@ import { Findings } from './finding.ts'
 import type { GatewayModel } from './model.ts'
 import { modelHash } from './model-hash.ts'
 import { Reading } from './reading.ts'
-import { gatewaySchema } from './schema/gateway.ts'
+import { gatewaySchema, logSchema } from './schema/gateway.ts'
 
 /** What a check is made with besides the configuration. */
 export interface CheckOptions {
@@ -56,10 +58,9 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   const services = checkServices(context)
   const identity = checkIdentity(context)
   const limits = checkLimits(context, options.algorithms ?? supportedAlgorithms)
-  const log = reading.read(shape.log, ['log'])
+  const log = checkLog(context)
   const reservedPath = reading.at(['identity']) === undefined ? undefined : identity.path
   const routes = checkRoutes(context, { services: namesOf(context, ['services']), limits, reservedPath })
-  const file = log?.file ?? 'stdout'
   const model: Omit<GatewayModel, 'hash'> = {
     name,
     listeners,
@@ -71,11 +72,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     services,
     identity,
     limits: [...limits.values()].map(({ spec }) => spec),
-    log: {
-      format: log?.format ?? 'json',
-      file: file === 'stdout' || file === 'stderr' ? file : absolutePath(context, file),
-      level: log?.level ?? 'info',
-    },
+    log,
     routes,
   }
   if (!findings.hasErrors) checkUse(context, model)
@@ -84,6 +81,29 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
 
 /** For the unknown keys of the top; each section is read by its own check. */
 const topSchema = z.strictObject(Object.fromEntries(Object.keys(gatewaySchema.shape).map((key) => [key, z.unknown().optional()])))
+
+function checkLog(context: CheckContext): GatewayModel['log'] {
+  const log = context.reading.at(['log']) === undefined ? undefined : context.reading.readFields(logSchema, ['log'])
+  const written = log?.file ?? 'stdout'
+  const isStream = written === 'stdout' || written === 'stderr'
+  const file = isStream ? written : absolutePath(context, written)
+  if (!isStream && !isFolder(dirname(file))) {
+    context.findings.error(
+      ['log', 'file'],
+      `the folder ${dirname(file)} does not exist`,
+      'make the folder, or correct the path; it is relative to the config file',
+    )
+  }
+  return { format: log?.format ?? 'json', file, level: log?.level ?? 'info' }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
+}
 
 function checkTrustedProxies(context: CheckContext): readonly string[] {
   const blocks = context.reading.read(gatewaySchema.shape.trustedProxies, ['trustedProxies']) ?? []

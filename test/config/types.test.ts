@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { policyKinds } from '../../src/policies/list.ts'
+import { checkGateway } from '../../src/config/check.ts'
 import { policies } from './types/agreement.ts'
+import { loose } from './types/good.ts'
+import { misspelt } from './types/misspelt.ts'
 
 const root = join(import.meta.dirname, '../..')
 const typesFolder = join(import.meta.dirname, 'types')
@@ -58,6 +61,18 @@ test('a misspelt name is reported at its own token', () => {
     writeFileSync(join(folder, 'misspelt.ts'), open)
     assert.deepEqual(compile(folder, ['misspelt.ts']), expected)
   })
+})
+
+test('what compiles passes the check, and what does not compile does not', () => {
+  const source = { file: join(typesFolder, 'velum.config.ts') }
+  const key = { apiKeys: { 'ci-bot': { sha256: 'ab'.repeat(32) } } }
+  const secret = ['0123456789abcdef0123456789abcdef']
+  for (const input of loose) {
+    const whole = input.identity === undefined ? input : { ...input, secret, identity: { ...input.identity, ...key } }
+    const errors = checkGateway(whole, source).findings.filter(({ severity }) => severity === 'error')
+    assert.deepEqual(errors, [])
+  }
+  assert.equal(checkGateway(misspelt, source).model, undefined)
 })
 
 test('the types know the policies of the list', () => {

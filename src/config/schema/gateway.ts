@@ -14,7 +14,8 @@ const storeSchema = z.discriminatedUnion('kind', [
   }),
 ])
 
-const logSchema = z.strictObject({
+/** What is written down. */
+export const logSchema = z.strictObject({
   format: z.enum(['json', 'none']).optional().describe('One JSON line a request, or no access log. Default: json.'),
   file: z.string().min(1).optional().describe('stdout, stderr, or a file relative to the config file. Default: stdout.'),
   level: z.enum(['debug', 'info', 'warn', 'error']).optional().describe('The least severe operational message that is written. Default: info.'),
@@ -50,6 +51,3 @@ export const gatewaySchema = z.strictObject({
     .describe("What every route has: its own field replaces the default's, except `limits` (add) and `headers`, `body` (merged by key)."),
   routes: z.array(routeSchema).describe('The routes. Their order does not matter: the most specific match wins.'),
 })
-
-/** The configuration as it is written. */
-export type GatewaySchemaInput = z.input<typeof gatewaySchema>

@@ -23,6 +23,11 @@ type Policy = keyof PoliciesInput
 /** Does not compile for anything but never. */
 type Agree<T extends never> = T
 
+/**
+ * Compiles as long as they agree.
+ *
+ * @public
+ */
 export type Agreements = [
   Agree<Difference<Omit<GatewayInput, Composed>, Omit<z.input<typeof gatewaySchema>, Composed | '$schema'>>>,
   Agree<Difference<Omit<DefaultsInput, Policy>, z.input<typeof ownDefaultsSchema>>>,

@@ -6,7 +6,7 @@ const sharedRoutes: readonly RouteInput<'orders', 'perTenant'>[] = [
   { name: 'shared', match: { path: '/shared' }, to: 'orders', limits: ['perTenant'], auth: 'public' },
 ]
 
-export const whole = defineGateway({
+const whole = defineGateway({
   name: 'public',
   listeners: {
     plain: { port: 8080, redirect: 'https' },
@@ -61,10 +61,10 @@ export const whole = defineGateway({
 })
 
 /** A gateway without services and limits. */
-export const small = defineGateway({
+const small = defineGateway({
   listeners: { plain: { port: 8080 } },
   routes: [{ name: 'hello', match: { path: '/hello' }, respond: { status: 200 }, auth: 'public' }],
 })
 
 /** Names that are not known to the compiler are any string. */
-export const loose: GatewayInput = whole
+export const loose: readonly GatewayInput[] = [whole, small]

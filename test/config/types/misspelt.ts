@@ -6,7 +6,7 @@ const listeners = { plain: { port: 8080 } }
 const services = { orders: { url: 'http://127.0.0.1:7002' }, billing: { url: 'http://127.0.0.1:7003' } }
 const match = { path: '/orders' }
 
-defineGateway({
+export const misspelt = defineGateway({
   listeners: {
     plain: {
       port: 8080,
