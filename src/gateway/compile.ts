@@ -1,4 +1,4 @@
-import type { GatewayModel, RouteModel } from '../config/model.ts'
+import type { GatewayModel, PolicyUse, RouteModel } from '../config/model.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
 import type { Closable } from '../core/lasting.ts'
@@ -106,8 +106,12 @@ function routePolicies(
 ): { policies: Policy[]; edits: RequestEdit[] } {
   const policies: Policy[] = []
   const edits: RequestEdit[] = []
-  for (const use of route.policies) {
-    const built = policyKind(use.policy)?.build(use.options, policyEnv(use.source))
+  const auth: PolicyUse = { policy: 'auth', options: route.auth, source: route.auth.source }
+  for (const use of [auth, ...route.policies]) {
+    const kind = policyKind(use.policy)
+    // A policy that is silently left out could be the one that keeps strangers away.
+    if (kind === undefined) throw new Error(`${use.source}: there is no policy ${JSON.stringify(use.policy)}`)
+    const built = kind.build(use.options, policyEnv(use.source))
     if (built === undefined) continue
     policies.push(...built.policies)
     if (built.requestEdit !== undefined) edits.push(built.requestEdit)
