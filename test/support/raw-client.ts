@@ -24,6 +24,7 @@ export class RawClient {
   constructor(socket: Socket) {
     this.socket = socket
     socket.setNoDelay(true)
+    socket.unref() // a test that failed leaves it behind; the server under test is in this process too
     socket.on('data', (chunk: Buffer) => {
       this.received += chunk.toString('latin1')
       this.#stir()

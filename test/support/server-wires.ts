@@ -14,6 +14,8 @@ import { ManualClock } from '../../src/core/manual-clock.ts'
 import type { Outcome } from '../../src/core/policy.ts'
 import { problemOf, renderHttpProblem } from '../../src/core/problem.ts'
 import { Sweeper } from '../../src/core/sweeper.ts'
+import { createHttp1Server } from '../../src/wire/http1/http1-server.ts'
+import { createNodeServer } from '../../src/wire/node/node-server.ts'
 import type { Served, ServerLimits, ServerWire, ServerWireOptions } from '../../src/wire/server-wire.ts'
 
 export type CreateServerWire = (options: ServerWireOptions) => ServerWire
@@ -153,3 +155,9 @@ export async function drained(body: Body): Promise<string> {
   for (let chunk = await body.pull(); chunk !== null; chunk = await body.pull()) text += chunk.toString('latin1')
   return text
 }
+
+/** Both implementations, for suites that hold either to the same promises. */
+export const serverWires: readonly (readonly [name: string, create: CreateServerWire])[] = [
+  ['our own wire', createHttp1Server],
+  ['node:http', createNodeServer],
+]

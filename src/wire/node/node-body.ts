@@ -17,8 +17,8 @@ export class NodeBody extends StreamBody {
     super(size)
     this.#req = req
     this.#waits = waits
-    req.on('readable', () => this.#tryAgain())
-    req.on('end', () => this.#tryAgain())
+    req.on('readable', this.#tryAgain)
+    req.on('end', this.#tryAgain)
     req.on('error', () => this.fail(new Fault('client-left')))
     req.on('close', () => {
       if (!req.readableEnded) this.fail(new Fault('client-left'))
@@ -53,6 +53,8 @@ export class NodeBody extends StreamBody {
 
   protected stop(why: Fault): void {
     this.fail(why)
+    // A 'readable' listener would hold the flow up.
+    this.#req.off('readable', this.#tryAgain)
     this.#req.resume()
   }
 
@@ -65,7 +67,7 @@ export class NodeBody extends StreamBody {
     return this.#req.readableEnded ? END : undefined
   }
 
-  #tryAgain(): void {
+  readonly #tryAgain = (): void => {
     const waiting = this.#waiting
     if (waiting === undefined) return
     const chunk = this.#next()

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { Answer } from '../../core/answer.ts'
 import { END, emptyBody } from '../../core/body.ts'
 import type { Connection } from '../../core/exchange.ts'
@@ -174,11 +175,11 @@ export class NodeTurn implements ExchangeLink, Due {
     }
     const isBare = this.#x.method === 'HEAD' || status === 204 || status === 304
     try {
-      const first = isBare ? END : await body.pull()
-      if (this.#isOver) return
+      // What fails at once is still answered; what has to be waited for does not hold the head back.
+      const first = isBare ? END : body.pull()
       this.#head(answer, isBare)
       if (isBare) body.cancel(notWanted)
-      else await this.#stream(answer, first)
+      else await this.#stream(answer, await first)
     } catch (thrown) {
       if (res.headersSent) this.#break(thrown)
       else await this.#send(this.#problem(thrown))
@@ -253,9 +254,9 @@ export class NodeTurn implements ExchangeLink, Due {
     this.#x.fault ??= fault
     this.#answer?.body.cancel(fault)
     const { socket } = this.#parts.req
-    this.#finish(outcomeEnd(fault), fault)
-    if (this.#x.version === '1.0') socket.resetAndDestroy()
+    if (this.#x.version === '1.0' && !(socket instanceof TLSSocket)) socket.resetAndDestroy()
     else socket.destroy()
+    this.#finish(outcomeEnd(fault), fault)
   }
 
   async #switch(answer: Answer): Promise<void> {
