@@ -137,7 +137,7 @@ export interface StoreInput {
 
 /** What stands behind routes: `url`, or several `targets`. */
 export interface ServiceInput {
-  /** The one address of the service: `http://127.0.0.1:7002` (or https, grpc, grpcs). */
+  /** The one address of the service: `http://127.0.0.1:7002`, `https://orders.internal`. */
   readonly url?: string | undefined
   /** Several addresses of the service. */
   readonly targets?: readonly TargetInput[] | undefined

@@ -37,7 +37,7 @@ const casesFolder = join(import.meta.dirname, 'cases')
 function yamlOf(name: string): unknown {
   const text = readFileSync(join(casesFolder, name), 'utf8')
   const match = /^=== velum\.config\.(?:yaml|json)\n([^]*?)^=== /m.exec(text)
-  return match === null ? undefined : parse(match[1])
+  return match === null ? undefined : parse(match[1], { merge: true })
 }
 
 for (const name of readdirSync(casesFolder).filter((file) => file.startsWith('good-'))) {

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { duration, name } from './units.ts'
 
-const urlSchema = z.string().meta({ examples: ['http://127.0.0.1:7002', 'https://orders.internal', 'grpc://127.0.0.1:7003'] })
+const urlSchema = z.string().meta({ examples: ['http://127.0.0.1:7002', 'https://orders.internal'] })
 
 const targetSchema = z.strictObject({
-  url: urlSchema.describe('Scheme, host and port: http, https, grpc or grpcs. Nothing behind the port.'),
+  url: urlSchema.describe('Scheme, host and port: http or https. Nothing behind the port.'),
   weight: z.int().min(0).max(1000).optional().describe("The target's share relative to the others; 0 sends nothing. Default: 1."),
 })
 
