@@ -21,7 +21,8 @@ export const routesCommand: Command = {
 
 function cells(row: RouteRow): string[] {
   const conditions = row.conditions.length === 0 ? '' : ` (${row.conditions.join(', ')})`
-  const policies = row.policies.map(({ name }) => name)
+  // One key of the configuration may come to several policies in a row.
+  const policies = row.policies.map(({ name }) => name).filter((name, i, names) => name !== names[i - 1])
   return [
     row.name,
     any(row.methods),

@@ -49,9 +49,12 @@ export function accessLine(x: Exchange, outcome: Outcome, tail: string): string 
   return `${line},"version":"${x.version}","listener":${quoted(listener)}${tail}`
 }
 
+/** Digits of a Generation's hash in a line: enough to tell apart those that a log can hold. */
+const hashLength = 12
+
 /** The common end of a Generation's lines. */
 export function accessTail(generation: string, worker: number): string {
-  return `,"generation":${quoted(generation)},"worker":${worker}}\n`
+  return `,"generation":${quoted(generation.slice(0, hashLength))},"worker":${worker}}\n`
 }
 
 /** Fractions of a millisecond down to the microsecond, without the price of printing a double. */
