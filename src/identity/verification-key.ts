@@ -38,7 +38,7 @@ const schemes: ReadonlyMap<string, Scheme> = new Map([
 
 /**
  * A public key that signatures are checked with, bound to one algorithm. Verification is synchronous: measured at half
- * the CPU of Web Crypto's (`docs/decisions`), and nothing has to wait for it.
+ * the CPU of Web Crypto's (`docs/decisions/0009-tokens-are-verified-in-place.md`), and nothing has to wait for it.
  */
 export class VerificationKey {
   readonly kid: string
