@@ -1,5 +1,4 @@
 import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import type { Answer } from '../core/answer.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Exchange } from '../core/exchange.ts'
@@ -27,8 +26,7 @@ export interface HandlerServerOptions {
 
 /** A small plain-HTTP server of main's, for operators and orchestrators. */
 export interface HandlerServer {
-  readonly host: string
-  readonly port: number
+  readonly url: string
   /** Closes the port and, after their answers, all connections; those that take longer than a second are cut. */
   close(): Promise<void>
 }
@@ -59,8 +57,7 @@ export async function openHandlerServer(options: HandlerServerOptions): Promise<
     server.listen({ host, port }, resolve)
   })
   return {
-    host,
-    port: (server.address() as AddressInfo).port,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))
       const timer = clock.after(closeMs, () => wire.close())

@@ -97,10 +97,7 @@ async function banner(serving: Serving, services: DemoServices, logFile: string,
     ...Object.entries(services.addresses),
   ]
   if (admin.server !== undefined)
-    rows.push([
-      'admin',
-      `http://${admin.server.host}:${admin.server.port}  (token in ${near(io, admin.tokens?.adminFile ?? 'VELUM_ADMIN_TOKEN')})`,
-    ])
+    rows.push(['admin', `${admin.server.url}  (token in ${near(io, admin.tokens?.adminFile ?? 'VELUM_ADMIN_TOKEN')})`])
   rows.push(['logs', `${near(io, gateway.model.log.file)}, ${near(io, logFile)}`])
   const places = rows.map(([name, place]) => `  ${name.padEnd(8)}  ${place}\n`).join('')
   const tries = lines.map(({ title, command }) => `  # ${title}\n  ${command}\n`).join('\n')

@@ -56,7 +56,8 @@ function announce({ gateway, admin, log }: Serving): void {
   log.info('the gateway is ready', {
     name: gateway.model.name,
     listeners: listenerUrls(gateway),
-    admin: admin.server === undefined ? undefined : `http://${admin.server.host}:${admin.server.port}`,
+    admin: admin.server?.url,
+    probes: admin.probes?.url,
     tokenFile: admin.tokens?.adminFile,
     workers: gateway.workers.length,
     generation: gateway.generation.hash,
