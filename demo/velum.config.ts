@@ -1,17 +1,17 @@
 import { defineGateway } from 'velum'
 
 // The gateway of the demo, as `npm start` runs it: one door for the four services of the classic picture. Addresses
-// come from the environment where the services run elsewhere than on their usual ports.
+// and ports come from the environment where they are not the usual ones.
 const auth = process.env['DEMO_AUTH_URL'] ?? 'http://127.0.0.1:7001'
 
 export default defineGateway({
   name: 'demo',
 
   listeners: {
-    plain: { port: 8080, host: '127.0.0.1', redirect: 'https' },
-    api: { port: 8443, host: '127.0.0.1', tls: { dev: true } },
+    plain: { port: Number(process.env['DEMO_HTTP_PORT'] ?? 8080), host: '127.0.0.1', redirect: 'https' },
+    api: { port: Number(process.env['DEMO_HTTPS_PORT'] ?? 8443), host: '127.0.0.1', tls: { dev: true } },
   },
-  admin: { port: 9900 },
+  admin: { port: Number(process.env['DEMO_ADMIN_PORT'] ?? 9900) },
   store: { kind: 'embedded', path: '../.velum' },
 
   services: {
