@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,11 +8,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { connect } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { gatewayModel, listenerModel } from '../../test/support/gateway-model.ts'
 import type { GatewayModel } from '../config/model.ts'
 import { systemClock } from '../core/clock.ts'
 import { silentLog } from '../core/log.ts'
 import { ManualClock } from '../core/manual-clock.ts'
+import { ensureDevCertificate } from '../wire/tls/dev-certificate.ts'
 import { startGateway } from './gateway.ts'
 import type { Gateway } from './gateway.ts'
 import { metricsText } from './metrics-text.ts'
@@ -32,6 +34,7 @@ async function started(t: TestContext, model: GatewayModel): Promise<Gateway> {
   return gateway
 }
 
+const fingerprint = (socket: TLSSocket): string => socket.getPeerCertificate().fingerprint256
 const text = async (port: number): Promise<string> => (await fetch(`http://127.0.0.1:${port}/`)).text()
 
 test('ports that the machine chooses are the same for all workers and stay over reloads', async (t) => {
@@ -141,6 +144,43 @@ test('a development certificate serves https, and its authority is named', async
   let answer = ''
   for await (const chunk of socket) answer += String(chunk)
   assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[^]*one 0$/)
+})
+
+test('replaced certificate files serve new handshakes, and no open connection falls', async (t) => {
+  const path = folder(t)
+  const makers = await Promise.all(['a', 'b'].map((name) => ensureDevCertificate(join(path, name), [], systemClock)))
+  const cert = join(path, 'served.pem')
+  const key = join(path, 'served.key')
+  const place = (index: number): void => {
+    writeFileSync(key, makers[index].key)
+    writeFileSync(cert, makers[index].cert)
+  }
+  place(0)
+  const tls = { dev: false, devNames: [], certificates: [{ cert, key, names: [] }], minVersion: 'TLSv1.2' } as const
+  const gateway = await started(
+    t,
+    gatewayModel({ name: 'one', store: { kind: 'embedded', path }, listeners: [listenerModel({ tls })] }),
+  )
+  const { port } = gateway.model.listeners[0]
+  const handshake = async (): Promise<TLSSocket> => {
+    const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', rejectUnauthorized: false })
+    t.after(() => socket.destroy())
+    await once(socket, 'secureConnect')
+    return socket
+  }
+  const early = await handshake()
+  const first = fingerprint(early)
+  place(1)
+  let late = await handshake()
+  while (fingerprint(late) === first) {
+    late.destroy()
+    late = await handshake()
+  }
+  for (const socket of [early, late]) {
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    assert.match(answer.toString(), /^HTTP\/1\.1 200 OK\r\n/)
+  }
 })
 
 test('stopping turns readiness off first and ends everything after the delay', async (t) => {
