@@ -4,7 +4,7 @@ import { dropTable } from '../../core/headers.ts'
 import type { Call } from '../../core/service.ts'
 
 /** Fields of a call that are never sent as they are: hop-by-hop ones, and those that this wire writes itself. */
-const callDrop = dropTable([
+export const callDrop = dropTable([
   H.host,
   H.connection,
   H.keepAlive,

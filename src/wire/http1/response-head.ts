@@ -1,6 +1,7 @@
 import { Fault } from '../../core/fault.ts'
 import { H } from '../../core/header-names.ts'
 import { Headers, dropTable, marksPerLine } from '../../core/headers.ts'
+import type { DropTable } from '../../core/headers.ts'
 import { FieldLines, fieldFaults, fieldsMore } from './field-lines.ts'
 
 /** What follows a head: nothing, a known number of bytes, chunks, or bytes until the connection ends. */
@@ -20,6 +21,11 @@ const hopByHop = [
 /** Fields that end at this connection. A switch of protocols (101) and a demand for one (426) are told by `Upgrade`. */
 const answerDrop = dropTable([...hopByHop, H.upgrade])
 const upgradeDrop = dropTable(hopByHop)
+
+/** What of an answer with this status is not passed on. */
+export function answerDropOf(status: number): DropTable {
+  return status === 101 || status === 426 ? upgradeDrop : answerDrop
+}
 
 const noHeaders = new Headers()
 const prefix = Buffer.from('HTTP/1.')
@@ -149,7 +155,7 @@ export class ResponseHead {
       marks.length / marksPerLine,
       status === 101 || status === 426 ? upgradeDrop : answerDrop,
     )
-    if (nominates && withoutNominated(headers, text, marks)) close = true
+    if (nominates && removeNominated(headers)) close = true
     if (isChunked && this.#isOld) throw nonsense('an answer of HTTP/1.0 has a transfer coding')
     if (isChunked && length !== undefined) throw nonsense('an answer has both Content-Length and Transfer-Encoding')
     this.headers = headers
@@ -170,7 +176,8 @@ export class ResponseHead {
 }
 
 /** Removes the fields that `Connection` nominates (RFC 9110 §7.6.1). Returns whether it lists `close`. */
-function withoutNominated(headers: Headers, text: string, marks: readonly number[]): boolean {
+export function removeNominated(headers: Headers): boolean {
+  const { text, marks } = headers
   let isClosing = false
   for (let i = 0; i < marks.length; i += marksPerLine) {
     if (marks[i] !== H.connection) continue
