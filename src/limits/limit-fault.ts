@@ -32,8 +32,9 @@ export function findLimitFault(spec: LimitSpec): string | undefined {
     case 'leaky-bucket':
       return findBucketFault('capacity', spec.capacity, 'leak', spec.leak)
     case 'fixed-window':
-    case 'sliding-window':
       return findWindowFault(spec.limit, spec.windowMs)
+    case 'sliding-window':
+      return findWindowFault(spec.limit, spec.windowMs) ?? findProductFault(spec.limit, spec.windowMs)
     case 'sliding-log':
       if (spec.limit > largestLog) {
         return `a sliding log remembers every request and can count to ${largestLog}; use sliding-window for a limit of ${spec.limit}`
@@ -80,8 +81,10 @@ function findWindowFault(limit: number, windowMs: number): string | undefined {
   if (fault !== undefined) return fault
   if (!Number.isSafeInteger(windowMs) || windowMs < 1) return 'window must be a whole number of milliseconds from 1 on'
   if (windowMs > longestMs) return 'window can be at most ten years'
-  if (limit * windowMs > largestProduct) {
-    return `a limit of ${limit} cannot be counted exactly over this window: at most ${Math.floor(largestProduct / windowMs)}`
-  }
   return undefined
+}
+
+function findProductFault(limit: number, windowMs: number): string | undefined {
+  if (limit * windowMs <= largestProduct) return undefined
+  return `a limit of ${limit} cannot be counted exactly over this window: at most ${Math.floor(largestProduct / windowMs)}`
 }
