@@ -2,7 +2,7 @@ import type { Server, Socket } from 'node:net'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Answer } from '../../src/core/answer.ts'
-import { jsonAnswer } from '../../src/core/answer.ts'
+import { jsonAnswer, textAnswer } from '../../src/core/answer.ts'
 import type { Body } from '../../src/core/body.ts'
 import { readAll } from '../../src/core/body.ts'
 import type { Clock } from '../../src/core/clock.ts'
@@ -161,3 +161,18 @@ export const serverWires: readonly (readonly [name: string, create: CreateServer
   ['our own wire', createHttp1Server],
   ['node:http', createNodeServer],
 ]
+
+/** Answers in an order of the test's choosing. */
+export class Doors {
+  readonly came: string[] = []
+  readonly #open = new Map<string, (answer: Answer) => void>()
+
+  readonly handler: Handler = (x) => {
+    this.came.push(x.target)
+    return new Promise((resolve) => void this.#open.set(x.target, resolve))
+  }
+
+  open(target: string): void {
+    this.#open.get(target)!(textAnswer(200, target))
+  }
+}

@@ -34,6 +34,8 @@ const maxUnsentBytes = 16_384
 /** Up to here head and body go out as one string; above, two buffers in one system call are cheaper (measured). */
 const maxJoinedBytes = 2048
 const corkedBytes = 65_536
+/** After so much at a stretch other connections get their turn, however fast body and client are. */
+const burstBytes = 1_048_576
 const notWanted = new Fault('cancelled', 'the answer has no content')
 const lastChunk = '0\r\n\r\n'
 
@@ -239,11 +241,13 @@ export class Turn implements ExchangeLink {
       return false
     }
     const { length } = chunk
+    if (socket.destroyed) return false // 'close' follows
     if (length === 0) return true
     if (length > this.#allowed) {
       this.#break(new Fault('internal', 'a body is longer than its announced size'))
       return false
     }
+    const isBurst = (this.#sentBytes % burstBytes) + length >= burstBytes
     this.#allowed -= length
     this.#sentBytes += length
     this.#cork()
@@ -254,10 +258,11 @@ export class Turn implements ExchangeLink {
     } else {
       socket.write(chunk)
     }
-    if (socket.writableLength < corkedBytes) return true
+    if (socket.writableLength < corkedBytes && !isBurst) return true
     this.#uncork()
-    if (socket.writableLength <= maxUnsentBytes) return true
-    this.#owner.awaitFlush(this)
+    if (socket.writableLength > maxUnsentBytes) this.#owner.awaitFlush(this)
+    else if (isBurst) setImmediate(() => this.flushed())
+    else return true
     return false
   }
 

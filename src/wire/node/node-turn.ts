@@ -234,13 +234,14 @@ export class NodeTurn implements ExchangeLink, Due {
     return body !== undefined && (body.fault !== undefined || this.#owesContinue)
   }
 
-  /** Waits for the socket, no longer than a client may take. Never settles once the client is gone; `#leave` ends it. */
-  #flushed(write: (done: () => void) => void): Promise<void> {
+  /** Waits for the socket, no longer than a client may take. Never settles when the client is gone: `#leave` ends it. */
+  #flushed(write: (done: (failure?: Error | null) => void) => void): Promise<void> {
     const { options } = this.#parts
     this.#isWriting = true
     this.dueAt = options.clock.monotonic() + options.limits.writeMs
     return new Promise((resolve) => {
-      write(() => {
+      write((failure) => {
+        if (failure) return
         this.#isWriting = false
         this.dueAt = Infinity
         resolve()
