@@ -199,8 +199,8 @@ export class Headers {
         if (marks[at] !== 0 && table[Math.abs(marks[at])] === 1) (this.#gone ??= [])[i] = true
       }
     }
-    if (!this.#hasMade()) return
-    for (let id = 1; id < table.length; id++) if (table[id] === 1 && this.#mayHaveMade([id])) this.remove(headerName(id))
+    if (!this.#hasMade() || !this.#mayHaveMadeOneOf(table)) return
+    for (let id = 1; id < table.length; id++) if (table[id] === 1) this.remove(headerName(id))
   }
 
   /**
@@ -338,6 +338,17 @@ export class Headers {
     for (const block of this.#blocks) {
       if (block.ids.length !== block.pairs.length) return true
       for (const id of ids) if (block.ids.includes(id)) return true
+    }
+    return false
+  }
+
+  /** The same for the names of a table. */
+  #mayHaveMadeOneOf(table: DropTable): boolean {
+    if (this.#added !== undefined || this.#lines !== '') return true
+    if (this.#blocks === undefined) return false
+    for (const block of this.#blocks) {
+      if (block.ids.length !== block.pairs.length) return true
+      for (const id of block.ids) if (table[id] === 1) return true
     }
     return false
   }
