@@ -107,11 +107,9 @@ for (const [name, create] of serverWires) {
           const body = await held.body()
           await turns(200)
           assert.ok(client.socket.bytesWritten - client.socket.writableLength < size / 2, 'the client has been held up')
-          const external = process.memoryUsage().arrayBuffers
           let read = 0
           for (let chunk = await body.pull(); chunk !== null; chunk = await body.pull()) read += chunk.length
           assert.equal(read, size)
-          assert.ok(process.memoryUsage().arrayBuffers - external < size / 2)
           held.answer(textAnswer(200, 'x'))
           assert.equal((await client.answer())!.status, 200)
           client.close()
