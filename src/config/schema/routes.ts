@@ -20,7 +20,7 @@ export const matchSchema = z.strictObject({
   allow: z
     .array(z.enum(['encoded-slash', 'semicolon']))
     .optional()
-    .describe('What the path may hold here although it is refused elsewhere: %2F and %5C, ";".'),
+    .describe('What the path may hold here although it is refused elsewhere: %2F; or ";" and %3B.'),
 })
 
 const toSchema = z.union([
