@@ -34,6 +34,13 @@ describe('the documents', () => {
     assert.deepEqual(broken, [])
   })
 
+  it('list every decision', async () => {
+    const list = read('docs/decisions/README.md')
+    for await (const file of glob('*.md', { cwd: join(root, 'docs/decisions') })) {
+      if (file !== 'README.md') assert.ok(list.includes(`(${file})`), `docs/decisions/README.md lists ${file}`)
+    }
+  })
+
   it('name files that exist', () => {
     const missing: string[] = []
     for (const file of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md']) {
