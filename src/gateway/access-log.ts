@@ -6,12 +6,15 @@ import { accessLine, accessTail } from './access-line.ts'
 import type { Port, ToMain } from './messages.ts'
 import type { AccessLog } from './observe.ts'
 
-/** Characters after which a batch is handed over without waiting for more. */
-const batchLength = 32 * 1024
+/** Characters after which a batch is handed over without waiting for more: a message costs as much as fifty lines. */
+const batchLength = 128 * 1024
 /** Longest time a line waits in its worker. */
 const batchMs = 100
-/** Bytes of a worker's lines that main has not written yet; past it lines are dropped and counted. */
-const maxUnwrittenBytes = 8 * 1024 * 1024
+const bufferBytes = 256 * 1024
+/** Buffers that main may hold; when it has them all, lines are dropped. */
+const maxBuffers = 32
+/** Buffers kept for the next batches. */
+const maxFree = 4
 
 export interface LineSenderOptions {
   readonly port: Port<ToMain>
@@ -20,16 +23,18 @@ export interface LineSenderOptions {
 }
 
 /**
- * A worker's lines on their way to main, which alone writes them. Adding a line is appending a string; main is told
- * in batches, and says what it has written. When it falls behind, lines are dropped and counted: nothing ever waits.
+ * A worker's lines on their way to main, which alone writes them. Adding a line is appending a string; main gets them in
+ * batches, in buffers that it gives back. When it falls behind, lines are dropped and counted: nothing ever waits.
  */
 export class LineSender {
   readonly #port: Port<ToMain>
   readonly #clock: Clock
   readonly #dropped: Count
+  readonly #encoder = new TextEncoder()
+  readonly #free: ArrayBuffer[] = []
+  #buffers = 0
   #text = ''
   #lines = 0
-  #unwritten = 0
   #timer: Timer | undefined
   readonly #flush = (): void => this.flush()
 
@@ -51,24 +56,39 @@ export class LineSender {
     this.#timer?.cancel()
     this.#timer = undefined
     if (this.#lines === 0) return
-    const text = this.#text
-    const length = Buffer.byteLength(text)
-    if (this.#unwritten + length > maxUnwrittenBytes) {
+    const buffer = this.#free.pop() ?? this.#newBuffer()
+    if (buffer === undefined) {
       this.#dropped.add(this.#lines)
-    } else {
-      // Its own memory, not a piece of Buffer's pool: it is given away whole.
-      const bytes = Buffer.allocUnsafeSlow(length)
-      bytes.write(text)
-      this.#unwritten += length
-      this.#port.post({ kind: 'lines', bytes }, [bytes.buffer])
+      this.#text = ''
+      this.#lines = 0
+      return
     }
+    const text = this.#text
+    const { read, written } = this.#encoder.encodeInto(text, new Uint8Array(buffer))
+    this.#port.post({ kind: 'lines', buffer, length: written }, [buffer])
     this.#text = ''
-    this.#lines = 0
+    if (read === text.length) this.#lines = 0
+    else this.#flushRest(text.slice(read))
   }
 
-  /** Main has written (or given up) this many bytes. */
-  written(bytes: number): void {
-    this.#unwritten -= bytes
+  /** Main has written (or given up) what was in this buffer. */
+  takeBack(buffer: ArrayBuffer): void {
+    if (this.#free.length < maxFree) this.#free.push(buffer)
+    else this.#buffers--
+  }
+
+  #newBuffer(): ArrayBuffer | undefined {
+    if (this.#buffers >= maxBuffers) return undefined
+    this.#buffers++
+    return new ArrayBuffer(bufferBytes)
+  }
+
+  /** Text beyond ASCII may need more bytes than a buffer has. */
+  #flushRest(rest: string): void {
+    this.#text = rest
+    this.#lines = 0
+    for (let at = rest.indexOf('\n'); at !== -1; at = rest.indexOf('\n', at + 1)) this.#lines++
+    this.flush()
   }
 }
 

@@ -48,7 +48,7 @@ export type ToWorker =
   | { readonly kind: 'drain'; readonly idleMs: number }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown; readonly error: ClonedError | undefined }
   | { readonly kind: 'told'; readonly topic: string; readonly message: unknown }
-  | { readonly kind: 'logged'; readonly bytes: number }
+  | { readonly kind: 'logged'; readonly buffer: ArrayBuffer }
 
 /** What a worker says to main. */
 export type ToMain =
@@ -67,7 +67,7 @@ export type ToMain =
       readonly message: string
       readonly fields: LogFields
     }
-  | { readonly kind: 'lines'; readonly bytes: Uint8Array }
+  | { readonly kind: 'lines'; readonly buffer: ArrayBuffer; readonly length: number }
 
 /** One end of a worker's channel, for sending. */
 export interface Port<Out> {

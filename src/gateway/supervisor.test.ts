@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { test } from 'node:test'
@@ -271,13 +272,15 @@ test('draining answers what is under way, closes idle connections, and leaves no
   let waiting = 0
   f.hub.hear('fixture/waiting', () => waiting++)
   await f.supervisor.start(f.order('one'))
+  // Idle after an answer: a connection that no worker has taken yet would be reset when the port closes.
   const idle = connect(f.port, '127.0.0.1')
-  await new Promise((resolve) => idle.once('connect', resolve))
+  idle.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await once(idle, 'data')
   const slow = get(f.port, '/wait')
   await until(() => waiting === 1)
   const drained = f.supervisor.drain({ idleMs: 100, deadlineMs: 10_000 })
   idle.resume()
-  await new Promise((resolve) => idle.once('end', resolve))
+  await once(idle, 'end')
   f.hub.tellAll('fixture/go', undefined)
   assert.equal((await slow).text, 'one waited')
   await drained

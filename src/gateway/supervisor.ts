@@ -182,8 +182,8 @@ export class Supervisor {
     const { hub, lines, totals, log } = this.#options
     if (hub.receive(message, handle.number)) return
     if (message.kind === 'lines') {
-      const { length } = message.bytes
-      lines(message.bytes, () => handle.post({ kind: 'logged', bytes: length }))
+      const { buffer, length } = message
+      lines(new Uint8Array(buffer, 0, length), () => handle.post({ kind: 'logged', buffer }, [buffer]))
     } else if (message.kind === 'series') totals.announce(handle.number, handle.row, message.entries)
     else if (message.kind === 'log') log[message.level](message.message, message.fields)
     else if (message.kind === 'faulty') {

@@ -56,8 +56,8 @@ export class WorkerHandle implements Port<ToWorker> {
     this.#thread.on('exit', (code) => this.#ended(code))
   }
 
-  post(message: ToWorker): void {
-    if (this.state !== 'dead') this.#port.post(message)
+  post(message: ToWorker, transfer?: ArrayBuffer[]): void {
+    if (this.state !== 'dead') this.#port.post(message, transfer)
   }
 
   /** Rejects with the worker's words when it cannot serve this. Resolves with the route table when `describe`. */
