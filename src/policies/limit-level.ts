@@ -41,7 +41,8 @@ export class LimitLevel {
     const count = (decision: string): Count =>
       env.meter.counter('velum_limit_decisions_total', help, { limit: spec.name, decision })
     this.name = spec.name
-    this.isShadow = spec.shadow || use.shadow
+    // A listener only names its limits; elsewhere the use says, and its default is the limit's.
+    this.isShadow = use.shadow || (step.kind === 'edge' && spec.shadow)
     this.missing = spec.missing
     this.isHeld = spec.algorithm === 'concurrency'
     this.key = keyReader(spec.per, step)

@@ -106,7 +106,7 @@ class LimitStepPolicy implements Policy {
       charges.push(level.charge(x))
       levels.push(level)
     }
-    if (charges.length === 0) return this.#shadows.length === 0 ? passesWithout : this.#askShadows(x, mode, ledger, passesWithout)
+    if (charges.length === 0) return this.#shadows.length === 0 ? passesWithout : this.#askShadows(x, mode, ledger, passes)
     const charged = mode === 'charge' ? this.#counters.charge(charges) : this.#counters.peek(charges)
     if (isPromise(charged)) return charged.then((result) => this.#conclude(x, mode, ledger, levels, charges, result))
     return this.#conclude(x, mode, ledger, levels, charges, charged)

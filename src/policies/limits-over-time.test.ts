@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Charge, Charged, Counters } from '../core/counters.ts'
+import { Fault } from '../core/fault.ts'
+import { peekAll } from '../core/pipeline.ts'
+import type { LimitSpec } from '../limits/limit-spec.ts'
+import {
+  end,
+  exportsLimit,
+  from,
+  limitDefaults,
+  perAddress,
+  perTenant,
+  send,
+  statuses,
+  world,
+} from '../../test/support/limit-world.ts'
+
+describe('a limit in shadow', () => {
+  it('decides and reports, refuses nobody and says nothing to clients', async () => {
+    const { step, meter } = world([perTenant, perAddress])
+    const policies = [step('route', ['perAddress', { use: 'perTenant', shadow: true, cost: 5 }])]
+    const xs = [from('acme'), from('acme'), from('acme')]
+    for (const x of xs) {
+      const answer = await send(policies, x)
+      assert.equal(answer.status, 200)
+      assert.equal(answer.headers.get('ratelimit-policy'), '"perAddress";q=20;w=10')
+    }
+    assert.deepEqual(
+      xs.map((x) => [x.verdicts[0]?.code, x.verdicts[0]?.refusal, x.verdicts[0]?.shadowed?.policy]),
+      [
+        ['within', undefined, undefined],
+        ['within', undefined, undefined],
+        ['shadow-over-limit', undefined, 'perTenant'],
+      ],
+    )
+    assert.equal(meter.counts.get('velum_limit_decisions_total perTenant allowed'), 2)
+    assert.equal(meter.counts.get('velum_limit_decisions_total perTenant shadow_refused'), 1)
+    assert.equal(meter.counts.get('velum_limit_decisions_total perAddress allowed'), 3)
+  })
+
+  it('is not charged by what an enforced limit refuses', async () => {
+    const { step } = world([{ ...perAddress, capacity: 1 }, perTenant])
+    const policies = [step('route', ['perAddress', { use: 'perTenant', shadow: true, cost: 10 }])]
+    await send(policies, from('first'))
+    assert.equal((await send(policies, from('acme'))).status, 429)
+    const x = from('acme', '192.0.2.9')
+    await send(policies, x)
+    assert.equal(x.verdicts[0]?.code, 'within')
+  })
+
+  it('of concurrency is given back at the end', async () => {
+    const { step } = world([exportsLimit])
+    const policies = [step('route', [{ use: 'exports', shadow: true }])]
+    for (let i = 0; i < 5; i++) {
+      const x = from('acme')
+      await send(policies, x)
+      assert.equal(x.verdicts[0]?.code, 'within')
+      end(policies, x)
+    }
+  })
+})
+
+describe('concurrency', () => {
+  it('holds a place until the exchange is over, once', async () => {
+    const { step } = world([exportsLimit])
+    const policies = [step('route', ['exports'])]
+    const [one, two, three] = [from('a'), from('b'), from('c')]
+    assert.equal((await send(policies, one)).status, 200)
+    assert.equal((await send(policies, two)).status, 200)
+    const refused = await send(policies, three)
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, '1'])
+    assert.equal(refused.headers.get('ratelimit-policy'), '"exports";q=2;qu="concurrent-requests"')
+    for (const x of [three, one, one, one]) end(policies, x)
+    assert.deepEqual(await statuses(policies, 2), [200, 429])
+  })
+
+  it('gives its place back when a later step refuses, and not twice', async () => {
+    const { step } = world([exportsLimit, { ...perTenant, capacity: 1 }])
+    const policies = [step('route', ['exports']), step('service', ['perTenant'])]
+    const held = from('a')
+    await send(policies, held)
+    for (let i = 0; i < 5; i++) {
+      const x = from('a')
+      assert.equal((await send(policies, x)).status, 429)
+      end(policies, x)
+    }
+    // One place is still held by the first.
+    assert.equal((await send(policies, from('b'))).status, 200)
+    assert.equal((await send(policies, from('c'))).status, 429)
+  })
+})
+
+describe('a leaky bucket as a queue', () => {
+  const queue: LimitSpec = {
+    ...limitDefaults,
+    name: 'shaped',
+    algorithm: 'leaky-bucket',
+    mode: 'queue',
+    capacity: 2,
+    leak: { units: 2, periodMs: 1000 },
+    per: [],
+  }
+
+  it('lets requests go on at its rate, in order, and refuses those that would wait too long', async () => {
+    const { step, clock } = world([queue])
+    const policies = [step('route', ['shaped'])]
+    const done: number[] = []
+    const sent = Array.from({ length: 4 }, async (_, i) => {
+      const answer = await send(policies, from('acme'))
+      done.push(i)
+      return answer.status
+    })
+    await Promise.resolve()
+    assert.equal(await sent[3], 429)
+    assert.equal(await sent[0], 200)
+    clock.advance(499)
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(
+      done,
+      [0, 3].toSorted((a, b) => done.indexOf(a) - done.indexOf(b)),
+    )
+    clock.advance(1)
+    assert.equal(await sent[1], 200)
+    clock.advance(500)
+    assert.equal(await sent[2], 200)
+  })
+
+  it('gives the place of a client that leaves to the next', async () => {
+    const { step } = world([queue])
+    const policies = [step('route', ['shaped'])]
+    const waiting = [from('a'), from('b'), from('c')]
+    const sent = waiting.map((x) => send(policies, x))
+    assert.equal((await send(policies, from('d'))).status, 429)
+    waiting[2].leave(new Fault('client-left'))
+    await sent[2]
+    assert.equal(waiting[2].fault?.code, 'client-left')
+    const peeked = await peekAll(policies, from('e'))
+    assert.equal(peeked[0]?.refusal, undefined)
+  })
+})
+
+function slowly(local: Counters): Counters {
+  return {
+    charge: async (charges) => local.charge(charges),
+    peek: async (charges) => local.peek(charges),
+    credit: async (charges) => local.credit(charges),
+    debit: async (charges) => local.debit(charges),
+  }
+}
+
+function fail(): Promise<never> {
+  return Promise.reject(new Fault('store-down'))
+}
+
+function down(): Counters {
+  return { charge: fail, peek: fail, credit: fail, debit: fail }
+}
+
+describe('counters that have to be waited for', () => {
+  it('decide the same', async () => {
+    const { step, clock } = world([perTenant, perAddress, exportsLimit], slowly)
+    const policies = [step('edge', ['perAddress']), step('route', [{ use: 'perTenant', cost: 2 }]), step('service', ['exports'])]
+    const xs = Array.from({ length: 8 }, () => from('acme'))
+    for (const x of xs) {
+      await send(policies, x)
+      end(policies, x)
+    }
+    assert.deepEqual(
+      xs.map((x) => x.refusal?.label),
+      [undefined, undefined, undefined, undefined, undefined, 'limited:perTenant', 'limited:perTenant', 'limited:perTenant'],
+    )
+    clock.advance(1000)
+    assert.deepEqual(await statuses(policies, 1), [200])
+  })
+
+  it('may be down: that is no refusal and no silent pass', async () => {
+    const { step } = world([perTenant], down)
+    const answer = await send([step('route', ['perTenant'])], from('acme'))
+    assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '1'])
+  })
+
+  it('may fail to take a charge back: that is logged and harms nobody', async () => {
+    for (const credit of [(): Promise<void> => Promise.reject(new Fault('store-down')), (): void => assert.fail('broken')]) {
+      const { step, warnings } = world([exportsLimit], (local) => ({
+        charge: (charges: readonly Charge[]): Charged | Promise<Charged> => local.charge(charges),
+        peek: (charges) => local.peek(charges),
+        credit,
+        debit: (charges) => local.debit(charges),
+      }))
+      const policies = [step('route', ['exports'])]
+      const x = from('acme')
+      await send(policies, x)
+      end(policies, x)
+      await new Promise((resolve) => setImmediate(resolve))
+      assert.equal(warnings[0], 'a charge could not be given back')
+    }
+  })
+})
