@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { shardOf } from '../lib/shard.ts'
 import type { MaybePromise } from './handler.ts'
 
 /**
@@ -45,8 +43,9 @@ export interface StoredRecord {
 /** What makes a record. */
 export interface NewRecord {
   readonly kind: RecordKind
-  /** At most 256 characters. With an owner it must come from `ownedId`. */
+  /** 1 to 256 characters. */
   readonly id: string
+  /** Whose it is, for `owned`; '' for nobody's. Never changes. */
   readonly owner: string
   readonly value: Readonly<Record<string, unknown>>
   readonly schema: number
@@ -71,13 +70,16 @@ export interface Records {
   get(kind: RecordKind, id: string): MaybePromise<StoredRecord | undefined>
   /** Writes it and its place in the owner's index; undefined when the id is taken, else the version. */
   create(record: NewRecord): MaybePromise<number | undefined>
-  /** Replaces exactly that version; undefined when it is gone or another is there, else the new version. Never revives. */
-  update(kind: RecordKind, id: string, version: number, change: RecordChange): MaybePromise<number | undefined>
   /**
-   * Takes out whatever is there, index included, and returns it: of several callers one gets it. `announce` is appended
+   * Puts the change in the place of exactly the version that was read; undefined when that is gone or changed, else the
+   * new version. Never revives what was removed or has expired.
+   */
+  update(kind: RecordKind, read: StoredRecord, change: RecordChange): MaybePromise<number | undefined>
+  /**
+   * Takes out whatever is there, index included, and returns it: of several callers one gets it. The notice is appended
    * in the same step, whether or not something was there, so that ending a thing twice is harmless.
    */
-  remove(kind: RecordKind, id: string, announce?: Announcement): MaybePromise<StoredRecord | undefined>
+  remove(kind: RecordKind, id: string, notice?: Notice): MaybePromise<StoredRecord | undefined>
   /** What an owner has of a kind, the longest-lived first, at most `limit`. */
   owned(kind: RecordKind, owner: string, limit: number): MaybePromise<readonly StoredRecord[]>
   /** Everything of a kind, page by page from cursor '', in no order; about `limit` a page. Administrative, not for requests. */
@@ -104,7 +106,6 @@ export interface Family {
 
 /** What makes a family. */
 export interface NewFamily {
-  /** From `ownedId`. */
   readonly id: string
   readonly owner: string
   readonly value: Readonly<Record<string, unknown>>
@@ -136,7 +137,7 @@ export interface Rotation {
   readonly graceMs: number
   readonly idleMs: number
   /** Appended in the same step when this turns out to be a reuse. */
-  readonly onReuse: Announcement
+  readonly onReuse: Notice
 }
 
 /**
@@ -159,8 +160,8 @@ export interface Families {
   /** Also one that has ended, until its absolute end; undefined afterwards. */
   get(id: string): MaybePromise<Family | undefined>
   rotate(rotation: Rotation): MaybePromise<RotationOutcome>
-  /** Ends it for good; the announcement is appended in the same step, always. Returns the family that was active, if any. */
-  end(id: string, reason: string, announce?: Announcement): MaybePromise<Family | undefined>
+  /** Ends it for good; the notice is appended in the same step, always. Returns the family that was active, if any. */
+  end(id: string, reason: string, notice?: Notice): MaybePromise<Family | undefined>
   /** The active families of an owner, the longest-lived first, at most `limit`. */
   owned(owner: string, limit: number): MaybePromise<readonly Family[]>
 }
@@ -172,28 +173,30 @@ export interface Families {
 export interface Generations {
   /** 0 until it was raised for the first time. */
   of(subject: string): MaybePromise<number>
-  /** Adds one and announces the new number in the same step: topic as given, the subject as key, the number as data. */
-  raise(subject: string, announce: { readonly topic: string; readonly keepUntil: number }): MaybePromise<number>
+  /** Adds one and announces the new number in the same step, as `{ topic, key: subject, data: number, keepUntil }`. */
+  raise(subject: string, topic: string, keepUntil: number): MaybePromise<number>
 }
 
-/** Something every node must hear of. */
-export interface Announcement {
+/** What every node must hear about one record or family: it goes on the bus with the id as its key. */
+export interface Notice {
   readonly topic: string
+  /** JSON. */
   readonly data: unknown
-  /** With a key, the latest announcement under topic and key is kept until `keepUntil` for nodes that start later. */
-  readonly key?: string | undefined
-  /** Now or in the past: what is kept under the key is forgotten. */
-  readonly keepUntil?: number | undefined
+  /** How long nodes that start later must still hear it; 0: not at all. */
+  readonly keepUntil: number
+}
+
+/**
+ * Something every node must hear. With a key, the latest under topic and key is kept until `keepUntil` for nodes that
+ * start later; a `keepUntil` that has passed forgets what was kept. Without a key (''), nothing is kept.
+ */
+export interface Announcement extends Notice {
+  readonly key: string
 }
 
 /** An announcement as followers get it. */
-export interface BusMessage {
-  readonly topic: string
-  /** '' for one that is not kept. */
-  readonly key: string
-  readonly data: unknown
-  readonly keepUntil: number
-  /** When it was appended, by the clock of who did. */
+export interface BusMessage extends Announcement {
+  /** When it was appended, by the clock of the node that did. */
   readonly at: number
 }
 
@@ -240,14 +243,4 @@ export interface AuditLog {
   append(entry: AuditEntry): MaybePromise<void>
   /** The newest first, page by page from cursor ''. */
   list(cursor: string, limit: number): MaybePromise<{ readonly entries: readonly AuditEntry[]; readonly next: string }>
-}
-
-/** A fresh, unguessable id (128 bits) for what belongs to `owner`; it lies where the owner's index lies. 23 characters of base64url. */
-export function ownedId(owner: string, random: Buffer = randomBytes(16)): string {
-  return shardOf(owner).toString(16) + random.toString('base64url')
-}
-
-/** Whether an id may belong to this owner: `''` owns nothing and takes any id. */
-export function isOwnedId(id: string, owner: string): boolean {
-  return owner === '' || id.charAt(0) === shardOf(owner).toString(16)
 }
