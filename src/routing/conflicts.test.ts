@@ -92,6 +92,11 @@ describe('paths that no request can reach', () => {
     assert.deepEqual(unreachable([['/a%2Fb;c'], { allow: ['encoded-slash', 'semicolon'] }]), [])
     assert.deepEqual(unreachable([['/a'], { headers: [field('v', 'a\nb')] }]), ['0 /a '])
   })
+  it('are those whose conditions nothing can meet', () => {
+    assert.deepEqual(unreachable([['/a'], { headers: [field('v', '1'), field('v', '2')] }]), ['0 /a '])
+    assert.deepEqual(unreachable([['/a'], { query: [field('v', '\ud800')] }]), ['0 /a '])
+    assert.deepEqual(unreachable([['/a'], { query: [field('v', 'é & =+%')] }]), [])
+  })
   it('are found among ten thousand routes', () => {
     const rows: Row[] = Array.from({ length: 10_000 }, (_, i) => [[`/service-${i}/{x}/**`]])
     assert.deepEqual(unreachable(...rows, [['/service-7/{y?}']], [['/service-7']], [['/service-7/{z}']]), [

@@ -43,8 +43,8 @@ export function findUnreachable(routes: readonly Routed[]): Unreachable[] {
     const isReached = group.some((candidate) => {
       for (const { method, host, path, headers, query } of requestsFor(candidate, fresh)) {
         const hit = router.match(method, host, path, headers, query)
-        if (hit?.route === undefined || hit.route === route) return true
-        winners.add(places.get(hit.route)!)
+        if (hit?.route === route) return true
+        if (hit?.route !== undefined) winners.add(places.get(hit.route)!)
       }
       return false
     })
@@ -110,13 +110,18 @@ function* requestsFor(candidate: Candidate<Routed>, fresh: FreshNames): Generato
     const headers = headersFrom(pairs)
     if (headers === undefined) continue
     for (const parameters of combinations(candidate.query ?? [])) {
-      const text = parameters.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
+      const text = parameters.map(([name, value]) => `${encoded(name)}=${encoded(value)}`).join('&')
       const query = text === '' ? undefined : text
       for (const path of pathsOf(candidate.pattern.segments, fresh)) {
         for (const method of methods) yield { method, host, path, headers, query }
       }
     }
   }
+}
+
+/** As a form encodes it. What is no text (a lone surrogate) becomes other text, and so meets nothing. */
+function encoded(text: string): string {
+  return encodeURIComponent(text.toWellFormed())
 }
 
 /** Undefined when a value could stand in no message: then no request meets the conditions. */
