@@ -1,6 +1,7 @@
 import type { Answer } from '../core/answer.ts'
 import { jsonAnswer, textAnswer } from '../core/answer.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import type { Family } from '../gateway/meter-totals.ts'
 import { metricsText, metricsType } from '../gateway/metrics-text.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -53,6 +54,7 @@ function configDocument(gateway: Gateway, outcome: ReloadOutcome): unknown {
 }
 
 function serviceDocuments(gateway: Gateway): unknown {
+  const families = new Map(gateway.families().map((family) => [family.name, family]))
   return gateway.model.services.map(({ name, targets, balance, timeoutMs, attempts, maxConnections }) => ({
     name,
     balance,
@@ -60,7 +62,21 @@ function serviceDocuments(gateway: Gateway): unknown {
     attempts,
     maxConnections,
     targets: targets.map(({ url, weight }) => ({ url, weight })),
+    connections: seriesOf(families.get('velum_service_connections'), name).reduce((sum, [, value]) => sum + value, 0),
+    requests: Object.fromEntries(
+      seriesOf(families.get('velum_service_requests_total'), name).map(([labels, value]) => [labels.get('outcome') ?? '', value]),
+    ),
   }))
+}
+
+/** A family's series of one service: their labels and values. */
+function seriesOf(family: Family | undefined, service: string): [labels: ReadonlyMap<string, string>, value: number][] {
+  const found: [ReadonlyMap<string, string>, number][] = []
+  for (const { labels, values } of family?.series.values() ?? []) {
+    const named = new Map(labels)
+    if (named.get('service') === service) found.push([named, values[0]])
+  }
+  return found
 }
 
 function isoTime(epochMs: number): string {

@@ -92,7 +92,7 @@ test('metrics tell what the workers counted', async (t) => {
 })
 
 test('config, routes and services say what is being served', async (t) => {
-  const { admin, token } = await watched(t)
+  const { web, admin, token } = await watched(t)
   const config = JSON.parse((await call(admin, '/api/config', { token })).text) as {
     name: string
     generation: { number: number; hash: string }
@@ -108,13 +108,15 @@ test('config, routes and services say what is being served', async (t) => {
       ['orders', 'orders'],
     ],
   )
+  assert.equal((await call(web, '/orders/1')).status, 502)
   const { services } = JSON.parse((await call(admin, '/api/services', { token })).text) as {
-    services: { name: string; targets: unknown }[]
+    services: { name: string; targets: unknown; requests: Record<string, number> }[]
   }
   assert.deepEqual(services[0].targets, [
     { url: 'http://127.0.0.1:1', weight: 2 },
     { url: 'http://127.0.0.1:2', weight: 1 },
   ])
+  assert.ok(services[0].requests['refused'] >= 1)
 })
 
 test('reload commits a good configuration; a bad one changes nothing and its findings are kept', async (t) => {
