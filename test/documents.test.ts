@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { commands } from '../src/cli/commands.ts'
 import { loadGateway } from '../src/config/load.ts'
 import { curlLines } from '../demo/curl-lines.ts'
 
@@ -74,6 +75,17 @@ describe('the documents', () => {
       // In the README the shell fills the token in.
       printed.map(({ command }) => command.replace("'Authorization: Bearer $TOKEN'", '"Authorization: Bearer $TOKEN"')),
     )
+  })
+
+  it('the commands of the README and their options are there', async () => {
+    const rows = [...read('README.md').matchAll(/^\| `velum (\w+)([^`]*)` \|/gm)]
+    assert.ok(rows.length >= 5)
+    for (const [, name, usage] of rows) {
+      const entry = commands.find((command) => command.name === name)
+      assert.ok(entry !== undefined, name)
+      const { options } = await entry.load()
+      for (const [, option] of usage.matchAll(/--([\w-]+)/g)) assert.ok(option in options, `velum ${name} --${option}`)
+    }
   })
 
   it('can be read in an evening, with the code that they name first', () => {
