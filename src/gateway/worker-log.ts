@@ -6,12 +6,14 @@ import type { LogLevel } from './operational-log.ts'
 /** Lines a worker may say in one window; a failure that repeats with every request must not bury main. */
 const maxLines = 200
 const windowMs = 1000
+const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 /** A worker's operational log: its lines go to main. Past the bound they are counted, and the count is said. */
 export class WorkerLog implements Log {
   readonly #port: Port<ToMain>
   readonly #clock: Clock
   readonly #worker: number
+  #least = levels.indexOf('info')
   #windowEnd = 0
   #lines = 0
 
@@ -19,6 +21,11 @@ export class WorkerLog implements Log {
     this.#port = port
     this.#clock = clock
     this.#worker = worker
+  }
+
+  /** Lines below this level stay here. */
+  setLevel(level: LogLevel): void {
+    this.#least = levels.indexOf(level)
   }
 
   debug(message: string, fields?: LogFields): void {
@@ -38,6 +45,7 @@ export class WorkerLog implements Log {
   }
 
   #say(level: LogLevel, message: string, fields: LogFields = {}): void {
+    if (levels.indexOf(level) < this.#least) return
     const now = this.#clock.monotonic()
     if (now >= this.#windowEnd) {
       const suppressed = this.#lines - maxLines

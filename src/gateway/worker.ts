@@ -5,6 +5,7 @@ import type { Exchange } from '../core/exchange.ts'
 import type { MaybePromise } from '../core/handler.ts'
 import type { Hold } from '../core/lasting.ts'
 import { Lasting } from '../core/lasting.ts'
+import type { Count } from '../core/meter.ts'
 import { Sweeper } from '../core/sweeper.ts'
 import type { ServerWire, ServerWireOptions } from '../wire/server-wire.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
@@ -18,6 +19,7 @@ import { toldTopics } from './messages.ts'
 import type { GenerationOrder, Port, ToMain, ToWorker, WorkerBirth } from './messages.ts'
 import { beat, metricsRow, RowMeter } from './meter-row.ts'
 import type { AccessLog } from './observe.ts'
+import type { LogLevel } from './operational-log.ts'
 import { routeRows } from './route-rows.ts'
 import { WorkerLog } from './worker-log.ts'
 
@@ -41,6 +43,7 @@ interface Prepared {
   readonly id: number
   readonly generation: Generation
   readonly listeners: PreparedListeners
+  readonly logLevel: LogLevel
 }
 
 /**
@@ -58,6 +61,9 @@ export class GatewayWorker {
   readonly #lasting = new Lasting()
   readonly #env: Omit<GenerationEnv, 'hold' | 'accessLog'>
   readonly #beats: NodeJS.Timeout
+  readonly #log: WorkerLog
+  readonly #uncaught: Count
+  #isFaulty = false
   #prepared: Prepared | undefined
   /** The latest order that main no longer wants, in case it was still being prepared. */
   #discardedId = 0
@@ -74,6 +80,8 @@ export class GatewayWorker {
     )
     const sweeper = new Sweeper(clock)
     this.#port = port
+    this.#log = log
+    this.#uncaught = meter.counter('velum_uncaught_errors_total', 'Errors in workers that nobody caught.')
     this.#birth = birth
     this.#parts = parts
     this.#link = new WorkerLink(port)
@@ -119,6 +127,9 @@ export class GatewayWorker {
 
   /** Something was thrown where nobody caught it: the thread's state is in doubt, so main replaces it with care. */
   faulty(thrown: unknown): void {
+    this.#uncaught.add()
+    if (this.#isFaulty) return this.#log.error('something more was thrown where nobody caught it', { error: thrown })
+    this.#isFaulty = true
     const stack = thrown instanceof Error ? thrown.stack : undefined
     this.#port.post({ kind: 'faulty', message: cloneError(thrown).message, stack })
   }
@@ -142,7 +153,7 @@ export class GatewayWorker {
         generation.close()
         throw thrown
       }
-      this.#prepared = { id, generation, listeners }
+      this.#prepared = { id, generation, listeners, logLevel: order.model.log.level }
       if (this.#discardedId >= id) return this.#discard(id)
       this.#port.post({ kind: 'prepared', id, routes: describe ? routeRows(generation.routes) : undefined })
     } catch (thrown) {
@@ -160,6 +171,7 @@ export class GatewayWorker {
     const prepared = this.#prepared
     if (prepared?.id !== id) return
     this.#prepared = undefined
+    this.#log.setLevel(prepared.logLevel)
     this.#current.commit(prepared.generation)
     prepared.listeners.commit()
     this.#port.post({ kind: 'committed', id })

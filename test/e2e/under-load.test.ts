@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { once } from 'node:events'
 import { Agent, createServer, request } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -17,7 +19,7 @@ async function upstream(t: TestContext): Promise<{ url: string; seen: Map<string
     seen.set(number, (seen.get(number) ?? 0) + 1)
     res.end(number)
   }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
+  await once(server, 'listening')
   t.after(() => {
     server.close()
     server.closeAllConnections()
@@ -151,4 +153,33 @@ test('SIGTERM under load fails no request and is exit 0', async (t) => {
     [...seen.values()].every((times) => times === 1),
     'one request in, one request out',
   )
+})
+
+test('a streamed answer goes on over a reload, whatever its service does meanwhile', async (t) => {
+  const folder = workFolder(t)
+  let answer: ServerResponse | undefined
+  const server = createServer((_, res) => {
+    answer = res
+    res.write('one')
+  }).listen(0, '127.0.0.1')
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  await once(server, 'listening')
+  folder.write('velum.config.yaml', config)
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const velum = startVelum(t, ['run', '--workers', '1'], { folder: folder.path, env: { UPSTREAM: url } })
+  const { web } = await readyListeners(velum)
+  const sent = request(web, { agent: false })
+  sent.end()
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  t.after(() => response.destroy())
+  const next = async (): Promise<string> => String(((await once(response, 'data')) as [Buffer])[0])
+  assert.equal(await next(), 'one')
+  folder.write('velum.config.yaml', config.replace('first', 'second'))
+  velum.kill('SIGHUP')
+  await replacements(velum, 1)
+  answer!.write('two')
+  assert.equal(await next(), 'two')
 })
