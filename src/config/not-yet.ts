@@ -16,7 +16,7 @@ const routeNames = [
   'validate',
 ]
 const authNames = ['external', 'shadow']
-const bodyNames = ['types', 'schema', 'openapi', 'shadow']
+const bodyNames = ['schema', 'openapi', 'shadow']
 
 const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['penalties', 'policies', 'telemetry']],

@@ -39,6 +39,7 @@ export function readyRoute(
   }
 }
 
+const nothingAllowed: RouteMatch['allow'] = []
 const noRoute: Problem = { name: 'no-route' }
 
 /** The Handler that finds an exchange's route and hands it over; 404, 405 and oddly written paths end here. */
@@ -54,11 +55,12 @@ export function routing(routes: readonly ReadyRoute[]): Handler {
   }
   return (x) => {
     const hit = find(x)
+    // An oddly written path is refused wherever no route says that it takes such paths.
+    const oddity = refusalUnder(x, hit?.route?.match.allow ?? nothingAllowed)
+    if (oddity !== undefined) return x.renderProblem(oddity, x)
     if (hit === undefined) return x.renderProblem(noRoute, x)
     if (hit.route === undefined) return x.renderProblem(hit.problem, x)
     const { route } = hit
-    const oddity = refusalUnder(x, route.match.allow)
-    if (oddity !== undefined) return x.renderProblem(oddity, x)
     x.route = route
     x.params = hit.params
     return route.handler(x)
