@@ -36,8 +36,10 @@ export class RequestFields {
   isPersistent = true
   /** Whether the client waits for a 100 before it sends the body. */
   expectsContinue = false
-  /** The one protocol offered in exchange for HTTP, in lower case. */
+  /** The one protocol offered in exchange for HTTP, in lower case; undefined when the offer is not to be taken up. */
   upgrade: string | undefined = undefined
+  /** Whether any offer was made: to some peers the bytes behind it are no HTTP any more. */
+  offersUpgrade = false
 
   #isClosing = false
   #isKeepAlive = false
@@ -71,8 +73,9 @@ export class RequestFields {
       this.expectsContinue = false
       this.#isUpgrading = false
     }
+    this.offersUpgrade = this.#isUpgrading && this.upgrade !== undefined
     // A request with a body is not switched: whose bytes they are would be a matter of opinion. It is served instead.
-    if (!this.#isUpgrading || this.upgrade === '' || this.isChunked || this.contentLength > 0) this.upgrade = undefined
+    if (!this.offersUpgrade || this.upgrade === '' || this.isChunked || this.contentLength > 0) this.upgrade = undefined
     return this.isChunked && this.contentLength !== -1 ? twoFramings : undefined
   }
 

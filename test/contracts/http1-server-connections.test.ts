@@ -88,6 +88,31 @@ describe('connections over our own wire alone', () => {
       await client.ended()
     }))
 
+  test('what was sent right behind an offer that is declined is not taken for requests', () =>
+    serverScene(
+      createHttp1Server,
+      async ({ port, served }) => {
+        for (const protocol of ['websocket', 'h2c', 'a, b']) {
+          const offer = `GET /offer HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: ${protocol}\r\n\r\n`
+          const ahead = await RawClient.to(port)
+          ahead.send(offer + get('/smuggled'))
+          assert.equal((await ahead.answer())!.status, 200)
+          await ahead.ended()
+          assert.equal(await ahead.answer(), undefined)
+          ahead.close()
+          // Behind the answer it is HTTP again.
+          const patient = await RawClient.to(port)
+          patient.send(offer)
+          assert.equal((await patient.answer())!.status, 200)
+          patient.send(get('/after'))
+          assert.equal((await patient.answer())!.status, 200)
+          patient.close()
+        }
+        assert.ok(served.seen.every(({ x }) => x.target !== '/smuggled'))
+      },
+      { handler: () => textAnswer(200, 'x') },
+    ))
+
   test('reading stops when too much is sent ahead, and goes on later', async () => {
     const doors = new Doors()
     await serverScene(

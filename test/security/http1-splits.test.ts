@@ -67,13 +67,19 @@ const stream = fc.array(fc.oneof(plain, withBody), { minLength: 1, maxLength: 4 
 const cutsOf = (cuts: readonly number[], length: number): number[] =>
   cuts.map((cut) => cut % (length + 1)).toSorted((a, b) => a - b)
 
+/** HTTP/1.0 is never asked to keep the connection here. */
+function untilLast(made: readonly Made[]): ReadRequest[] {
+  const last = made.findIndex((m) => m.request.version === '1.0')
+  return (last === -1 ? made : made.slice(0, last + 1)).map((m) => m.request)
+}
+
 describe('the verdict on a stream does not depend on how its bytes are split', () => {
   test('valid streams are read as they were written', () => {
     fc.assert(
       fc.property(stream, fc.array(fc.nat(), { maxLength: 12 }), (made, cuts) => {
         const bytes = latin1(made.map((m) => m.bytes).join(''))
         const reading = readRequests(bytes, cutsOf(cuts, bytes.length))
-        assert.deepEqual(reading, { requests: made.map((m) => m.request), refusal: undefined, isPartial: false })
+        assert.deepEqual(reading, { requests: untilLast(made), refusal: undefined, isPartial: false, open: undefined })
       }),
       { numRuns: 500 },
     )
@@ -84,10 +90,7 @@ describe('the verdict on a stream does not depend on how its bytes are split', (
       fc.property(stream, (made) => {
         const bytes = latin1(made.map((m) => m.bytes).join(''))
         const reading = readRequests(bytes, Array.from(bytes.keys()))
-        assert.deepEqual(
-          reading.requests,
-          made.map((m) => m.request),
-        )
+        assert.deepEqual(reading.requests, untilLast(made))
       }),
       { numRuns: 100 },
     )

@@ -23,11 +23,16 @@ export interface Reading {
   readonly refusal: string | undefined
   /** Whether more bytes were needed for the last request. */
   readonly isPartial: boolean
+  /** The last request, when its head is valid and more of its body was needed. */
+  readonly open: ReadRequest | undefined
 }
 
 const wide: HeadLimits = { maxHeadBytes: 16_384, maxHeaderCount: 100, maxTargetBytes: 8192 }
 
-/** Reads requests out of bytes that arrive in pieces, cut at these places, as a connection of our server would. */
+/**
+ * Reads requests out of bytes that arrive in pieces, cut at these places, as a connection of our server would; what
+ * follows the last request of a connection, or an offer of another protocol, is not looked at.
+ */
 export function readRequests(bytes: Buffer, cuts: readonly number[] = [], limits = wide): Reading {
   const reader = new Reader(limits)
   let from = 0
@@ -46,6 +51,7 @@ class Reader implements IntakeOwner, HeadLender {
   readonly #limits: HeadLimits
   readonly #requests: ReadRequest[] = []
   #refusal: string | undefined = undefined
+  #isLast = false
   #open: { request: ReadRequest; body: IncomingBody; content: string } | undefined = undefined
 
   constructor(limits: HeadLimits) {
@@ -54,7 +60,7 @@ class Reader implements IntakeOwner, HeadLender {
   }
 
   get isReady(): boolean {
-    return this.#open === undefined
+    return this.#open === undefined && !this.#isLast
   }
 
   get isReading(): boolean {
@@ -67,7 +73,8 @@ class Reader implements IntakeOwner, HeadLender {
 
   reading(): Reading {
     const isPartial = this.#refusal === undefined && (this.#open !== undefined || this.#intake.hasPartOfHead)
-    return { requests: this.#requests, refusal: this.#refusal, isPartial }
+    const open = this.#refusal === undefined ? this.#open?.request : undefined
+    return { requests: this.#requests, refusal: this.#refusal, isPartial, open }
   }
 
   lendHead(): RequestHead {
@@ -83,6 +90,7 @@ class Reader implements IntakeOwner, HeadLender {
   bodyTaken(): void {}
 
   requestCame(parser: RequestHead, body: Body, incoming: IncomingBody | undefined): void {
+    this.#isLast = !parser.fields.isPersistent || parser.fields.offersUpgrade
     const fields: [string, string][] = []
     new Headers(parser.text, parser.lines.marks).forEach((name, value) => void fields.push([name, value]))
     const request: ReadRequest = {

@@ -73,6 +73,8 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
   /** The client has ended its side. */
   #hasEnded = false
   #isPersistent = true
+  /** The request under way offers another protocol. */
+  #isOffered = false
   /** The client waits for a 100. */
   #owesContinue = false
   #waitingSince = 0
@@ -146,7 +148,9 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     if (this.#state !== busy) return
     const { body } = turn
     const isRest = body !== undefined && !body.isComplete
-    if (!persists || body?.fault !== undefined) this.#end()
+    // Bytes sent right behind an offer that was declined: whether they are requests is a matter of opinion.
+    const isUndecided = this.#isOffered && this.#intake.waitingBytes > 0
+    if (!persists || isUndecided || body?.fault !== undefined) this.#end()
     else if (isRest) {
       this.#state = rest
       this.deadlines.awaitInput(this.options.limits.bodyMs)
@@ -243,9 +247,10 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     turn.attach(x)
     this.#turn = turn
     this.#owner.turnBegan()
-    // What follows a request for another protocol must have been put aside before a tunnel can ask for it.
-    if (fields.upgrade === undefined) turn.run()
-    else queueMicrotask(() => turn.run())
+    this.#isOffered = fields.offersUpgrade
+    // What follows an offer of another protocol must have been put aside before a tunnel can ask for it.
+    if (this.#isOffered) queueMicrotask(() => turn.run())
+    else turn.run()
   }
 
   bodyMoved(body: IncomingBody, hasServed: boolean): void {
