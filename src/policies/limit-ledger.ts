@@ -2,61 +2,82 @@ import type { Answer } from '../core/answer.ts'
 import type { Charge, LevelState } from '../core/counters.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { Slot } from '../core/exchange.ts'
-import type { Standing } from '../limits/limit-fields.ts'
+import type { LimitVoice, Standing } from '../limits/limit-fields.ts'
 import type { LimitLevel } from './limit-level.ts'
 
-interface Taken {
+/** One limit that was asked for an exchange. */
+class Entry implements Standing {
+  readonly voice: LimitVoice
   readonly charge: Charge
+  readonly state: LevelState
   readonly kind: string
   /** Held until the exchange is over. */
   readonly isHeld: boolean
+  /** Whether the charge was made and has not been given back. */
+  isTaken: boolean
+
+  constructor(level: LimitLevel, charge: Charge, state: LevelState, kind: string, isTaken: boolean) {
+    this.voice = level.voice
+    this.charge = charge
+    this.state = state
+    this.kind = kind
+    this.isHeld = level.isHeld
+    this.isTaken = isTaken
+  }
 }
+
+const nothing: readonly Charge[] = []
 
 /** What the limits of an exchange have done so far, over all steps. */
 export class Ledger {
-  /** Enforced levels that were asked, with their state after the answer. */
-  readonly levels: Standing[] = []
-  /** RateLimit-Policy of those levels. */
+  /** Enforced limits that were asked, with their state after the answer. */
+  readonly levels: Entry[] = []
+  /** RateLimit-Policy of those limits. */
   policies = ''
   /** Whether one of them wants the X-RateLimit fields. */
   hasLegacy = false
   /** The answer that carries the header fields already. */
   writtenOn: Answer | undefined = undefined
-  #taken: Taken[] = []
-  #shadows: string[] | undefined = undefined
+  #shadows: Entry[] | undefined = undefined
 
-  /** Whether a limit of this name has been charged: one name is charged once per request. */
+  /** Whether a limit of this name has been asked: one name is charged once per request. */
   has(name: string): boolean {
     for (const level of this.levels) if (level.charge.limit === name) return true
-    return this.#shadows !== undefined && this.#shadows.includes(name)
+    return this.#shadows !== undefined && this.#shadows.some((level) => level.charge.limit === name)
   }
 
   note(level: LimitLevel, charge: Charge, state: LevelState, kind: string, isTaken: boolean): void {
-    this.levels.push({ voice: level.voice, charge, state })
-    if (isTaken && charge.cost > 0) this.#taken.push({ charge, kind, isHeld: level.isHeld })
+    this.levels.push(new Entry(level, charge, state, kind, isTaken))
   }
 
-  noteShadow(name: string, charge: Charge, isHeld: boolean): void {
-    ;(this.#shadows ??= []).push(name)
-    if (isHeld) this.#taken.push({ charge, kind: 'shadow', isHeld })
+  noteShadow(level: LimitLevel, charge: Charge, state: LevelState, isTaken: boolean): void {
+    ;(this.#shadows ??= []).push(new Entry(level, charge, state, 'shadow', isTaken))
   }
 
-  /** What a step took, to be given back; it is not here any more. */
+  /** What a step took, to be given back; it counts as given back from here. */
   takeChargesOf(kind: string): readonly Charge[] {
-    return this.#take((taken) => taken.kind === kind)
+    return this.#take(this.levels, (entry) => entry.kind === kind)
   }
 
   /** What is to be given back when the exchange is over. */
   takeHeld(): readonly Charge[] {
-    return this.#take((taken) => taken.isHeld)
+    const held = this.#take(this.levels, isHeld)
+    return this.#shadows === undefined ? held : [...held, ...this.#take(this.#shadows, isHeld)]
   }
 
-  #take(chosen: (taken: Taken) => boolean): readonly Charge[] {
-    const charges: Charge[] = []
-    for (const taken of this.#taken) if (chosen(taken)) charges.push(taken.charge)
-    if (charges.length > 0) this.#taken = this.#taken.filter((taken) => !chosen(taken))
-    return charges
+  #take(entries: readonly Entry[], isChosen: (entry: Entry) => boolean): readonly Charge[] {
+    let charges: Charge[] | undefined
+    for (const entry of entries) {
+      if (!entry.isTaken || !isChosen(entry)) continue
+      entry.isTaken = false
+      ;(charges ??= []).push(entry.charge)
+    }
+    return charges ?? nothing
   }
+}
+
+function isHeld(entry: Entry): boolean {
+  return entry.isHeld
 }
 
 const ledgers = new Slot<Ledger>()

@@ -192,7 +192,7 @@ class LimitStepPolicy implements Policy {
       const look = (charged: Charged): void => {
         const state = charged.levels[0]
         if (mode === 'charge') {
-          ledger.noteShadow(level.name, charges[0], charged.refusedBy === -1 && level.isHeld)
+          ledger.noteShadow(level, charges[0], state, charged.refusedBy === -1)
           if (charged.refusedBy === -1) level.allowed.add()
           else level.shadowRefused.add()
         }
