@@ -6,15 +6,18 @@ import type { LimitVoice, Standing } from '../limits/limit-fields.ts'
 import type { LimitLevel } from './limit-level.ts'
 
 /** One limit that was asked for an exchange. */
-class Entry implements Standing {
+export class Entry implements Standing {
   readonly voice: LimitVoice
-  readonly charge: Charge
-  readonly state: LevelState
+  charge: Charge
+  state: LevelState
   readonly kind: string
   /** Held until the exchange is over. */
   readonly isHeld: boolean
+  /** The response header that says what the request really cost. */
+  readonly settle: string | undefined
   /** Whether the charge was made and has not been given back. */
   isTaken: boolean
+  isSettled = false
 
   constructor(level: LimitLevel, charge: Charge, state: LevelState, kind: string, isTaken: boolean) {
     this.voice = level.voice
@@ -22,6 +25,7 @@ class Entry implements Standing {
     this.state = state
     this.kind = kind
     this.isHeld = level.isHeld
+    this.settle = level.settle
     this.isTaken = isTaken
   }
 }
@@ -36,6 +40,8 @@ export class Ledger {
   policies = ''
   /** Whether one of them wants the X-RateLimit fields. */
   hasLegacy = false
+  /** Whether one of them has a cost that the answer tells. */
+  hasReserved = false
   /** The answer that carries the header fields already. */
   writtenOn: Answer | undefined = undefined
   #shadows: Entry[] | undefined = undefined

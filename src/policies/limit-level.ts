@@ -1,5 +1,6 @@
 import type { Charge, LevelState } from '../core/counters.ts'
 import type { Exchange } from '../core/exchange.ts'
+import { headerId } from '../core/header-names.ts'
 import { headerBlock } from '../core/headers.ts'
 import type { Count } from '../core/meter.ts'
 import type { DecideMode } from '../core/policy.ts'
@@ -23,6 +24,8 @@ export class LimitLevel {
   readonly missing: LimitSpec['missing']
   /** Taken for as long as the exchange lasts. */
   readonly isHeld: boolean
+  /** The response header that says what the request really cost. */
+  readonly settle: string | undefined
   readonly key: KeyReader
   readonly voice: LimitVoice
   readonly allowed: Count
@@ -45,6 +48,8 @@ export class LimitLevel {
     this.isShadow = use.shadow || (step.kind === 'edge' && spec.shadow)
     this.missing = spec.missing
     this.isHeld = spec.algorithm === 'concurrency'
+    this.settle = use.settle?.toLowerCase()
+    if (this.settle !== undefined) headerId(this.settle)
     this.key = keyReader(spec.per, step)
     this.voice = new LimitVoice(spec)
     this.allowed = count('allowed')

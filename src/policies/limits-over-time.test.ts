@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { Answer } from '../core/answer.ts'
+import { textAnswer } from '../core/answer.ts'
 import type { Charge, Charged, Counters } from '../core/counters.ts'
 import { Fault } from '../core/fault.ts'
-import { peekAll } from '../core/pipeline.ts'
+import type { MaybePromise } from '../core/handler.ts'
+import { compose, peekAll } from '../core/pipeline.ts'
+import type { Policy } from '../core/policy.ts'
 import type { LimitSpec } from '../limits/limit-spec.ts'
 import {
   end,
@@ -140,6 +144,69 @@ describe('a leaky bucket as a queue', () => {
   })
 })
 
+/** Sends a request whose answer says what it cost. */
+function costing(policies: readonly Policy[], told: string | undefined): MaybePromise<Answer> {
+  return compose(policies, () => {
+    const answer = textAnswer(200, 'ok')
+    if (told !== undefined) answer.headers.set('x-cost', told)
+    return answer
+  })(from('acme'))
+}
+
+describe('a cost that only the service knows', () => {
+  const tokens: LimitSpec = { ...perTenant, name: 'tokens', capacity: 1000, refill: { units: 1, periodMs: 1000 } }
+  const use = { use: 'tokens', cost: 100, settle: 'X-Cost' }
+
+  it('is reserved, and settled by what the answer says', async () => {
+    const { step, counters } = world([tokens])
+    const policies = [step('route', [use])]
+    const left = async (): Promise<number> => (await counters.peek([{ limit: 'tokens', key: 'acme', cost: 0 }])).levels[0].remaining
+    const answer = await costing(policies, '30')
+    assert.equal(answer.headers.get('ratelimit'), '"tokens";r=970;t=970')
+    assert.equal(await left(), 970)
+    await costing(policies, '170')
+    assert.equal(await left(), 800)
+    await costing(policies, '0')
+    assert.equal(await left(), 800)
+  })
+
+  it('is what was reserved when the answer does not say, or says nonsense', async () => {
+    const { step, counters } = world([tokens])
+    const policies = [step('route', [use])]
+    const nonsense = [undefined, '', '-5', '1.5', 'NaN', '1e3', '99999999999999999999', '5, 5']
+    for (const told of nonsense) await costing(policies, told)
+    const { levels } = await counters.peek([{ limit: 'tokens', key: 'acme', cost: 0 }])
+    assert.equal(levels[0].remaining, 1000 - 100 * nonsense.length)
+  })
+
+  it('may leave a debt, of one capacity at most, that later requests wait for', async () => {
+    const { step, clock } = world([tokens])
+    const policies = [step('route', [use])]
+    await costing(policies, '1000000000')
+    const refused = await costing(policies, '1')
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, '1100'])
+    clock.advance(1_100_000)
+    assert.equal((await costing(policies, '1')).status, 200)
+  })
+
+  it('is given back as it was settled', async () => {
+    const { step, counters } = world([tokens, { ...exportsLimit, limit: 1 }])
+    const policies = [step('route', [use]), step('service', ['exports'])]
+    await costing(policies, '40')
+    assert.equal((await costing(policies, '40')).status, 429)
+    const { levels } = await counters.peek([{ limit: 'tokens', key: 'acme', cost: 0 }])
+    assert.equal(levels[0].remaining, 960)
+  })
+
+  it('settles over counters that have to be waited for', async () => {
+    const { step, counters } = world([tokens], slowly)
+    await costing([step('route', [use])], '30')
+    await new Promise((resolve) => setImmediate(resolve))
+    const { levels } = await counters.peek([{ limit: 'tokens', key: 'acme', cost: 0 }])
+    assert.equal(levels[0].remaining, 970)
+  })
+})
+
 function slowly(local: Counters): Counters {
   return {
     charge: async (charges) => local.charge(charges),
@@ -193,7 +260,7 @@ describe('counters that have to be waited for', () => {
       await send(policies, x)
       end(policies, x)
       await new Promise((resolve) => setImmediate(resolve))
-      assert.equal(warnings[0], 'a charge could not be given back')
+      assert.equal(warnings[0], 'a charge could not be corrected')
     }
   })
 })

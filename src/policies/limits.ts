@@ -12,11 +12,14 @@ import { draftFields, legacyFields, policiesOf } from '../limits/limit-fields.ts
 import type { LimitSpec } from '../limits/limit-spec.ts'
 import { Ledger, ledgerOf, openLedger } from './limit-ledger.ts'
 import { LimitLevel } from './limit-level.ts'
+import { settleLedger } from './limit-settlement.ts'
 
 /** A limit as a listener, a route or a service names it. */
 export interface LimitUse {
   readonly use: string
   readonly cost: number
+  /** Response header with what the request really cost; `cost` is what is reserved until it comes. */
+  readonly settle?: string | undefined
   readonly shadow: boolean
   /** `routes[2].limits[0]`. */
   readonly source: string
@@ -77,6 +80,7 @@ class LimitStepPolicy implements Policy {
   /** RateLimit-Policy when all of them apply. */
   readonly #policies: string
   readonly #hasLegacy: boolean
+  readonly #hasReserved: boolean
   readonly #counters: Counters
   readonly #env: LimitEnv
 
@@ -88,6 +92,7 @@ class LimitStepPolicy implements Policy {
     this.#shadows = levels.filter((level) => level.isShadow)
     this.#policies = policiesOf(this.#enforced.map((level) => level.voice))
     this.#hasLegacy = this.#enforced.some((level) => level.voice.legacy !== undefined)
+    this.#hasReserved = this.#enforced.some((level) => level.settle !== undefined)
     this.#counters = env.counters
     this.#env = env
   }
@@ -117,6 +122,7 @@ class LimitStepPolicy implements Policy {
     // The innermost step that was reached speaks for all before it.
     if (ledger === undefined || ledger.levels.length === 0 || ledger.writtenOn === answer) return
     ledger.writtenOn = answer
+    if (ledger.hasReserved) settleLedger(ledger, answer, this.#counters, (thrown) => this.#lost(thrown))
     if (ledger.policies !== '') answer.headers.put(draftFields(ledger.policies, ledger.levels))
     if (!ledger.hasLegacy) return
     const legacy = legacyFields(ledger.levels, this.#env.clock.now())
@@ -167,6 +173,7 @@ class LimitStepPolicy implements Policy {
   #introduce(ledger: Ledger, levels: readonly LimitLevel[]): void {
     const own = levels.length === this.#enforced.length ? this.#policies : policiesOf(levels.map((level) => level.voice))
     ledger.hasLegacy ||= this.#hasLegacy
+    ledger.hasReserved ||= this.#hasReserved
     if (ledger.policies === '') ledger.policies = own
     else if (own !== '') ledger.policies = `${ledger.policies}, ${own}`
   }
@@ -232,7 +239,7 @@ class LimitStepPolicy implements Policy {
   }
 
   #lost(thrown: unknown): void {
-    this.#env.log.warn('a charge could not be given back', { reason: thrown instanceof Error ? thrown.message : String(thrown) })
+    this.#env.log.warn('a charge could not be corrected', { reason: thrown instanceof Error ? thrown.message : String(thrown) })
   }
 }
 
