@@ -54,6 +54,7 @@ interface Started extends Contender {
 
 /** One round of one contender. */
 interface Sample {
+  readonly requests: number
   readonly requestsPerSecond: number
   readonly p50: number
   readonly p99: number
@@ -131,9 +132,11 @@ async function runScenario(scenario: Scenario, all: readonly Started[], tokens: 
   const contenders = all.filter(({ needsToken }) => !needsToken || scenario.script === 'bearer')
   const samples = new Map<Started, Sample[]>(contenders.map((contender) => [contender, []]))
   for (const contender of contenders) {
-    // Just-in-time compilers, connection pools and token memories are given time to come to what they are in service.
     const mode = scenario.script === 'bearer' ? [tokens.tokensPath, '/dev/null', 'each'] : undefined
-    await load(contender, scenario, options.warmupSeconds, mode)
+    // Compilers, pools and token memories come to what they are in service by requests, not by time.
+    for (let requests = 0, turn = 0; requests < options.warmupRequests && turn < 8; turn++) {
+      requests += (await load(contender, scenario, options.seconds, mode)).requests
+    }
   }
   for (let round = 0; round < options.rounds; round++) {
     // In turn, and the next round the other way round: a machine that grows slower or quicker does so for all.
@@ -148,6 +151,7 @@ async function runScenario(scenario: Scenario, all: readonly Started[], tokens: 
     const of = (pick: (sample: Sample) => number): number => median(rounds.map(pick))
     return {
       peer: contender.peer.name,
+      requests: rounds.reduce((sum, s) => sum + s.requests, 0),
       requestsPerSecond: of((s) => s.requestsPerSecond),
       p50: of((s) => s.p50),
       p99: of((s) => s.p99),
@@ -172,6 +176,7 @@ async function load(contender: Started, scenario: Scenario, seconds: number, scr
     ...(scriptArgs === undefined ? {} : { scriptArgs }),
   })
   return {
+    requests: result.requests,
     requestsPerSecond: result.requests / result.seconds,
     p50: result.p50,
     p99: result.p99,

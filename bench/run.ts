@@ -9,7 +9,8 @@ export interface BenchOptions {
   /** Length of one round, and how many there are for each contender. */
   readonly seconds: number
   readonly rounds: number
-  readonly warmupSeconds: number
+  /** Requests that a contender gets before it is measured, as far as eight rounds give them. */
+  readonly warmupRequests: number
   /** Parts of contenders' and scenarios' names; none means all. */
   readonly only: readonly string[]
   readonly scenario: readonly string[]
@@ -38,7 +39,7 @@ const options: BenchOptions = {
   isQuick: values.quick,
   seconds: Number(values.seconds ?? (values.quick ? 1 : 3)),
   rounds: Number(values.rounds ?? (values.quick ? 3 : 5)),
-  warmupSeconds: values.quick ? 1 : 3,
+  warmupRequests: values.quick ? 20_000 : 60_000,
   only: list(values.only),
   scenario: list(values.scenario),
   matches: (name, wanted) => wanted.length === 0 || wanted.includes(name.toLowerCase()),
