@@ -1,3 +1,4 @@
+import { EnvironmentFault } from './environment-fault.ts'
 import type { MaybePromise } from './handler.ts'
 
 /**
@@ -22,6 +23,14 @@ export interface Stores {
   readonly isUp: boolean
   /** Ends what is under way with `store-down`; resolves when everything is released. */
   close(): Promise<void>
+}
+
+/** The store cannot be used, and waiting will not help: another gateway holds it, it is too old, it may forget. Exit code 3. */
+export class StoreUnusable extends EnvironmentFault {
+  constructor(message: string, options?: { cause: unknown }) {
+    super(message, options)
+    this.name = 'StoreUnusable'
+  }
 }
 
 /** Every kind of record. `login` is a login under way (state, nonce, challenge): taken out once, by `remove`. */
