@@ -4,6 +4,8 @@ import { isLoopbackHost } from '../lib/loopback.ts'
 import { readPath } from '../routing/read-path.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, checkedNames } from './check-context.ts'
+import { checkOwnIssuer } from './check-own-issuer.ts'
+import { checkSha256 } from './check-sha256.ts'
 import type { ConfigPath } from './finding.ts'
 import { readConfigFile } from './read-config-file.ts'
 import { apiKeySchema, asymmetricAlgorithms, identitySchema, trustedIssuerSchema } from './schema/identity.ts'
@@ -11,7 +13,14 @@ import { apiKeySchema, asymmetricAlgorithms, identitySchema, trustedIssuerSchema
 const dayMs = 86_400_000
 
 /** Issuers and keys are read one by one, so that each has its own findings. */
-const ownSchema = identitySchema.extend({ trustedIssuers: z.unknown().optional(), apiKeys: z.unknown().optional() })
+const ownSchema = identitySchema.pick({ path: true, issuer: true, tenantClaim: true }).extend({
+  trustedIssuers: z.unknown().optional(),
+  apiKeys: z.unknown().optional(),
+  roles: z.unknown().optional(),
+  sessions: z.unknown().optional(),
+  tokens: z.unknown().optional(),
+  clients: z.unknown().optional(),
+})
 
 /** Who is calling. */
 export function checkIdentity(context: CheckContext): IdentitySpec {
@@ -20,9 +29,19 @@ export function checkIdentity(context: CheckContext): IdentitySpec {
   const trustedIssuers = checkedNames(context, ['identity', 'trustedIssuers']).flatMap((name) => issuerSpec(context, name) ?? [])
   const apiKeys = checkedNames(context, ['identity', 'apiKeys']).flatMap((id) => apiKeySpec(context, id) ?? [])
   checkDoubles(context, trustedIssuers, apiKeys)
+  const ownIssuer = checkOwnIssuer(context, own.issuer)
+  for (const { name, issuer } of trustedIssuers) {
+    if (issuer !== ownIssuer?.issuer || issuer === '') continue
+    const path = ['identity', 'trustedIssuers', name, 'issuer']
+    context.findings.error(
+      path,
+      'this is the issuer of this gateway itself',
+      'remove the entry: its own tokens are believed without one',
+    )
+  }
   return {
     path: identityPath(context, own.path),
-    issuer: own.issuer,
+    own: ownIssuer,
     tenantClaim: own.tenantClaim ?? 'tenant',
     trustedIssuers,
     apiKeys,
@@ -119,15 +138,9 @@ function apiKeySpec(context: CheckContext, id: string): ApiKeySpec | undefined {
   const path: ConfigPath = ['identity', 'apiKeys', id]
   const key = context.reading.readFields(apiKeySchema, path)
   if (key === undefined) return undefined
-  const sha256 = key.sha256?.toLowerCase() ?? ''
-  if (key.sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256)) {
-    context.findings.error([...path, 'sha256'], 'this is not a SHA-256 in hex (64 digits)', hashRemedy)
-  } else if (sha256 === hashOfNothing) {
-    context.findings.error([...path, 'sha256'], 'this is the SHA-256 of an empty text', hashRemedy)
-  }
   return {
     id,
-    sha256,
+    sha256: checkSha256(context, [...path, 'sha256'], key.sha256),
     subject: key.subject ?? id,
     tenant: key.tenant,
     scopes: key.scopes ?? [],
@@ -136,9 +149,6 @@ function apiKeySpec(context: CheckContext, id: string): ApiKeySpec | undefined {
     addresses: key.addresses ?? [],
   }
 }
-
-const hashRemedy = 'hash the key: printf %s "$KEY" | sha256sum'
-const hashOfNothing = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 function expiryOf(context: CheckContext, path: ConfigPath, expires: string | undefined): number {
   if (expires === undefined) return Infinity

@@ -7,7 +7,7 @@ import type { AuthModel, PolicyUse } from './model.ts'
 
 /** What a route's policy keys come to, with the defaults joined in. */
 export interface CheckedPolicies {
-  readonly auth: AuthModel
+  readonly auth: Omit<AuthModel, 'staleMs'>
   readonly uses: readonly PolicyUse[]
   readonly maxBodyBytes: number
 }
@@ -37,7 +37,7 @@ export function checkPolicies(
   if (auth === undefined || !isGood) return undefined
   const body = uses.find(({ policy }) => policy === 'body')!.options as { maxBytes: number }
   return {
-    auth: { ...(auth.options as Omit<AuthModel, 'source'>), source: auth.source },
+    auth: { ...(auth.options as Omit<AuthModel, 'source' | 'staleMs'>), source: auth.source },
     uses: uses.filter((use) => use !== auth),
     maxBodyBytes: body.maxBytes,
   }

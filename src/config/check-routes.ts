@@ -76,10 +76,14 @@ function routeModel(
     source: `routes[${i}]`,
     match,
     action,
-    auth: policies.auth,
+    auth: { ...policies.auth, staleMs: staleMsOf(route.onStoreFailure ?? defaults.onStoreFailure) },
     limits,
     policies: policies.uses,
     timeoutMs: route.timeout ?? defaults.timeout ?? Infinity,
     maxBodyBytes: policies.maxBodyBytes,
   }
+}
+
+function staleMsOf(written: 'closed' | { readonly stale: number } | undefined): number {
+  return written === undefined || written === 'closed' ? 0 : written.stale
 }

@@ -1,6 +1,7 @@
 import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkedNames } from './check-context.ts'
+import { issuerRemedy } from './check-own-issuer.ts'
 import type { ConfigPath } from './finding.ts'
 import type { Fields } from './reading.ts'
 import { serviceSchema } from './schema/services.ts'
@@ -10,9 +11,17 @@ type Service = Fields<typeof serviceSchema>
 /** What stands behind the routes. */
 export function checkServices(context: CheckContext): ServiceSpec[] {
   const specs: ServiceSpec[] = []
+  const hasIssuer = context.reading.at(['identity', 'issuer']) !== undefined
   for (const name of checkedNames(context, ['services'])) {
     const service = context.reading.readFields(serviceSchema, ['services', name])
     if (service === undefined) continue
+    if (service.identity === 'jwt' && !hasIssuer) {
+      context.findings.error(
+        ['services', name, 'identity'],
+        'without an issuer there is nobody to sign tokens for the service',
+        issuerRemedy,
+      )
+    }
     specs.push({
       name,
       targets: targetsOf(context, ['services', name], service),
@@ -22,7 +31,7 @@ export function checkServices(context: CheckContext): ServiceSpec[] {
       idleMs: service.idle ?? 60_000,
       maxConnections: service.maxConnections ?? 256,
       attempts: service.retries?.attempts ?? 1,
-      identity: service.identity ?? 'none',
+      identity: service.identity ?? (hasIssuer ? 'jwt' : 'none'),
       audience: service.audience ?? name,
     })
   }

@@ -1,11 +1,13 @@
 import type { CredentialKind } from '../core/identity.ts'
 import type { CheckContext } from './check-context.ts'
+import { issuerRemedy } from './check-own-issuer.ts'
 import type { GatewayModel, RouteModel } from './model.ts'
 
 /** What is in order by itself and yet makes no sense together: parts that nobody uses, callers that nobody can be. */
 export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'>): void {
   const { findings } = context
   checkCredentials(context, model)
+  checkSessionsAreSafe(context, model)
   const services = new Set(
     model.routes.flatMap(({ action }) => (action.kind === 'to' ? action.services.map(({ service }) => service) : [])),
   )
@@ -27,9 +29,12 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
 }
 
 function checkCredentials(context: CheckContext, model: Omit<GatewayModel, 'hash'>): void {
-  const { trustedIssuers, apiKeys } = model.identity
+  const { trustedIssuers, apiKeys, own } = model.identity
   const missing = new Map<CredentialKind, string>()
-  if (trustedIssuers.length === 0) missing.set('bearer', 'add the issuer of the tokens to identity.trustedIssuers')
+  if (trustedIssuers.length === 0 && own === undefined) {
+    missing.set('bearer', 'add the issuer of the tokens to identity.trustedIssuers, or identity.issuer for tokens of this gateway')
+  }
+  if (own === undefined) missing.set('session', issuerRemedy)
   if (apiKeys.length === 0) missing.set('api-key', 'add a key to identity.apiKeys')
   const told = new Set<string>()
   for (const route of model.routes) {
@@ -44,6 +49,20 @@ function checkCredentials(context: CheckContext, model: Omit<GatewayModel, 'hash
     } else {
       for (const kind of lacking) context.findings.warn(at, `no ${kind} that is presented can be valid`, missing.get(kind)!)
     }
+  }
+}
+
+/** The cookie of a session only exists over https (`__Host-`), here or at a proxy that is trusted to say so. */
+function checkSessionsAreSafe({ findings }: CheckContext, model: Omit<GatewayModel, 'hash'>): void {
+  const usesSessions = model.routes.some(({ auth }) => auth.mode !== 'public' && auth.any.includes('session'))
+  if (!usesSessions || model.trustedProxies.length > 0) return
+  for (const { name, tls, redirectPort } of model.listeners) {
+    if (tls !== undefined || redirectPort !== undefined) continue
+    findings.error(
+      ['listeners', name],
+      'routes accept sessions, whose cookie no browser sends without TLS',
+      'give the listener tls, or redirect it to one that has it; or name the proxy that terminates TLS in trustedProxies',
+    )
   }
 }
 

@@ -4,14 +4,60 @@ import type { Duration, Secret } from './unit-input.ts'
 export interface IdentityInput {
   /** Where the identity endpoints live; routes may not lie below it. Default: `/auth`. */
   readonly path?: string | undefined
-  /** The `iss` of Velum's own tokens: the public https address of this gateway. */
+  /** The `iss` and `aud` of Velum's own tokens: the public https address of this gateway. Without it Velum issues none. */
   readonly issuer?: string | undefined
+  /** The scopes that a role grants, in sessions and in tokens that Velum issues. */
+  readonly roles?: Readonly<Record<string, readonly string[]>> | undefined
+  /** Sessions of people, behind an opaque cookie. */
+  readonly sessions?: SessionsInput | undefined
+  /** Tokens that Velum issues. */
+  readonly tokens?: TokensInput | undefined
+  /** Programs that get tokens for themselves, by client id. */
+  readonly clients?: Readonly<Record<string, ClientInput>> | undefined
   /** The claim of foreign tokens that names a tenant. Default: `tenant`. */
   readonly tenantClaim?: string | undefined
   /** Foreign issuers whose bearer tokens are believed, by name. */
   readonly trustedIssuers?: Readonly<Record<string, TrustedIssuerInput>> | undefined
   /** API keys by name; callers send the key in `x-api-key`. */
   readonly apiKeys?: Readonly<Record<string, ApiKeyInput>> | undefined
+}
+
+/** How long sessions live. */
+export interface SessionsInput {
+  /** Without a request. Default: `30m`. */
+  readonly idle?: Duration | undefined
+  /** Whatever happens, counted from the login. Default: `12h`. */
+  readonly absolute?: Duration | undefined
+  /** Whether the cookie comes along when somebody follows a link from another site. Default: `lax`, it does. */
+  readonly sameSite?: 'lax' | 'strict' | undefined
+}
+
+/** Tokens that Velum issues. */
+export interface TokensInput {
+  /** How long an access token lives. Default: `10m`. */
+  readonly access?: Duration | undefined
+  /** When a login by tokens ends, whatever happens. Default: `30d`. */
+  readonly refresh?: Duration | undefined
+  /** How long it lives without being refreshed. Default: `7d`. */
+  readonly refreshIdle?: Duration | undefined
+  /** How long a refresh token that was just used still yields the same successor; at most `60s`. Default: `10s`. */
+  readonly reuseGrace?: Duration | undefined
+  /** How tokens are signed. Default: `ES256`. */
+  readonly algorithm?: 'ES256' | 'EdDSA' | 'RS256' | undefined
+  /** What a login may ask for. Default: `['session', 'memory']`. */
+  readonly deliver?: readonly ('session' | 'memory' | 'token')[] | undefined
+}
+
+/** A program that gets tokens for itself. */
+export interface ClientInput {
+  /** SHA-256 of its secret, in hex. */
+  readonly secretHash: Secret
+  /** The scopes it may ask for; without asking it gets all of them. */
+  readonly scopes?: readonly string[] | undefined
+  /** The roles it has. */
+  readonly roles?: readonly string[] | undefined
+  /** The tenant it belongs to. */
+  readonly tenant?: string | undefined
 }
 
 /** A foreign issuer of bearer tokens, with its keys at `jwksUri` or in the file `jwks`. */

@@ -151,8 +151,11 @@ export interface ServiceInput {
   readonly idle?: Duration | undefined
   /** Connections per target and worker; further calls queue. Default: 256. */
   readonly maxConnections?: number | undefined
-  /** How the service learns who calls: x-auth-* headers, the caller's own bearer token, or not. Default: `none`. */
-  readonly identity?: 'headers' | 'none' | 'pass' | undefined
+  /**
+   * How the service learns who calls: a short token for it alone, x-auth-* headers, the caller's own bearer token, or
+   * not. Default: `jwt` where `identity.issuer` is given, else `none`.
+   */
+  readonly identity?: 'jwt' | 'headers' | 'none' | 'pass' | undefined
   /** Whom tokens for this service are meant for. Default: its name. */
   readonly audience?: string | undefined
   /** Further tries after a failure, where sending again is safe. */
@@ -203,7 +206,12 @@ export interface DefaultsInput<L extends string = string> extends PoliciesInput 
   readonly limits?: readonly (L | LimitUseInput<L>)[] | undefined
   /** To the head of the service's answer, over all tries. */
   readonly timeout?: Duration | undefined
+  /** What becomes of callers while the store cannot be asked; see routes. */
+  readonly onStoreFailure?: StoreFailureInput | undefined
 }
+
+/** `closed`: 503. `stale`: callers whom this node knows go on for so long. */
+export type StoreFailureInput = 'closed' | { readonly stale: Duration }
 
 /** A route: which requests, whereto (exactly one of `to`, `redirect`, `respond`), and what stands in between. */
 export interface RouteInput<S extends string = string, L extends string = string> extends PoliciesInput {
@@ -225,6 +233,8 @@ export interface RouteInput<S extends string = string, L extends string = string
   readonly limits?: LimitListInput<L> | OnlyLimitsInput<L> | undefined
   /** To the head of the service's answer, over all tries. Default: only the service's own timeout, per try. */
   readonly timeout?: Duration | undefined
+  /** What becomes of sessions and tokens while it cannot be known what has been revoked. Default: `closed`. */
+  readonly onStoreFailure?: StoreFailureInput | undefined
 }
 
 /** Which requests a route is for; all that is named must hold. */

@@ -123,6 +123,8 @@ export interface AuthModel {
   readonly roles: readonly string[]
   /** Every key must equal one of its values. */
   readonly claims: readonly { readonly name: string; readonly values: readonly (string | number | boolean)[] }[]
+  /** For how long callers are believed although it cannot be known what was revoked meanwhile; 0: not at all. */
+  readonly staleMs: number
   readonly source: string
 }
 

@@ -2,19 +2,7 @@
  * Vocabulary of the contract that this version of Velum does not have yet, by place (`*` is any name or number). Such a
  * name is told apart from a misspelt one: it is refused, never ignored, and never "corrected" to something else.
  */
-const routeNames = [
-  'bridge',
-  'cache',
-  'compress',
-  'csrf',
-  'deadline',
-  'mirror',
-  'onStoreFailure',
-  'policies',
-  'priority',
-  'shadow',
-  'validate',
-]
+const routeNames = ['bridge', 'cache', 'compress', 'csrf', 'deadline', 'mirror', 'policies', 'priority', 'shadow', 'validate']
 const authNames = ['external', 'shadow']
 const bodyNames = ['schema', 'openapi', 'shadow']
 
@@ -27,7 +15,7 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['store', ['url']],
   ['services.*', ['concurrency', 'descriptors', 'health', 'limits', 'protos', 'reflection', 'tls']],
   ['services.*.retries', ['budget']],
-  ['identity', ['clients', 'providers', 'roles', 'sessions', 'tokens']],
+  ['identity', ['providers']],
   ['routes.*', routeNames],
   ['routes.*.auth', authNames],
   ['routes.*.body', bodyNames],
@@ -40,9 +28,8 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
 
 const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['store.kind', ['redis']],
-  ['services.*.identity', ['jwt']],
-  ['routes.*.auth.any.*', ['client-certificate', 'basic', 'session']],
-  ['defaults.auth.any.*', ['client-certificate', 'basic', 'session']],
+  ['routes.*.auth.any.*', ['client-certificate', 'basic']],
+  ['defaults.auth.any.*', ['client-certificate', 'basic']],
 ])
 
 /** Whether the contract has this key at this place, though this version does not. */
@@ -56,7 +43,15 @@ export function isValueNotYet(place: readonly PropertyKey[], value: unknown): bo
 }
 
 // Where a name or a number follows: everything below these is the user's own naming.
-const named = new Set(['listeners', 'services', 'limits', 'identity.trustedIssuers', 'identity.apiKeys'])
+const named = new Set([
+  'listeners',
+  'services',
+  'limits',
+  'identity.trustedIssuers',
+  'identity.apiKeys',
+  'identity.clients',
+  'identity.roles',
+])
 
 function placeText(place: readonly PropertyKey[]): string {
   let text = ''

@@ -3,6 +3,7 @@ import type { Hold } from './lasting.ts'
 import type { Link } from './link.ts'
 import type { Log } from './log.ts'
 import type { Meter } from './meter.ts'
+import type { Stores } from './stores.ts'
 import type { Sweeper } from './sweeper.ts'
 
 /** Memory that all threads of a node share; made by main before the first worker starts. */
@@ -22,6 +23,8 @@ export interface BuildEnv {
   /** This Generation's hold on what outlives it. */
   readonly hold: Hold
   readonly link: Link
+  /** What outlives a request; absent where a Generation is only built to be checked. */
+  readonly stores?: Stores | undefined
   readonly shared: SharedMemory
   /** This worker's number, from 0, and how many there are. */
   readonly worker: number

@@ -11,12 +11,15 @@ export interface Authenticator {
    * nobody can tell which was meant. An empty text is a credential too, though not a valid one.
    */
   presented(x: Exchange): string | null | undefined
-  /** Who the credential proves, or why it proves nobody. A promise only where something truly waits. */
-  verify(credential: string, x: Exchange): MaybePromise<Identity | Rejection>
+  /**
+   * Who the credential proves, or why it proves nobody. A promise only where something truly waits. `staleMs`: for how
+   * long what is known of revocations may be old (a route's `onStoreFailure`).
+   */
+  verify(credential: string, x: Exchange, staleMs: number): MaybePromise<Identity | Rejection>
 }
 
 /** Kinds of credentials that this version can check. A configuration that names another one is refused. */
-export const availableCredentials = ['bearer', 'api-key'] as const satisfies readonly CredentialKind[]
+export const availableCredentials = ['bearer', 'api-key', 'session'] as const satisfies readonly CredentialKind[]
 export type AvailableCredential = (typeof availableCredentials)[number]
 
 /** The authenticators of a Generation, shared by its routes: one for each kind that can be checked. */

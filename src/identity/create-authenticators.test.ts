@@ -77,10 +77,10 @@ test('callers are recognised by token and by key, from the configuration to the 
     headers: ['authorization', `Bearer ${accessToken(key, node.clock.now())}`, 'x-api-key', 'secret'],
     startedAt: node.clock.now(),
   })
-  const caller = (await bearer!.verify(bearer!.presented(x)!, x)) as Identity
+  const caller = (await bearer!.verify(bearer!.presented(x)!, x, 0)) as Identity
   assert.equal(caller.subject, 'user-1')
   assert.equal(caller.tenant, 'partner')
-  assert.equal(((await apiKey!.verify(apiKey!.presented(x)!, x)) as Identity).tenant, 'acme')
+  assert.equal(((await apiKey!.verify(apiKey!.presented(x)!, x, 0)) as Identity).tenant, 'acme')
   node.close()
 })
 
@@ -89,8 +89,8 @@ test('there is an authenticator for every kind that is said to be available', as
   const made = node.make({ ...spec, trustedIssuers: [], apiKeys: [] }, node.lasting.hold())
   for (const kind of availableCredentials) assert.equal(made[kind]!.kind, kind)
   const x = exchangeOf()
-  assert.ok((await made.bearer!.verify(accessToken(key, node.clock.now()), x)) instanceof Rejection)
-  assert.ok((await made['api-key']!.verify('secret', x)) instanceof Rejection)
+  assert.ok((await made.bearer!.verify(accessToken(key, node.clock.now()), x, 0)) instanceof Rejection)
+  assert.ok((await made['api-key']!.verify('secret', x, 0)) instanceof Rejection)
   node.close()
 })
 
@@ -99,17 +99,17 @@ test('keys and remembered tokens outlive a Generation, unless what is said of is
   const x = exchangeOf({ startedAt: node.clock.now() })
   const token = accessToken(key, node.clock.now())
   const first = node.lasting.hold()
-  const found = await node.make(spec, first).bearer!.verify(token, x)
+  const found = await node.make(spec, first).bearer!.verify(token, x, 0)
 
   const second = node.lasting.hold()
   const next = node.make({ ...spec, apiKeys: [] }, second)
   first.close()
-  assert.equal(next.bearer!.verify(token, x), found, 'at once, and the same object')
+  assert.equal(next.bearer!.verify(token, x, 0), found, 'at once, and the same object')
 
   const third = node.lasting.hold()
   const stricter = node.make({ ...spec, trustedIssuers: [{ ...partner, audience: ['https://other.example.com'] }] }, third)
   second.close()
-  assert.equal(((await stricter.bearer!.verify(token, x)) as Rejection).reason, 'other-audience')
+  assert.equal(((await stricter.bearer!.verify(token, x, 0)) as Rejection).reason, 'other-audience')
   third.close()
   assert.equal(node.lasting.size, 0)
   node.close()

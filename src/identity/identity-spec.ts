@@ -13,6 +13,8 @@ export interface TrustedIssuerSpec {
    * `JWT`, as ID tokens are: then only the audience tells the two apart.
    */
   readonly types?: readonly string[] | undefined
+  /** Velum itself: its clock is ours (5 s), any tenant of its tokens counts, and its keys come from the store. */
+  readonly isOwn?: boolean | undefined
   /** The tenant its subjects belong to: a fixed one, or those of whom its `tenantClaim` may name one. */
   readonly tenant: string | undefined
   readonly tenants: readonly string[] | undefined
@@ -36,10 +38,60 @@ export interface ApiKeySpec {
   readonly addresses: readonly string[]
 }
 
+/** How long sessions of people live. */
+export interface SessionSpec {
+  /** Since the last request. */
+  readonly idleMs: number
+  /** Since the login; nothing extends it. */
+  readonly absoluteMs: number
+  readonly sameSite: 'lax' | 'strict'
+}
+
+/** How a login may hand over what it gives: an opaque cookie, an access token for a page's memory, or both tokens. */
+export const deliveries = ['session', 'memory', 'token'] as const
+export type Delivery = (typeof deliveries)[number]
+
+export const ownAlgorithms = ['ES256', 'EdDSA', 'RS256'] as const
+export type OwnAlgorithm = (typeof ownAlgorithms)[number]
+
+/** Velum's own tokens. */
+export interface TokenSpec {
+  readonly algorithm: OwnAlgorithm
+  readonly accessMs: number
+  /** Absolute end of a family of refresh tokens, since the login. */
+  readonly refreshMs: number
+  /** How long a family lives without being used. */
+  readonly refreshIdleMs: number
+  /** How long a refresh token that was just used still gets the same successor. */
+  readonly reuseGraceMs: number
+  readonly deliver: readonly Delivery[]
+}
+
+/** A program that gets tokens for itself (client credentials) and may revoke and introspect them. */
+export interface ClientSpec {
+  readonly id: string
+  /** SHA-256 of its secret, 64 lower-case hex digits. */
+  readonly secretSha256: string
+  readonly scopes: readonly string[]
+  readonly roles: readonly string[]
+  readonly tenant: string | undefined
+}
+
+/** Velum as an issuer: sessions, tokens, keys. */
+export interface OwnIssuerSpec {
+  /** The `iss` and `aud` of its access tokens: the public https address of the gateway. */
+  readonly issuer: string
+  /** Role → scopes, for sessions and tokens. */
+  readonly roles: readonly (readonly [role: string, scopes: readonly string[]])[]
+  readonly sessions: SessionSpec
+  readonly tokens: TokenSpec
+  readonly clients: readonly ClientSpec[]
+}
+
 export interface IdentitySpec {
   readonly path: string
-  /** The `iss` of Velum's own tokens; unused until it mints some. */
-  readonly issuer?: string | undefined
+  /** Absent: Velum issues nothing itself, and no store is asked. */
+  readonly own?: OwnIssuerSpec | undefined
   readonly tenantClaim: string
   readonly trustedIssuers: readonly TrustedIssuerSpec[]
   readonly apiKeys: readonly ApiKeySpec[]

@@ -38,6 +38,8 @@ export interface AuthOptions {
   readonly scopes: readonly string[]
   readonly roles: readonly string[]
   readonly claims: readonly ClaimNeed[]
+  /** A route's `onStoreFailure`, which stands beside its `auth`; 0 or absent: closed. */
+  readonly staleMs?: number | undefined
 }
 
 const claimValue = z.union([z.string(), z.number(), z.boolean()])
@@ -103,7 +105,7 @@ export const auth: PolicyKind<AuthOptions, AuthInput> = {
       if (authenticator === undefined) throw new Error(`${env.source}.any: ${kind} is not available yet`)
       return authenticator
     })
-    const authenticate = new Authenticate(authenticators, needs.mode === 'optional', env)
+    const authenticate = new Authenticate(authenticators, needs.mode === 'optional', needs.staleMs ?? 0, env)
     const isOpen = needs.scopes.length + needs.roles.length + needs.claims.length === 0
     return { policies: isOpen ? [authenticate] : [authenticate, new Authorise(needs, env)] }
   },

@@ -37,9 +37,12 @@ export class Authenticate implements Policy {
   readonly #slots: readonly CredentialSlot[]
   readonly #absent: Verdict
   readonly #absentCount: Count
+  readonly #staleMs: number
 
-  constructor(authenticators: readonly Authenticator[], isOptional: boolean, env: PolicyEnv) {
+  /** `staleMs`: for how long what is known of revocations may be old (`onStoreFailure`). */
+  constructor(authenticators: readonly Authenticator[], isOptional: boolean, staleMs: number, env: PolicyEnv) {
     this.source = env.source
+    this.#staleMs = staleMs
     const kinds = authenticators.map(({ kind }) => kind)
     this.#slots = authenticators.map((authenticator) => new CredentialSlot(authenticator, kinds, env.meter))
     this.#absentCount = counter(env.meter, 'none', isOptional ? 'anonymous' : 'absent')
@@ -57,7 +60,7 @@ export class Authenticate implements Policy {
       const credential = slot.authenticator.presented(x)
       if (credential === undefined) continue
       if (credential === null) return slot.repeated(isCounted)
-      const found = slot.authenticator.verify(credential, x)
+      const found = slot.authenticator.verify(credential, x, this.#staleMs)
       return isPromise(found) ? found.then((late) => slot.settle(late, x, isCounted)) : slot.settle(found, x, isCounted)
     }
     if (isCounted) this.#absentCount.add()

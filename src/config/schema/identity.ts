@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { cidrOption } from '../../policies/option-schemas.ts'
+import { clientSchema, sessionsSchema, tokensSchema } from './own-issuer.ts'
 import { duration, name, oneOrMore } from './units.ts'
 
 /** The algorithms that a foreign issuer may sign with: asymmetric ones only (RFC 8725 §3.1). */
@@ -63,8 +64,21 @@ export const identitySchema = z.strictObject({
     .optional()
     .describe('Where the identity endpoints live. Default: /auth. Routes may not lie below it.')
     .meta({ examples: ['/auth'] }),
-  issuer: z.string().min(1).optional().describe("The `iss` of Velum's own tokens: the public https address of this gateway."),
+  issuer: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The `iss` and `aud` of Velum's own tokens: the public https address of this gateway. Without it Velum issues none.")
+    .meta({ examples: ['https://api.example.com'] }),
   tenantClaim: z.string().min(1).optional().describe('The claim of foreign tokens that names a tenant. Default: tenant.'),
+  roles: z
+    .record(z.string().min(1), z.array(z.string().min(1)))
+    .optional()
+    .describe('The scopes that a role grants, in sessions and in tokens that Velum issues.')
+    .meta({ examples: [{ staff: ['orders:read', 'billing:read'] }] }),
+  sessions: sessionsSchema.optional().describe('Sessions of people, behind an opaque cookie.'),
+  tokens: tokensSchema.optional().describe('Tokens that Velum issues.'),
+  clients: z.record(name(), clientSchema).optional().describe('Programs that get tokens for themselves (client credentials), by client id.'),
   trustedIssuers: z.record(name(), trustedIssuerSchema).optional().describe('Foreign issuers whose bearer tokens are believed, by name.'),
   apiKeys: z.record(name(), apiKeySchema).optional().describe('API keys by name; callers send the key in `x-api-key`.'),
 })

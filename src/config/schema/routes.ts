@@ -68,10 +68,13 @@ const policyShape: Record<string, z.ZodType> = Object.fromEntries(
   policyKinds.map((kind) => [kind.name, kind.options.optional().describe(kind.doc)]),
 )
 
+const onStoreFailureSchema = z.union([z.literal('closed'), z.strictObject({ stale: duration('1s', '1h').describe('For how long.') })])
+
 /** The fields of `defaults` that are no policies. */
 export const ownDefaultsSchema = z.strictObject({
   limits: limitUses.optional().describe('Limits that every route has besides its own.'),
   timeout: duration('1ms', '1d').optional().describe("To the head of the service's answer, over all tries."),
+  onStoreFailure: onStoreFailureSchema.optional().describe('What becomes of callers while the store cannot be asked; see routes.'),
 })
 
 /** What `defaults` gives to every route. */
@@ -105,6 +108,11 @@ export const ownRouteSchema = z.strictObject({
   timeout: duration('1ms', '1d')
     .optional()
     .describe("To the head of the service's answer, over all tries. Default: only the service's own timeout, per try."),
+  onStoreFailure: onStoreFailureSchema
+    .optional()
+    .describe(
+      'What becomes of sessions and tokens while it cannot be known what has been revoked: `closed` answers 503, { stale } goes on for so long with callers whom this node knows. Default: closed.',
+    ),
 })
 
 /** A route: which requests, whereto, and what stands in between. */

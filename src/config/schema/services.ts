@@ -21,10 +21,10 @@ export const serviceSchema = z.strictObject({
   idle: duration('100ms', '30d').optional().describe('Longest silence between bytes of bodies, upgrades and streams. Default: 60s.'),
   maxConnections: z.int().min(1).max(100_000).optional().describe('Connections per target and worker; further calls queue. Default: 256.'),
   identity: z
-    .enum(['headers', 'none', 'pass'])
+    .enum(['jwt', 'headers', 'none', 'pass'])
     .optional()
     .describe(
-      "How the service learns who calls: `headers` (x-auth-subject, -tenant, -client, -scopes, -roles), `pass` (the caller's own bearer token) or `none`. Default: none.",
+      "How the service learns who calls: `jwt` (a token of 60 seconds for this service alone, in Authorization), `headers` (x-auth-subject, -tenant, -client, -scopes, -roles), `pass` (the caller's own bearer token) or `none`. Default: jwt where identity.issuer is given, else none.",
     ),
   audience: z.string().min(1).optional().describe('Whom tokens for this service are meant for. Default: the name of the service.'),
   retries: z

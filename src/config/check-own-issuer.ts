@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import type { ClientSpec, OwnIssuerSpec } from '../identity/identity-spec.ts'
+import { isLoopbackHost } from '../lib/loopback.ts'
+import type { CheckContext } from './check-context.ts'
+import { checkedNames, namesOf } from './check-context.ts'
+import { checkSha256 } from './check-sha256.ts'
+import type { ConfigPath } from './finding.ts'
+import { clientSchema, sessionsSchema, tokensSchema } from './schema/own-issuer.ts'
+
+const at = (name: string): ConfigPath => ['identity', name]
+
+const minuteMs = 60_000
+const dayMs = 24 * 60 * minuteMs
+
+/** Velum as an issuer of sessions and tokens; undefined when the configuration names no issuer. */
+export function checkOwnIssuer(context: CheckContext, issuer: string | undefined): OwnIssuerSpec | undefined {
+  const { reading, findings } = context
+  const isThere = (name: string): boolean => reading.at(at(name)) !== undefined
+  const sessions = isThere('sessions') ? (reading.readFields(sessionsSchema, at('sessions')) ?? {}) : {}
+  const tokens = isThere('tokens') ? (reading.readFields(tokensSchema, at('tokens')) ?? {}) : {}
+  const roles = isThere('roles') ? (reading.read(rolesSchema, at('roles')) ?? {}) : {}
+  const clients = checkedNames(context, at('clients')).flatMap((id) => clientSpec(context, id) ?? [])
+  if (issuer === undefined) {
+    for (const name of ['sessions', 'tokens', 'roles', 'clients']) {
+      if (!isThere(name) || reading.at(at('issuer')) !== undefined) continue
+      findings.error(at(name), 'without an issuer, Velum issues nothing', issuerRemedy)
+    }
+    return undefined
+  }
+  checkIssuerAddress(context, at('issuer'), issuer)
+  const spec: OwnIssuerSpec = {
+    issuer,
+    roles: Object.entries(roles),
+    sessions: {
+      idleMs: sessions.idle ?? 30 * minuteMs,
+      absoluteMs: sessions.absolute ?? dayMs / 2,
+      sameSite: sessions.sameSite ?? 'lax',
+    },
+    tokens: {
+      algorithm: tokens.algorithm ?? 'ES256',
+      accessMs: tokens.access ?? 10 * minuteMs,
+      refreshMs: tokens.refresh ?? 30 * dayMs,
+      refreshIdleMs: tokens.refreshIdle ?? 7 * dayMs,
+      reuseGraceMs: tokens.reuseGrace ?? 10_000,
+      deliver: tokens.deliver ?? ['session', 'memory'],
+    },
+    clients,
+  }
+  checkTimes(context, spec)
+  return spec
+}
+
+const rolesSchema = z.record(z.string(), z.array(z.string()))
+
+/** What to do where an issuer of Velum's own is needed. */
+export const issuerRemedy = 'add identity.issuer: the public https address of this gateway'
+
+function checkIssuerAddress(context: CheckContext, path: ConfigPath, issuer: string): void {
+  const url = URL.parse(issuer)
+  const shown = context.reading.show(issuer, path)
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname))
+  if (url === null || url.origin !== issuer) {
+    context.findings.error(
+      path,
+      `${shown} is not the origin of a gateway`,
+      'write scheme and host, in lower case and with nothing behind: https://api.example.com',
+    )
+  } else if (!isSafe) {
+    context.findings.error(path, `${shown} is no https address`, 'use https (http is allowed on loopback only)')
+  }
+}
+
+function checkTimes(context: CheckContext, { sessions, tokens }: OwnIssuerSpec): void {
+  const { findings } = context
+  if (tokens.accessMs > 15 * minuteMs) {
+    const message = 'access tokens live longer than 15 minutes: whoever verifies them without asking believes a revoked one as long'
+    findings.warn(['identity', 'tokens', 'access'], message, 'write 5m to 15m; refreshing is silent')
+  }
+  if (sessions.idleMs > sessions.absoluteMs) {
+    findings.warn(
+      ['identity', 'sessions', 'idle'],
+      'a session ends before it could be idle for so long',
+      'make idle shorter than absolute',
+    )
+  }
+  if (tokens.refreshMs < tokens.accessMs) {
+    findings.error(
+      ['identity', 'tokens', 'refresh'],
+      'a login ends before its first access token does',
+      'make refresh longer than access',
+    )
+  }
+}
+
+function clientSpec(context: CheckContext, id: string): ClientSpec | undefined {
+  const path: ConfigPath = ['identity', 'clients', id]
+  const client = context.reading.readFields(clientSchema, path)
+  if (client === undefined) return undefined
+  const first = namesOf(context, ['identity', 'clients']).find((other) => other !== id && other.toLowerCase() === id.toLowerCase())
+  if (first !== undefined && first < id) {
+    context.findings.error(path, `"${first}" differs only by case`, 'give clients names that nobody takes for each other')
+  }
+  return {
+    id,
+    secretSha256: checkSha256(context, [...path, 'secretHash'], client.secretHash),
+    scopes: client.scopes ?? [],
+    roles: client.roles ?? [],
+    tenant: client.tenant,
+  }
+}

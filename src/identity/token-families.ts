@@ -1,0 +1,34 @@
+import type { Exchange } from '../core/exchange.ts'
+import type { Login } from './sessions.ts'
+
+/** Who may use the refresh tokens of a family: a page by its cookie, or a program that sends it in the body. */
+export type FamilyUse = 'cookie' | 'body'
+
+/** What a client gets of a token family. The refresh token goes into a cookie or a body, never into a log. */
+export interface IssuedTokens {
+  /** The id of the family, `sid` in its access tokens. */
+  readonly family: string
+  readonly accessToken: string
+  readonly expiresInS: number
+  readonly refreshToken: string
+  /** Milliseconds since 1970: the absolute end, also the cookie's. */
+  readonly endsAt: number
+}
+
+/**
+ * Why there are no new tokens. `invalid`: never issued, ended, too old, for another client, or of an account that is
+ * gone; the client has to log in. Its cookie is left alone: a loser of a race must not wipe what the winner got.
+ */
+export type RefreshRefusal = 'invalid'
+
+/**
+ * Families of refresh tokens: one login on one device. Every use rotates, in one atomic step of the store; who asks
+ * twice within the grace gets the same successor; anything older ends the family. Throws `store-down`.
+ */
+export interface TokenFamilies {
+  /** Begins a family and ends the one whose refresh cookie the request brings. */
+  start(login: Login, use: FamilyUse, x: Exchange): Promise<IssuedTokens>
+  refresh(refreshToken: string, use: FamilyUse, x: Exchange): Promise<IssuedTokens | RefreshRefusal>
+  /** Ends the family of a refresh token that Velum issued; false for anything else. */
+  end(refreshToken: string): Promise<boolean>
+}
