@@ -15,10 +15,13 @@ const otherCoding = new Fault('malformed', 'the transfer coding is not chunked a
 const oldCoding = new Fault('malformed', 'HTTP/1.0 knows no transfer coding')
 const twoFramings = new Fault('malformed', 'Content-Length and Transfer-Encoding stand together')
 const disguisedFraming = new Fault('malformed', 'a framing header is spelt with an underscore')
+const tabbedValue = new Fault('malformed', 'a tab stands around the value of a header that decides on the message')
 const otherExpectation = new Fault('expectation-failed')
 
 const highestId = Math.max(H.host, H.contentLength, H.transferEncoding, H.connection, H.upgrade, H.expect)
 
+const tab = 9
+const space = 32
 /** Up to 999 TB, exact in a double; longer numbers are read differently by peers with 32 or 64 bits. */
 const maxLengthDigits = 15
 
@@ -60,6 +63,8 @@ export class RequestFields {
     for (let at = 0; at < marks.length; at += marksPerLine) {
       const id = marks[at]
       if (id === 0 || id > highestId || id < -highestId) continue
+      // Peers differ on tabs around a value; where it decides on framing or routing, none is needed.
+      if (hasTab(text, marks[at + 2] + 1) || hasTab(text, marks[at + 4])) return tabbedValue
       const fault = this.#line(id, text, marks[at + 3], marks[at + 4])
       if (fault !== undefined) return fault
     }
@@ -141,6 +146,13 @@ function decimal(text: string, start: number, end: number): number {
     value = value * 10 + digit
   }
   return value
+}
+
+/** Whether there is a tab in the white space from `start` on. */
+function hasTab(text: string, start: number): boolean {
+  let at = start
+  while (text.charCodeAt(at) === space) at++
+  return text.charCodeAt(at) === tab
 }
 
 /** Whether the text is this lower-case word, in any case. */

@@ -34,14 +34,12 @@ export interface PeerReading {
 export interface Peer {
   readonly name: string
   /**
-   * Gives it the bytes on a connection of their own. With `isPatient` our side stays open until nothing has come for a
-   * while, so that a peer that refuses can be told from one that waits for more.
+   * Gives it the bytes on a connection of their own. With `quietMs` our side stays open until nothing has come for so
+   * long, so that a peer that refuses can be told from one that waits for more.
    */
-  read(bytes: Buffer, isPatient: boolean): Promise<PeerReading>
+  read(bytes: Buffer, quietMs: number): Promise<PeerReading>
   close(): Promise<void>
 }
-
-const quietMs = 300
 
 /** node:http as it comes. */
 export async function createNodePeer(): Promise<Peer> {
@@ -79,13 +77,13 @@ export async function createNodePeer(): Promise<Peer> {
   const port = await listen(server)
   return {
     name: 'node:http',
-    async read(bytes, isPatient) {
+    async read(bytes, quietMs) {
       const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
       await once(socket, 'connect')
       const opened: Opened = { requests: [], hasRefused: false }
       const { localPort } = socket
       byPort.set(localPort!, opened)
-      const sent = await converse(socket, bytes, isPatient)
+      const sent = await converse(socket, bytes, quietMs)
       byPort.delete(localPort!)
       const complete = opened.requests.filter((request) => request.isComplete)
       return {
@@ -119,12 +117,12 @@ export async function createNginxPeer(): Promise<Peer> {
   await reachable(port, nginx)
   return {
     name: 'nginx',
-    async read(bytes, isPatient) {
+    async read(bytes, quietMs) {
       const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
       await once(socket, 'connect')
       const mark = `X-Client: ${socket.localPort}\r\n`
       const before = service.requests.length
-      const { hasRefused } = await converse(socket, bytes, isPatient)
+      const { hasRefused } = await converse(socket, bytes, quietMs)
       const requests = service.requests
         .slice(before)
         .filter(({ head }) => head.includes(mark))
@@ -152,7 +150,8 @@ export async function createNginxPeer(): Promise<Peer> {
 }
 
 /** Sends, and reads answers until the peer closes or (when patient) has been quiet for a while. */
-function converse(socket: Socket, bytes: Buffer, isPatient: boolean): Promise<{ hasRefused: boolean }> {
+function converse(socket: Socket, bytes: Buffer, quietMs: number): Promise<{ hasRefused: boolean }> {
+  const isPatient = quietMs > 0
   let received = ''
   let hasEnded = false
   socket.on('error', () => {})

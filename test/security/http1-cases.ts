@@ -42,6 +42,12 @@ const chunkedHead = `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\
 /** A body that names another request; whoever reads it as one has been smuggled to. */
 const smuggled = `GET /smuggled HTTP/1.1\r\n${host}\r\n`
 
+const nodeTrims = (exchanges: readonly ExpectedExchange[]): Http1Case['node'] => ({
+  because: 'llhttp takes the tab away',
+  exchanges,
+  refusal: undefined,
+})
+
 /** Refused by their request line alone. */
 export const requestLineCases: readonly Http1Case[] = [
   malformed('a bare line feed behind the request line', `GET / HTTP/1.1\n${host}\r\n`),
@@ -174,6 +180,15 @@ export const framingCases: readonly Http1Case[] = [
   malformed('a quoted coding', `POST / HTTP/1.1\r\n${host}Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n`),
   malformed('an empty member in the list of codings', `POST / HTTP/1.1\r\n${host}Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n`),
   malformed('a coding spelt with an underscore', `POST / HTTP/1.1\r\n${host}Transfer_Encoding: chunked\r\n\r\n0\r\n\r\n`),
+  malformed('a tab in front of a length', `POST / HTTP/1.1\r\n${host}Content-Length: \t1\r\n\r\nx`, nodeTrims([post('x')])),
+  malformed('a tab behind a length', `POST / HTTP/1.1\r\n${host}Content-Length: 1 \t\r\n\r\nx`, nodeTrims([post('x')])),
+  malformed(
+    'a tab in front of a coding',
+    `POST / HTTP/1.1\r\n${host}Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n`,
+    nodeTrims([post('')]),
+  ),
+  malformed('a tab behind a coding', `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n`),
+  malformed('a tab behind Host', 'GET / HTTP/1.1\r\nHost: a\t\r\n\r\n', nodeTrims([get()])),
   malformed('chunked with HTTP/1.0', `POST / HTTP/1.0\r\n${host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`),
 ]
 
@@ -239,7 +254,7 @@ export const acceptedCases: readonly Http1Case[] = [
   },
   {
     name: 'values with white space around and inside',
-    bytes: `GET / HTTP/1.1\r\nHost: \t a \t\r\nX: a b\tc\r\n\r\n`,
+    bytes: `GET / HTTP/1.1\r\nHost:   a  \r\nX:\ta b\tc\t \r\n\r\n`,
     exchanges: [get()],
   },
   { name: 'obs-text in a value', bytes: `GET / HTTP/1.1\r\n${host}X: \x80\xff\r\n\r\n`, exchanges: [get()] },

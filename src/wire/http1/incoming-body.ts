@@ -8,6 +8,8 @@ import type { RequestFields } from '../request-fields.ts'
 import type { BodyFraming } from './body-decoder.ts'
 import { BodyDecoder } from './body-decoder.ts'
 
+const maxQueuedBytes = 65_536
+const maxQueuedPieces = 32
 const noBytes = Buffer.alloc(0)
 
 /** What a body asks of the connection that it comes by. */
@@ -54,6 +56,11 @@ export class IncomingBody extends StreamBody {
   /** Content bytes that have arrived. */
   get received(): number {
     return this.#decoder.received
+  }
+
+  /** So much waits for the reader that reading more has to wait. A piece of one byte costs us a hundred. */
+  get isFull(): boolean {
+    return this.queued >= maxQueuedBytes || this.#queue.length >= maxQueuedPieces
   }
 
   /** Content bytes that are to come, where the length was announced. */

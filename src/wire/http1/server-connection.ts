@@ -47,8 +47,6 @@ const closed = 6
 
 /** Request bytes read past an answer that did not need them, so that the connection can be kept. */
 const maxRestBytes = 262_144
-/** Content that may be read ahead of a slow handler. */
-const maxQueuedBytes = 65_536
 /** How long a client that still sends may read our last answer, before a reset would take it away. */
 const lingerMs = 5000
 /** Probes of a client that has ended its side, so that one that has gone altogether is found out. */
@@ -274,7 +272,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     if (!this.isReading) return false
     const { body, waitingBytes } = this.#intake
     if (body === undefined) return this.#state === busy && waitingBytes >= this.options.limits.maxHeadBytes
-    return body.queued >= maxQueuedBytes || (this.#state === busy && body.discarded > maxRestBytes)
+    return body.isFull || (this.#state === busy && body.discarded > maxRestBytes)
   }
 
   // Ends
@@ -293,6 +291,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
   refuse(fault: Fault): void {
     const answer = this.options.served.refused(fault, this.#facts)
     const bytes = answer.body.bytes ?? noBytes
+    if (answer.body.bytes === undefined) answer.body.cancel(answered)
     const text = this.heads.final(answer.status, answer.headers, bytes.length, 'close')
     this.socket.write(text + bytes.toString('latin1'), 'latin1')
     this.#end()

@@ -35,17 +35,20 @@ function findSharedReads(): SharedReads | undefined {
   return buffer === undefined || callback === undefined ? undefined : { buffer, callback }
 }
 
-/** How a connection gets its bytes. Starts reading when it is made. */
+/** Whether accepted sockets can be made to read without allocating. */
+export const canShareReads = sharedReads !== undefined
+
+/** How a connection gets its bytes. Starts reading when it is made; `mayShare` is false only in tests. */
 export class SocketReader {
   readonly #socket: Socket
   readonly #onData: ((data: Buffer) => void) | undefined
   #isPaused = false
 
-  constructor(socket: Socket, onBytes: OnBytes) {
+  constructor(socket: Socket, onBytes: OnBytes, mayShare = true) {
     this.#socket = socket
     const insides = socket as unknown as Insides
     const shared = sharedReads
-    if (shared !== undefined && !(socket instanceof TLSSocket) && insides._handle?.useUserBuffer !== undefined) {
+    if (mayShare && shared !== undefined && !(socket instanceof TLSSocket) && insides._handle?.useUserBuffer !== undefined) {
       sharedBuffer ??= Buffer.allocUnsafeSlow(readBytes)
       insides._handle.useUserBuffer(sharedBuffer)
       insides[shared.buffer] = sharedBuffer
