@@ -7,6 +7,8 @@ import type { DecideMode } from '../core/policy.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { refuse } from '../core/verdict.ts'
+import { KeyReporter } from '../limits/key-reporter.ts'
+import type { SeenKeys } from '../limits/key-reporter.ts'
 import { LimitVoice, retrySeconds } from '../limits/limit-fields.ts'
 import { keyReader } from '../limits/limit-key.ts'
 import type { KeyReader } from '../limits/limit-key.ts'
@@ -28,6 +30,7 @@ export class LimitLevel {
   readonly settle: string | undefined
   readonly key: KeyReader
   readonly voice: LimitVoice
+  readonly seen: SeenKeys
   readonly allowed: Count
   readonly refused: Count
   readonly skipped: Count
@@ -52,6 +55,7 @@ export class LimitLevel {
     if (this.settle !== undefined) headerId(this.settle)
     this.key = keyReader(spec.per, step)
     this.voice = new LimitVoice(spec)
+    this.seen = env.hold.take('limit-keys', () => new KeyReporter(env.link, env.clock)).of(spec.name)
     this.allowed = count('allowed')
     this.refused = count('refused')
     this.skipped = count('skipped')

@@ -39,7 +39,7 @@ export interface LimitStep {
 }
 
 /** What a step is built with. */
-export interface LimitEnv extends Pick<BuildEnv, 'clock' | 'log' | 'meter'> {
+export interface LimitEnv extends Pick<BuildEnv, 'clock' | 'log' | 'meter' | 'link' | 'hold'> {
   /** All limits of the configuration. */
   readonly limits: readonly LimitSpec[]
   /** The budgets of exactly these limits. */
@@ -148,7 +148,10 @@ class LimitStepPolicy implements Policy {
     for (let i = 0; i < levels.length; i++) {
       const level = levels[i]
       const state = charged.levels[i]
-      if (isCharge) ledger.note(level, charges[i], state, this.#kind, charged.refusedBy === -1)
+      if (isCharge) {
+        ledger.note(level, charges[i], state, this.#kind, charged.refusedBy === -1)
+        level.seen.saw(charges[i].key, state.retryAfterMs > 0)
+      }
       if (charged.refusedBy === -1) {
         if (isCharge) level.allowed.add()
         if (state.delayMs > delayMs) delayMs = state.delayMs

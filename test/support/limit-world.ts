@@ -13,7 +13,7 @@ import { allocateLimitTable, createLimitTable } from '../../src/limits/limit-tab
 import type { LimitEnv, LimitStep, LimitUse } from '../../src/policies/limits.ts'
 import { limitPolicy } from '../../src/policies/limits.ts'
 import { exchangeOf } from './exchange.ts'
-import { CountingMeter } from './policy-env.ts'
+import { CountingMeter, policyEnv } from './policy-env.ts'
 
 /** What every limit of the tests has. */
 export const limitDefaults = { per: [], missing: 'shared', shadow: false, tolerance: 0.05, onStoreFailure: 'local' } as const
@@ -60,7 +60,8 @@ export function world(limits: readonly LimitSpec[], other?: (counters: Counters)
   const table = createLimitTable(allocateLimitTable({ maxKeys: 1000, workers: 1 }, clock), 0, clock)
   const local = table.open(limits)
   const counters = other?.(local) ?? local
-  const env: LimitEnv = { clock, meter, log, limits, counters }
+  const { link, hold } = policyEnv({ clock })
+  const env: LimitEnv = { clock, meter, log, link, hold, limits, counters }
   return {
     clock,
     meter,
