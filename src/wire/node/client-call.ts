@@ -71,7 +71,7 @@ export class UndiciCall implements Dispatcher.DispatchHandler, Due, BodySource, 
           headers: this.#headers(),
           body: body.bytes ?? uploadOf(body),
           upgrade: upgrade ?? null,
-          // Without it undici would ask TLS for the name in `Host`.
+          // Without it undici would take the name in `Host`, and open a new connection for each.
           ...(options.tls === undefined ? {} : { servername: options.tls.serverName }),
         } as Dispatcher.DispatchOptions,
         this,

@@ -121,13 +121,14 @@ function connectorOf({ tls, connectTimeoutMs }: ClientWireOptions): buildConnect
   const tcp = { allowHalfOpen: true, noDelay: true, timeout: connectTimeoutMs }
   if (tls === undefined) return buildConnector(tcp)
   const { serverName, context } = tls
-  return buildConnector({
+  const connect = buildConnector({
     ...tcp,
     allowH2: false,
-    servername: isIP(serverName) === 0 ? serverName : '',
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
     checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
     ...(context === undefined ? {} : { secureContext: context }),
-  })
+  }) // undici asks for the name that the call is for; an address may not be asked for (RFC 6066 §3).
+  const servername = isIP(serverName) === 0 ? serverName : ''
+  return (target, done) => connect({ ...target, servername }, done)
 }
