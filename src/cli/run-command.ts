@@ -6,7 +6,7 @@ import { configOption, exitCode, textOption, UsageError } from './command.ts'
 import { loadModel } from './load-model.ts'
 import { serve } from './serve.ts'
 import type { Serving } from './serve.ts'
-import { onSignals } from './signals.ts'
+import { echoHeard, onSignals } from './signals.ts'
 
 export const runCommand: Command = {
   usage: '[--config FILE] [--workers N|auto] [--shutdown-delay TIME] [--shutdown-deadline TIME]',
@@ -44,7 +44,7 @@ export function untilStopped(serving: Serving, delayMs: number, deadlineMs: numb
   return new Promise((resolve, reject) => {
     const stop = (isInteractive: boolean): void => {
       const times = isInteractive ? { delayMs: 0, idleMs: 100 } : { delayMs, idleMs: 1000 }
-      const stopped = serving.stop({ ...times, deadlineMs })
+      const stopped = Promise.all([serving.stop({ ...times, deadlineMs }), isInteractive ? echoHeard() : undefined])
       void stopped.then(() => exitCode.done).then(resolve, reject)
     }
     const { gateway, reloader } = serving

@@ -22,3 +22,8 @@ export function onSignals(handlers: SignalHandlers, now: () => number): void {
   process.on('SIGINT', stop)
   process.on('SIGHUP', () => handlers.reload())
 }
+
+/** Time enough for the echo of a Ctrl-C: one that came while the process ends would make its end look like a death. */
+export function echoHeard(): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, 150))
+}

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -163,10 +165,23 @@ test('run serves, SIGHUP reloads, a broken file changes nothing, SIGTERM ends it
 
 test('Ctrl-C, which npm passes on a second time, drains once and does not wait for load balancers', async (t) => {
   const folder = workFolder(t)
-  folder.write('velum.config.yaml', hello(0))
+  let answer: ServerResponse | undefined
+  const service = createHttpServer((_, res) => (answer = res)).listen(0, '127.0.0.1')
+  t.after(() => service.close())
+  await once(service, 'listening')
+  const url = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
+  folder.write(
+    'velum.config.yaml',
+    hello(0).replace("respond: { status: 200, body: 'hello' }", 'to: slow') + `services: { slow: { url: '${url}' } }\n`,
+  )
   const velum = startVelum(t, ['run', '--workers', '1', '--shutdown-delay', '1h'], { folder: folder.path })
-  await readyListeners(velum)
+  const { web } = await readyListeners(velum)
+  const answered = fetch(web).then((response) => response.text())
+  await once(service, 'request')
   velum.kill('SIGINT')
+  await velum.printed(/"msg":"the gateway stops"/)
   velum.kill('SIGINT')
+  answer!.end('answered all the same')
+  assert.equal(await answered, 'answered all the same')
   assert.equal((await velum.ended).code, 0)
 })
