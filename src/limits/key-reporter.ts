@@ -19,8 +19,8 @@ const reported = 20
 const fading = 0.85
 /** A steady stream of n per report comes to n / (1 - fading). */
 const perSecond = (1 - fading) / (reportEveryMs / 1000)
-/** Of the passing charges every eighth is looked at, as eight. */
-const sampleEvery = 8
+/** Of the passing charges every sixteenth is looked at, as sixteen. */
+const sampleEvery = 16
 
 /** The keys of one limit that a worker saw most of. */
 export class SeenKeys {

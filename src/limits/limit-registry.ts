@@ -65,6 +65,7 @@ export class LimitRegistry {
 
   /** The edition of that number, or undefined when its record is gone. */
   algorithm(sequence: number): Algorithm | undefined {
+    if (sequence === 0) return undefined
     const known = this.#known.get(sequence)
     if (known !== undefined) return known
     const records = this.#records
@@ -76,6 +77,16 @@ export class LimitRegistry {
       if (this.#known.size > registryCapacity) this.#known.clear()
       this.#known.set(sequence, algorithm)
       return algorithm
+    }
+    return undefined
+  }
+
+  /** The tag of the limit whose edition has this number, or undefined when its record is gone. */
+  tagOf(sequence: number): readonly [hi: number, lo: number] | undefined {
+    if (sequence === 0) return undefined
+    const records = this.#records
+    for (let at = 0; at < records.length; at += recordLength) {
+      if (records[at] === sequence) return [records[at + field.hi], records[at + field.lo]]
     }
     return undefined
   }

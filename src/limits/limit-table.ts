@@ -8,7 +8,9 @@ import { algorithmFor, carryOver } from './algorithm-of.ts'
 import { findLimitFault } from './limit-fault.ts'
 import type { LimitSpec } from './limit-spec.ts'
 import type { SlotRegion } from './slot-region.ts'
-import { TableMemory } from './table-memory.ts'
+import type { QuotaSnapshot } from './quota-snapshot.ts'
+import { restoreQuotas } from './quota-snapshot.ts'
+import { recordTag, TableMemory } from './table-memory.ts'
 import type { TableSize, TableTroubles } from './table-memory.ts'
 
 /**
@@ -38,9 +40,14 @@ export interface LocalCounters extends Counters {
   debit(charges: readonly Charge[]): void
 }
 
-/** Makes the memory of a limit table. For main, once, before the first worker starts. */
-export function allocateLimitTable(size: TableSize, clock: Clock): SharedArrayBuffer {
-  return TableMemory.allocate(size, clock)
+/**
+ * Makes the memory of a limit table. For main, once, before the first worker starts. With a snapshot the quotas of an
+ * earlier process go on; all other budgets are whole.
+ */
+export function allocateLimitTable(size: TableSize, clock: Clock, snapshot?: QuotaSnapshot): SharedArrayBuffer {
+  const memory = TableMemory.allocate(size, clock, snapshot?.hashKey)
+  if (snapshot !== undefined) restoreQuotas(memory, snapshot, clock)
+  return memory
 }
 
 /** A thread's access to the table; `worker` is its number, main's is the number of workers. */
@@ -173,7 +180,7 @@ class TableCounters implements LocalCounters {
     const naming = new KeyedHash(memory.hashKey)
     const hash = new KeyedHash(naming.derive(`limit ${spec.name}`))
     const [overflowHi, overflowLo] = naming.derive(`overflow ${spec.name}`)
-    const [hi, lo] = naming.derive(`record ${spec.name}`)
+    const [hi, lo] = recordTag(naming, spec.name)
     const sequence = memory.registry.register(hi, lo, algorithm)
     const isLog = spec.algorithm === 'sliding-log'
     const isHeld = spec.algorithm === 'concurrency'

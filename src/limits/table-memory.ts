@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { randomHashKey } from '../lib/keyed-hash.ts'
-import type { HashKey } from '../lib/keyed-hash.ts'
+import type { HashKey, KeyedHash } from '../lib/keyed-hash.ts'
 import { LimitRegistry } from './limit-registry.ts'
 import { SlotRegion } from './slot-region.ts'
 import type { RegionShape } from './slot-region.ts'
@@ -78,6 +78,11 @@ export interface TableTroubles {
   readonly refused: number
   /** Charges that were refused because a lock did not come free. */
   readonly stuck: number
+}
+
+/** Under what tag the registry keeps the limit of this name. */
+export function recordTag(hash: KeyedHash, name: string): HashKey {
+  return hash.derive(`record ${name}`)
 }
 
 /** One thread's view of the shared memory. */
