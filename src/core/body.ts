@@ -91,6 +91,7 @@ export abstract class StreamBody implements Body {
   readonly size: number | undefined
   readonly bytes = undefined
   #forks: Fork[] | undefined
+  #wasForked = false
 
   constructor(size: number | undefined) {
     this.size = size
@@ -101,6 +102,8 @@ export abstract class StreamBody implements Body {
   protected abstract read(): MaybePromise<Chunk | End>
   /** The reader has gone. */
   protected abstract stop(why: Fault): void
+  /** Nobody reads this piece any more: a wire may fill its memory again. */
+  protected reuse(_chunk: Chunk): void {}
   abstract trailers(): Headers | undefined
 
   pull(): MaybePromise<Chunk | End> {
@@ -120,8 +123,14 @@ export abstract class StreamBody implements Body {
 
   fork(maxBytes: number): Body {
     const fork = new Fork(this, maxBytes)
+    this.#wasForked = true
     ;(this.#forks ??= []).push(fork)
     return fork
+  }
+
+  /** See `releaseChunk`. What a fork has seen too is left alone. */
+  release(chunk: Chunk): void {
+    if (!this.#wasForked) this.reuse(chunk)
   }
 
   #pullForked(forks: Fork[]): MaybePromise<Chunk | End> {
@@ -141,6 +150,14 @@ export abstract class StreamBody implements Body {
     }
     return isPromise(next) ? next.then(share, failed) : share(next)
   }
+}
+
+/**
+ * Said by the one reader of a body when it has written a pulled piece for good and kept nothing of it. Lets a wire use
+ * the memory again, so that a long body does not leave its whole length to the collector. Harmless to leave out.
+ */
+export function releaseChunk(body: Body, chunk: Chunk): void {
+  if (body instanceof StreamBody) body.release(chunk)
 }
 
 /** The second reader's side: a bounded queue filled by the first reader's pulls. */
@@ -215,16 +232,14 @@ class Recording implements Replay {
   #isOver = false
   #ended = false
   #pending: Promise<Chunk | End> | undefined
+  readonly first: Body
   #current: RecordedBody
 
   constructor(source: Body, maxBytes: number) {
     this.#source = source
     this.#maxBytes = maxBytes
     this.#current = new RecordedBody(this, source)
-  }
-
-  get first(): Body {
-    return this.#current
+    this.first = this.#current
   }
 
   again(): Body | undefined {

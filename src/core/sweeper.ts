@@ -40,7 +40,11 @@ export class Sweeper {
 
   readonly #sweep = (): void => {
     const now = this.#clock.monotonic()
-    for (const due of this.#watched) if (due.dueAt <= now) due.onDue(now)
-    this.#timer = this.#watched.size === 0 ? undefined : this.#clock.after(this.#tickMs, this.#sweep)
+    try {
+      for (const due of this.#watched) if (due.dueAt <= now) due.onDue(now)
+    } finally {
+      // Also after a bug in one of them: without the next tick no deadline of this worker would ever fire again.
+      this.#timer = this.#watched.size === 0 ? undefined : this.#clock.after(this.#tickMs, this.#sweep)
+    }
   }
 }
