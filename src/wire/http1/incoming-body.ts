@@ -7,6 +7,7 @@ import type { Headers } from '../../core/headers.ts'
 import type { RequestFields } from '../request-fields.ts'
 import type { BodyFraming } from './body-decoder.ts'
 import { BodyDecoder } from './body-decoder.ts'
+import { giveBack, takeMemory } from './slabs.ts'
 
 const maxQueuedBytes = 65_536
 const maxQueuedPieces = 32
@@ -95,7 +96,7 @@ export class IncomingBody extends StreamBody {
           this.discarded += payloadEnd - payloadStart
           continue
         }
-        out ??= Buffer.allocUnsafe(end - payloadStart)
+        out ??= takeMemory(end - payloadStart)
         length += bytes.copy(out, length, payloadStart, payloadEnd)
       }
     } catch (thrown) {
@@ -154,6 +155,10 @@ export class IncomingBody extends StreamBody {
     this.#waiting = undefined
     waiting?.reject(why)
     if (!this.#decoder.done && this.#fault === undefined) this.#source.bodyTaken(this)
+  }
+
+  protected override reuse(chunk: Chunk): void {
+    giveBack(chunk)
   }
 
   #put(chunk: Buffer): void {

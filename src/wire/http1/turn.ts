@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Answer, TunnelEnd } from '../../core/answer.ts'
 import type { Body, Chunk, End } from '../../core/body.ts'
-import { END, emptyBody } from '../../core/body.ts'
+import { END, emptyBody, releaseChunk } from '../../core/body.ts'
 import type { Exchange, ExchangeLink } from '../../core/exchange.ts'
 import { Fault, faultFrom } from '../../core/fault.ts'
 import { isPromise } from '../../core/handler.ts'
@@ -12,6 +12,8 @@ import { problemOf } from '../../core/problem.ts'
 import type { ServerWireOptions } from '../server-wire.ts'
 import type { AnswerFraming, AnswerHeads } from './answer-head.ts'
 import type { IncomingBody } from './incoming-body.ts'
+import { trailerDrop } from './body-decoder.ts'
+import { smallestSlabPiece } from './slabs.ts'
 import { outcomeEnd } from '../outcome-end.ts'
 
 /** What one exchange needs of its connection. */
@@ -36,6 +38,7 @@ const maxJoinedBytes = 2048
 const corkedBytes = 65_536
 /** After so much at a stretch other connections get their turn, however fast body and client are. */
 const burstBytes = 1_048_576
+const maxUnreleased = 16
 const notWanted = new Fault('cancelled', 'the answer has no content')
 const lastChunk = '0\r\n\r\n'
 
@@ -59,6 +62,8 @@ export class Turn implements ExchangeLink {
   #isUntilClose = false
   #persists = false
   #isCorked = false
+  /** Large pieces that the socket may still be reading. */
+  #unreleased: Chunk[] = []
   #isEnding = false
   #isOver = false
 
@@ -117,6 +122,7 @@ export class Turn implements ExchangeLink {
   /** The socket has taken everything. */
   flushed(): void {
     if (this.#isOver || this.#left !== undefined) return
+    this.#release()
     if (this.#isEnding) this.#finish('complete', this.#x.fault)
     else this.#pump()
   }
@@ -251,6 +257,7 @@ export class Turn implements ExchangeLink {
     this.#allowed -= length
     this.#sentBytes += length
     this.#cork()
+    if (length >= smallestSlabPiece && this.#unreleased.length < maxUnreleased) this.#unreleased.push(chunk)
     if (this.#isChunked) {
       socket.write(`${length.toString(16)}\r\n`, 'latin1')
       socket.write(chunk)
@@ -273,7 +280,7 @@ export class Turn implements ExchangeLink {
     }
     if (this.#isChunked) {
       const trailers = this.#answer!.body.trailers()
-      this.#owner.socket.write(trailers === undefined ? lastChunk : `0\r\n${trailers.toLines()}\r\n`, 'latin1')
+      this.#owner.socket.write(trailers === undefined ? lastChunk : `0\r\n${trailers.toLines(trailerDrop)}\r\n`, 'latin1')
     }
     this.#uncork()
     this.#end()
@@ -329,6 +336,13 @@ export class Turn implements ExchangeLink {
     if (!this.#isCorked) return
     this.#isCorked = false
     this.#owner.socket.uncork()
+    if (this.#owner.socket.writableLength === 0) this.#release()
+  }
+
+  /** The socket has read what it was given. */
+  #release(): void {
+    const body = this.#answer!.body
+    for (let chunk = this.#unreleased.pop(); chunk !== undefined; chunk = this.#unreleased.pop()) releaseChunk(body, chunk)
   }
 
   #finish(end: Outcome['end'], fault: Fault | undefined, tunnelBytes = 0): void {
