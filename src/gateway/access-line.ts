@@ -1,4 +1,5 @@
-import type { Exchange } from '../core/exchange.ts'
+import type { Connection, Exchange } from '../core/exchange.ts'
+import type { Fault } from '../core/fault.ts'
 import { H } from '../core/header-names.ts'
 import type { Outcome } from '../core/policy.ts'
 import { redactQuery } from './redact.ts'
@@ -47,6 +48,15 @@ export function accessLine(x: Exchange, outcome: Outcome, tail: string): string 
   if (agent !== undefined) line += `,"userAgent":${quoted(cut(agent))}`
   if (x.traceparent !== undefined) line += `,"traceparent":"${x.traceparent}"`
   return `${line},"version":"${x.version}","listener":${quoted(listener)}${tail}`
+}
+
+/** A message that was answered and closed before it became an exchange: nothing in it can be trusted but where it came from. */
+export function refusedLine(id: string, fault: Fault, connection: Connection, status: number, now: number, tail: string): string {
+  let line = `{"level":30,"time":${now},"msg":"refused","id":"${id}","status":${status},"fault":"${fault.code}"`
+  if (fault.message !== fault.code) line += `,"why":${quoted(cut(fault.message))}`
+  line += `,"address":"${connection.remoteAddress}"`
+  if (connection.tls !== undefined) line += `,"tls":"${connection.tls.protocol}"`
+  return `${line},"listener":${quoted(connection.listener)}${tail}`
 }
 
 /** Digits of a Generation's hash in a line: enough to tell apart those that a log can hold. */

@@ -170,7 +170,7 @@ function sender(): { lines: LineSender; sent: string[]; buffers: ArrayBuffer[]; 
 
 test('lines wait a moment for company and then go to main together', () => {
   const { lines, sent, clock } = sender()
-  const log = createAccessLog(lines, 'g1', 3)
+  const log = createAccessLog(lines, clock, 'g1', 3)
   log.write(exchange('/a'), complete)
   log.write(exchange('/b'), complete)
   assert.equal(sent.length, 0)
@@ -181,6 +181,20 @@ test('lines wait a moment for company and then go to main together', () => {
   assert.equal((JSON.parse(b) as { worker: number }).worker, 3)
   clock.advance(1000)
   assert.equal(sent.length, 1)
+})
+
+test('a message that never became an exchange has a line of its own', () => {
+  const { lines, sent, clock } = sender()
+  const { connection } = exchange('/')
+  createAccessLog(lines, clock, 'g1', 0).refused('r-1', new Fault('malformed', 'a "quoted" reason'), connection, 400)
+  clock.advance(100)
+  const line = JSON.parse(sent[0]) as Record<string, unknown>
+  assert.equal(line['msg'], 'refused')
+  assert.equal(line['id'], 'r-1')
+  assert.equal(line['status'], 400)
+  assert.equal(line['fault'], 'malformed')
+  assert.equal(line['why'], 'a "quoted" reason')
+  assert.equal(line['address'], connection.remoteAddress)
 })
 
 test('a full batch goes at once, and its buffer is used again', () => {

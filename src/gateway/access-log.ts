@@ -1,8 +1,6 @@
 import type { Clock, Timer } from '../core/clock.ts'
-import type { Exchange } from '../core/exchange.ts'
 import type { Count, Meter } from '../core/meter.ts'
-import type { Outcome } from '../core/policy.ts'
-import { accessLine, accessTail } from './access-line.ts'
+import { accessLine, accessTail, refusedLine } from './access-line.ts'
 import type { Port, ToMain } from './messages.ts'
 import type { AccessLog } from './observe.ts'
 
@@ -98,10 +96,13 @@ export function droppedLines(meter: Meter): Count {
 }
 
 /** The access log of one Generation on one worker. */
-export function createAccessLog(lines: LineSender, generation: string, worker: number): AccessLog {
+export function createAccessLog(lines: LineSender, clock: Clock, generation: string, worker: number): AccessLog {
   const tail = accessTail(generation, worker)
-  return { write: (x: Exchange, outcome: Outcome) => lines.add(accessLine(x, outcome, tail)) }
+  return {
+    write: (x, outcome) => lines.add(accessLine(x, outcome, tail)),
+    refused: (id, fault, connection, status) => lines.add(refusedLine(id, fault, connection, status, clock.now(), tail)),
+  }
 }
 
 /** For `log: { format: 'none' }`. */
-export const noAccessLog: AccessLog = { write() {} }
+export const noAccessLog: AccessLog = { write() {}, refused() {} }

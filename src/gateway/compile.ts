@@ -73,7 +73,6 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
           routes: model.routes.map((route) => route.name),
           meter: env.meter,
           accessLog: env.accessLog,
-          clock: env.clock,
           log: env.log,
         }),
       )

@@ -1,6 +1,5 @@
 import type { Answer } from '../core/answer.ts'
-import type { Clock } from '../core/clock.ts'
-import type { Exchange } from '../core/exchange.ts'
+import type { Connection, Exchange } from '../core/exchange.ts'
 import type { Fault } from '../core/fault.ts'
 import { faultFrom } from '../core/fault.ts'
 import type { Handler, MaybePromise } from '../core/handler.ts'
@@ -10,11 +9,14 @@ import type { Log } from '../core/log.ts'
 import type { Count, Meter, Spread } from '../core/meter.ts'
 import type { Outcome, Policy } from '../core/policy.ts'
 import { httpProblem, problemOf } from '../core/problem.ts'
+import { createRequestIds } from './request-id.ts'
 import type { Served } from '../wire/server-wire.ts'
 
 /** Where finished exchanges are written down; never blocks. */
 export interface AccessLog {
   write(x: Exchange, outcome: Outcome): void
+  /** A message that never became an exchange. */
+  refused(id: string, fault: Fault, connection: Connection, status: number): void
 }
 
 export interface ObserveOptions {
@@ -25,7 +27,6 @@ export interface ObserveOptions {
   readonly routes: readonly string[]
   readonly meter: Meter
   readonly accessLog: AccessLog
-  readonly clock: Clock
   readonly log: Log
 }
 
@@ -46,12 +47,8 @@ export function createObserve(options: ObserveOptions): Served {
   for (const route of [...options.routes, '']) meters.set(route, routeMeter(options.meter, route))
   const unrouted = meters.get('')!
   const refusals = createRefusalCounts(options.meter, options.listener)
+  const nextId = createRequestIds()
 
-  const failed = (x: Exchange, thrown: unknown): Answer => {
-    const fault = faultFrom(thrown)
-    x.fault = fault
-    return stamped(x, x.renderProblem(problemOf(fault), x))
-  }
   return {
     handle(x): MaybePromise<Answer> {
       try {
@@ -80,13 +77,11 @@ export function createObserve(options: ObserveOptions): Served {
     },
     refused(fault, connection): Answer {
       refusals.failed(fault)
-      log.debug('a message was refused', {
-        fault: fault.code,
-        why: fault.message,
-        address: connection.remoteAddress,
-        listener: connection.listener,
-      })
-      return httpProblem(problemOf(fault), '')
+      const id = nextId()
+      const answer = httpProblem(problemOf(fault), id)
+      answer.headers.putLines(`X-Request-Id: ${id}\r\n`)
+      accessLog.refused(id, fault, connection, answer.status)
+      return answer
     },
   }
 }
@@ -95,6 +90,12 @@ export function createObserve(options: ObserveOptions): Served {
 function stamped(x: Exchange, answer: Answer): Answer {
   answer.headers.putLines(`X-Request-Id: ${x.id}\r\n`, H.requestId)
   return answer
+}
+
+function failed(x: Exchange, thrown: unknown): Answer {
+  const fault = faultFrom(thrown)
+  x.fault = fault
+  return stamped(x, x.renderProblem(problemOf(fault), x))
 }
 
 function routeMeter(meter: Meter, route: string): RouteMeter {

@@ -163,7 +163,8 @@ export class GatewayWorker {
   }
 
   async #compile(model: GatewayModel, hold: Hold): Promise<Generation> {
-    const accessLog = model.log.format === 'none' ? noAccessLog : createAccessLog(this.#lines, model.hash, this.#birth.worker)
+    const accessLog =
+      model.log.format === 'none' ? noAccessLog : createAccessLog(this.#lines, this.#env.clock, model.hash, this.#birth.worker)
     return this.#parts.compile(model, { ...this.#env, hold, accessLog })
   }
 
