@@ -53,6 +53,14 @@ async function hammer(memory: SharedArrayBuffer, specs: readonly LimitSpec[], jo
 const sum = (numbers: Iterable<number>): number => [...numbers].reduce((a, b) => a + b, 0)
 
 describe('real threads on one table', () => {
+  it('see the same time, which every budget is counted by', async () => {
+    const memory = allocateLimitTable({ maxKeys: 1000, workers }, systemClock)
+    const before = systemClock.monotonic()
+    const reports = await hammer(memory, [], { kind: 'clock' })
+    const after = systemClock.monotonic()
+    for (const { now } of reports) assert.ok(now >= before && now <= after, `${now} is not between ${before} and ${after}`)
+  })
+
   it('admit from one bucket exactly what it holds', async () => {
     const memory = allocateLimitTable({ maxKeys: 1000, workers }, systemClock)
     const reports = await hammer(memory, [bucket('a', 3000)], { kind: 'charge', times: 3000, keys: 1, creditEvery: 0 })

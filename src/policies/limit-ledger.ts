@@ -42,6 +42,8 @@ export class Ledger {
   hasLegacy = false
   /** Whether one of them has a cost that the answer tells. */
   hasReserved = false
+  /** The exchange has ended. */
+  isOver = false
   /** The answer that carries the header fields already. */
   writtenOn: Answer | undefined = undefined
   #shadows: Entry[] | undefined = undefined

@@ -35,6 +35,8 @@ export class LimitLevel {
   readonly refused: Count
   readonly skipped: Count
   readonly shadowRefused: Count
+  /** The counters could not tell. */
+  readonly failed: Count
   readonly #cost: number
   readonly #rule: string
   readonly #per: string
@@ -60,6 +62,7 @@ export class LimitLevel {
     this.refused = count('refused')
     this.skipped = count('skipped')
     this.shadowRefused = count('shadow_refused')
+    this.failed = count('failed')
     this.#cost = use.cost
     this.#rule = ruleWords(spec)
     this.#per = spec.per.map(partWords).join(' and ')

@@ -247,6 +247,33 @@ describe('counters that have to be waited for', () => {
     assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '1'])
   })
 
+  it('that fail are counted, and in shadow they harm nobody', async () => {
+    const { step, meter } = world([perTenant, perAddress], (local) => ({
+      ...down(),
+      charge: (charges) => (charges[0].limit === 'perTenant' ? fail() : local.charge(charges)),
+    }))
+    const enforced = await send([step('route', ['perTenant'])], from('acme'))
+    assert.equal(enforced.status, 503)
+    assert.equal(meter.counts.get('velum_limit_decisions_total perTenant failed'), 1)
+    const shadowed = await send([step('route', ['perAddress', { use: 'perTenant', shadow: true }])], from('acme'))
+    assert.equal(shadowed.status, 200)
+    assert.equal(meter.counts.get('velum_limit_decisions_total perTenant failed'), 2)
+  })
+
+  it('give a place back that they grant after the client has gone', async () => {
+    const { step, counters } = world([{ ...exportsLimit, per: [] }], slowly)
+    for (const shadow of [false, true]) {
+      const policies = [step('route', [{ use: 'exports', shadow }])]
+      const x = from('acme')
+      const sent = send(policies, x)
+      end(policies, x)
+      await sent
+      await new Promise((resolve) => setImmediate(resolve))
+      const { levels } = await counters.peek([{ limit: 'exports', key: '', cost: 0 }])
+      assert.equal(levels[0].remaining, 2)
+    }
+  })
+
   it('may fail to take a charge back: that is logged and harms nobody', async () => {
     for (const credit of [(): Promise<void> => Promise.reject(new Fault('store-down')), (): void => assert.fail('broken')]) {
       const { step, warnings } = world([exportsLimit], (local) => ({

@@ -12,6 +12,7 @@ import { draftFields, legacyFields, policiesOf } from '../limits/limit-fields.ts
 import type { LimitSpec } from '../limits/limit-spec.ts'
 import { Ledger, ledgerOf, openLedger } from './limit-ledger.ts'
 import { LimitLevel } from './limit-level.ts'
+import { LimitShadows } from './limit-shadows.ts'
 import { settleLedger } from './limit-settlement.ts'
 
 /** A limit as a listener, a route or a service names it. */
@@ -76,7 +77,7 @@ class LimitStepPolicy implements Policy {
   readonly source: string
   readonly #kind: LimitStep['kind']
   readonly #enforced: readonly LimitLevel[]
-  readonly #shadows: readonly LimitLevel[]
+  readonly #shadows: LimitShadows
   /** RateLimit-Policy when all of them apply. */
   readonly #policies: string
   readonly #hasLegacy: boolean
@@ -89,7 +90,10 @@ class LimitStepPolicy implements Policy {
     this.source = step.source
     this.#kind = step.kind
     this.#enforced = levels.filter((level) => !level.isShadow)
-    this.#shadows = levels.filter((level) => level.isShadow)
+    this.#shadows = new LimitShadows(
+      levels.filter((level) => level.isShadow),
+      env.counters,
+    )
     this.#policies = policiesOf(this.#enforced.map((level) => level.voice))
     this.#hasLegacy = this.#enforced.some((level) => level.voice.legacy !== undefined)
     this.#hasReserved = this.#enforced.some((level) => level.settle !== undefined)
@@ -111,8 +115,8 @@ class LimitStepPolicy implements Policy {
       charges.push(level.charge(x))
       levels.push(level)
     }
-    if (charges.length === 0) return this.#shadows.length === 0 ? passesWithout : this.#askShadows(x, mode, ledger, passes)
-    const charged = mode === 'charge' ? this.#counters.charge(charges) : this.#counters.peek(charges)
+    if (charges.length === 0) return this.#shadows.isEmpty ? passesWithout : this.#shadow(x, mode, ledger, passes)
+    const charged = this.#ask(mode, levels, charges)
     if (isPromise(charged)) return charged.then((result) => this.#conclude(x, mode, ledger, levels, charges, result))
     return this.#conclude(x, mode, ledger, levels, charges, charged)
   }
@@ -130,8 +134,39 @@ class LimitStepPolicy implements Policy {
   }
 
   onDone(x: Exchange): void {
-    const held = ledgerOf(x)?.takeHeld()
-    if (held !== undefined && held.length > 0) this.#giveBack(held)
+    const ledger = ledgerOf(x)
+    if (ledger === undefined) return
+    ledger.isOver = true
+    this.#release(ledger)
+  }
+
+  /** Counters that cannot tell throw; that is counted, and is neither a refusal nor a pass. */
+  #ask(mode: DecideMode, levels: readonly LimitLevel[], charges: readonly Charge[]): MaybePromise<Charged> {
+    if (mode === 'peek') return this.#counters.peek(charges)
+    const failed = (thrown: unknown): never => {
+      for (const level of levels) level.failed.add()
+      throw thrown
+    }
+    try {
+      const charged = this.#counters.charge(charges)
+      return isPromise(charged) ? charged.catch(failed) : charged
+    } catch (thrown) {
+      return failed(thrown)
+    }
+  }
+
+  #shadow(x: Exchange, mode: DecideMode, ledger: Ledger, verdict: Verdict): MaybePromise<Verdict> {
+    const shown = this.#shadows.ask(x, mode, ledger, verdict)
+    if (!isPromise(shown)) return shown
+    return shown.then((late) => {
+      if (ledger.isOver) this.#release(ledger)
+      return late
+    })
+  }
+
+  #release(ledger: Ledger): void {
+    const held = ledger.takeHeld()
+    if (held.length > 0) this.#giveBack(held)
   }
 
   #conclude(
@@ -159,6 +194,8 @@ class LimitStepPolicy implements Policy {
         level.refused.add()
       }
     }
+    // A client may leave while counters are waited for: what is held until the end has then missed it.
+    if (ledger.isOver) this.#release(ledger)
     if (charged.refusedBy !== -1) {
       if (isCharge && this.#kind === 'service') {
         const returned = ledger.takeChargesOf('route')
@@ -167,7 +204,7 @@ class LimitStepPolicy implements Policy {
       return this.#refusal(levels, charges, charged)
     }
     const verdict = isCharge ? passes : passedInWords(levels, charges, charged)
-    const shown = this.#shadows.length === 0 ? verdict : this.#askShadows(x, mode, ledger, verdict)
+    const shown = this.#shadows.isEmpty ? verdict : this.#shadow(x, mode, ledger, verdict)
     if (delayMs === 0 || !isCharge) return shown
     return this.#hold(x, delayMs, ledger).then(() => shown)
   }
@@ -186,33 +223,6 @@ class LimitStepPolicy implements Policy {
     const violated: string[] = []
     for (let i = 0; i < levels.length; i++) if (charged.levels[i].retryAfterMs > 0) violated.push(levels[i].name)
     return levels[by].refuse(charged.levels[by].retryAfterMs, violated, charges[by])
-  }
-
-  /** Shadows are asked each by itself and only about what would have gone on: as if they were the only new limit. */
-  #askShadows(x: Exchange, mode: DecideMode, ledger: Ledger, verdict: Verdict): MaybePromise<Verdict> {
-    let shown = verdict
-    const waiting: Promise<void>[] = []
-    for (const level of this.#shadows) {
-      if (ledger.has(level.name)) continue
-      if (level.missing !== 'shared' && level.key.isMissing(x)) {
-        if (level.missing === 'refuse') shown = shadowed(level.refuseMissing('peek'), shown)
-        continue
-      }
-      const charges = [level.charge(x)]
-      const look = (charged: Charged): void => {
-        const state = charged.levels[0]
-        if (mode === 'charge') {
-          ledger.noteShadow(level, charges[0], state, charged.refusedBy === -1)
-          if (charged.refusedBy === -1) level.allowed.add()
-          else level.shadowRefused.add()
-        }
-        if (charged.refusedBy !== -1) shown = shadowed(level.refuse(state.retryAfterMs, [level.name], charges[0]), shown)
-      }
-      const charged = mode === 'charge' ? this.#counters.charge(charges) : this.#counters.peek(charges)
-      if (isPromise(charged)) waiting.push(charged.then(look))
-      else look(charged)
-    }
-    return waiting.length === 0 ? shown : Promise.all(waiting).then(() => shown)
   }
 
   /** Shaping: the request waits for its turn. A client that leaves gives its turn back. */
@@ -244,11 +254,6 @@ class LimitStepPolicy implements Policy {
   #lost(thrown: unknown): void {
     this.#env.log.warn('a charge could not be corrected', { reason: thrown instanceof Error ? thrown.message : String(thrown) })
   }
-}
-
-function shadowed(refusal: Verdict, verdict: Verdict): Verdict {
-  if (verdict.shadowed !== undefined) return verdict
-  return { code: 'shadow-over-limit', refusal: undefined, shadowed: refusal.refusal, label: undefined, words: refusal.words }
 }
 
 function passedInWords(levels: readonly LimitLevel[], charges: readonly Charge[], charged: Charged): Verdict {

@@ -17,6 +17,7 @@ export interface HammerTask {
     | { readonly kind: 'charge'; readonly times: number; readonly keys: number; readonly creditEvery: number }
     | { readonly kind: 'hold'; readonly times: number; readonly inside: SharedArrayBuffer }
     | { readonly kind: 'seize'; readonly lock: number }
+    | { readonly kind: 'clock' }
     | { readonly kind: 'forever'; readonly keys: number }
 }
 
@@ -26,6 +27,8 @@ export interface HammerReport {
   readonly refused: number
   /** Most holders seen at one time. */
   readonly mostInside: number
+  /** Its monotonic clock at the end. */
+  readonly now: number
 }
 
 const { memory, worker, specs, gate, together, job } = workerData as HammerTask
@@ -87,11 +90,13 @@ switch (job.kind) {
   case 'seize':
     new TableMemory(memory, worker).locks.acquire(job.lock)
     break
+  case 'clock':
+    break
   case 'forever':
     tell('started')
     for (;;) counters.charge(step(job.keys))
 }
-const report: HammerReport = { admitted, refused, mostInside }
+const report: HammerReport = { admitted, refused, mostInside, now: systemClock.monotonic() }
 tell(report)
 // Holds on to what it has until it is ended.
 setInterval(() => {}, 1000)
