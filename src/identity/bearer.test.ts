@@ -46,7 +46,7 @@ async function bearerOf(): Promise<{
 
 /** What a token that arrives at this moment comes to; keys are at hand, so nothing waits. */
 function verify(bearer: BearerAuthenticator, token: string, startedAt: number): Identity | Rejection {
-  return bearer.verify(token, exchangeOf({ startedAt })) as Identity | Rejection
+  return bearer.verify(token, exchangeOf({ startedAt }), 0) as Identity | Rejection
 }
 
 test('reads the token of the scheme Bearer, in any case, and of no other scheme', async () => {

@@ -6,7 +6,8 @@ import type { Identity } from '../core/identity.ts'
 import type { Closable } from '../core/lasting.ts'
 import type { Authenticator } from './authenticators.ts'
 import type { Judgement, JwtVerifier } from './jwt-verifier.ts'
-import { Rejection } from './rejection.ts'
+import { Rejection, rejections, revocationsUnknown } from './rejection.ts'
+import type { Revocations } from './revocations.ts'
 import { TokenMemory } from './token-memory.ts'
 
 /** Longest time for which a verified token is believed without looking at it anew. */
@@ -14,9 +15,16 @@ const believedMs = 600_000
 /** A client that keeps sending one badly signed token shall not cost a verification each time. */
 const disbelievedMs = 30_000
 
+/** A token that was found good, and at which state of the revocations. */
+interface GoodToken {
+  readonly identity: Identity
+  readonly keyId: string
+  epoch: number
+}
+
 /** What a worker remembers of tokens; outlives Generations that trust the same issuers. */
 export class BearerMemory implements Closable {
-  readonly good = new TokenMemory<Identity>({ maxTokens: 16_384, maxChars: 16 * 1024 ** 2 })
+  readonly good = new TokenMemory<GoodToken>({ maxTokens: 16_384, maxChars: 16 * 1024 ** 2 })
   readonly bad = new TokenMemory<Rejection>({ maxTokens: 256, maxChars: 256 * 1024 })
 
   close(): void {
@@ -33,10 +41,13 @@ export class BearerAuthenticator implements Authenticator {
   readonly kind = 'bearer'
   readonly #verifier: JwtVerifier
   readonly #memory: BearerMemory
+  readonly #revocations: Revocations | undefined
 
-  constructor(verifier: JwtVerifier, memory: BearerMemory) {
+  /** Without `revocations` nothing is ever revoked: there is no store to say so. */
+  constructor(verifier: JwtVerifier, memory: BearerMemory, revocations?: Revocations) {
     this.#verifier = verifier
     this.#memory = memory
+    this.#revocations = revocations
   }
 
   presented(x: Exchange): string | null | undefined {
@@ -45,19 +56,38 @@ export class BearerAuthenticator implements Authenticator {
     return typeof line === 'string' ? bearerToken(line) : line
   }
 
-  verify(token: string, x: Exchange): MaybePromise<Identity | Rejection> {
+  verify(token: string, x: Exchange, staleMs: number): MaybePromise<Identity | Rejection> {
     const now = x.startedAt
-    const known = this.#memory.good.find(token, now) ?? this.#memory.bad.find(token, now)
-    if (known !== undefined) return known
+    const known = this.#memory.good.find(token, now)
+    if (known !== undefined) return this.#standing(known, staleMs)
+    const rejection = this.#memory.bad.find(token, now)
+    if (rejection !== undefined) return rejection
     const judged = this.#verifier.verify(token, now)
-    return isPromise(judged) ? judged.then((late) => this.#learn(token, late, now)) : this.#learn(token, judged, now)
+    return isPromise(judged)
+      ? judged.then((late) => this.#learn(token, late, now, staleMs))
+      : this.#learn(token, judged, now, staleMs)
   }
 
-  #learn(token: string, { found, key }: Judgement, now: number): Identity | Rejection {
-    if (key === undefined) return found
-    if (found instanceof Rejection) this.#memory.bad.remember(token, found, key, now + disbelievedMs)
-    else this.#memory.good.remember(token, found, key, Math.min(found.expiresAt, now + believedMs))
-    return found
+  #learn(token: string, { found, key }: Judgement, now: number, staleMs: number): Identity | Rejection {
+    if (found instanceof Rejection) {
+      if (key !== undefined) this.#memory.bad.remember(token, found, key, now + disbelievedMs)
+      return found
+    }
+    const good: GoodToken = { identity: found, keyId: key!.kid, epoch: 0 }
+    this.#memory.good.remember(token, good, key!, Math.min(found.expiresAt, now + believedMs))
+    return this.#standing(good, staleMs)
+  }
+
+  /** Asked for each request, outside the memory: what was good a moment ago may be revoked by now. */
+  #standing(good: GoodToken, staleMs: number): Identity | Rejection {
+    const revocations = this.#revocations
+    if (revocations === undefined) return good.identity
+    if (good.epoch !== revocations.epoch) {
+      const { epoch } = revocations
+      if (revocations.isRevoked(good.identity, good.keyId)) return rejections.revoked
+      good.epoch = epoch
+    }
+    return revocations.isKnown(staleMs) ? good.identity : revocationsUnknown
   }
 }
 

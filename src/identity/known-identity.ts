@@ -4,6 +4,15 @@ import { identityBlock } from './identity-block.ts'
 
 const noClaims: Readonly<Record<string, unknown>> = Object.freeze(Object.create(null) as Record<string, unknown>)
 
+/** A token for a service that was made for an identity, and until when it is used. */
+export interface ServedToken {
+  /** Who made it: another configuration's issuer does not count. */
+  readonly issuer: object
+  readonly audience: string
+  readonly until: number
+  readonly block: HeaderBlock
+}
+
 /** An Identity that many exchanges share, with what services are told of it made once. */
 export class KnownIdentity implements Identity {
   readonly kind: CredentialKind
@@ -17,6 +26,8 @@ export class KnownIdentity implements Identity {
   readonly expiresAt: number
   readonly session: string | undefined
   readonly credentialId: string | undefined
+  /** Tokens that were made for services and are used again; kept by whoever makes them. */
+  served: readonly ServedToken[] | undefined
   #headers: HeaderBlock | undefined
 
   constructor(facts: Omit<Identity, 'claims'> & { readonly claims?: Identity['claims'] | undefined }) {
@@ -31,6 +42,7 @@ export class KnownIdentity implements Identity {
     this.expiresAt = facts.expiresAt
     this.session = facts.session
     this.credentialId = facts.credentialId
+    this.served = undefined
     this.#headers = undefined
   }
 

@@ -44,6 +44,11 @@ const table = {
   'unknown-key': 'The issuer has published no key with this kid.',
   'key-algorithm': 'The alg is not the one of the key.',
   'bad-signature': 'The signature is not valid.',
+  revoked: 'It was revoked, or its session, its client, its key, or everything of its subject.',
+  // Sessions.
+  'not-a-session': 'The cookie is not of the form of a session cookie.',
+  'unknown-session': 'There is no such session, or not any more.',
+  'session-expired': 'The session has ended, or was not used for too long.',
   // API keys.
   'unknown-api-key': 'No API key has this hash.',
   'api-key-expired': 'The API key has expired.',
@@ -59,5 +64,19 @@ export const rejections = Object.fromEntries(
 export const keysUnavailable = new Rejection(
   'keys-unavailable',
   "The keys of the token's issuer cannot be had at the moment.",
+  true,
+)
+
+/** What has been revoked is not known, or not freshly enough. */
+export const revocationsUnknown = new Rejection(
+  'revocations-unknown',
+  'The store does not answer, so nobody can tell whether the credential was revoked.',
+  true,
+)
+
+/** The session could not be looked up. */
+export const storeUnavailable = new Rejection(
+  'store-unavailable',
+  'The store does not answer, so the session cannot be looked up.',
   true,
 )

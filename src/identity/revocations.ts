@@ -16,6 +16,8 @@ export interface Revocations {
    * `staleMs` where a route accepts that. False while the store is known to be down, unless `staleMs` bridges it.
    */
   isKnown(staleMs: number): boolean
+  /** Makes known at once, on this thread, that a session or family has ended; others hear it from the store. */
+  learnEnd(id: string, keepUntil: number): void
   /** Calls `run` after something was heard. Returns how to stop. */
   whenChanged(run: () => void): () => void
 }

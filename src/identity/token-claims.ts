@@ -3,8 +3,13 @@ import { KnownIdentity } from './known-identity.ts'
 import type { Rejection } from './rejection.ts'
 import { rejections } from './rejection.ts'
 
-/** How far the clocks of foreign issuers may be off. */
+/** How far the clocks of foreign issuers may be off, and those of other nodes of ours. */
 export const foreignSkewMs = 30_000
+export const ownSkewMs = 5_000
+
+function skewOf(spec: TrustedIssuerSpec): number {
+  return spec.isOwn === true ? ownSkewMs : foreignSkewMs
+}
 
 type Claims = Readonly<Record<string, unknown>>
 
@@ -20,16 +25,21 @@ export function claimsFault(claims: Claims, spec: TrustedIssuerSpec, tenantClaim
   for (const name of identifiers) if (claims[name] !== undefined && !isIdentifier(claims[name])) return rejections['bad-claim']
   if (scopesOf(claims) === undefined || rolesOf(claims) === undefined) return rejections['bad-claim']
 
-  if (exp * 1000 + foreignSkewMs <= now) return rejections.expired
-  if (nbf !== undefined && nbf * 1000 > now + foreignSkewMs) return rejections['not-yet-valid']
-  if (iat * 1000 > now + foreignSkewMs) return rejections['issued-in-future']
+  const skewMs = skewOf(spec)
+  if (exp * 1000 + skewMs <= now) return rejections.expired
+  if (nbf !== undefined && nbf * 1000 > now + skewMs) return rejections['not-yet-valid']
+  if (iat * 1000 > now + skewMs) return rejections['issued-in-future']
   if ((exp - iat) * 1000 > spec.maxLifetimeMs) return rejections['lives-too-long']
 
   const audiences: unknown = Array.isArray(aud) ? aud : [aud]
   if (!isTextList(audiences)) return rejections['bad-claim']
   if (!spec.audience.some((audience) => audiences.includes(audience))) return rejections['other-audience']
 
-  if (spec.tenants !== undefined) {
+  if (spec.isOwn === true) {
+    const { gen, tenant } = claims
+    if (claims['jti'] === undefined || !Number.isSafeInteger(gen) || (tenant !== undefined && !isIdentifier(tenant)))
+      return rejections['bad-claim']
+  } else if (spec.tenants !== undefined) {
     const tenant = claims[tenantClaim]
     if (tenant !== undefined && (typeof tenant !== 'string' || !spec.tenants.includes(tenant))) return rejections['other-tenant']
   }
@@ -45,15 +55,21 @@ export function identityOf(claims: Claims, spec: TrustedIssuerSpec, tenantClaim:
     kind: 'bearer',
     issuer: spec.issuer,
     subject: sub as string,
-    tenant: spec.tenant ?? (spec.tenants === undefined ? undefined : (claims[tenantClaim] as string | undefined)),
-    client: (clientId ?? azp) as string | undefined,
+    tenant: tenantOf(claims, spec, tenantClaim),
+    // Tokens of people's own logins carry the issuer as their client (RFC 9068 demands one): that is nobody else.
+    client: spec.isOwn === true && clientId === spec.issuer ? undefined : ((clientId ?? azp) as string | undefined),
     scopes: scopesOf(claims)!,
     roles: rolesOf(claims)!,
     claims: own,
-    expiresAt: (exp as number) * 1000 + foreignSkewMs,
+    expiresAt: (exp as number) * 1000 + skewOf(spec),
     session: sid as string | undefined,
     credentialId: jti as string | undefined,
   })
+}
+
+function tenantOf(claims: Claims, spec: TrustedIssuerSpec, tenantClaim: string): string | undefined {
+  if (spec.isOwn === true) return claims['tenant'] as string | undefined
+  return spec.tenant ?? (spec.tenants === undefined ? undefined : (claims[tenantClaim] as string | undefined))
 }
 
 /** `scope` by spaces (RFC 9068 §2.2.3) or `scp` as a list or by spaces (as others spell it); undefined: of a wrong type. */
