@@ -57,8 +57,8 @@ describe('real threads on one table', () => {
     const memory = allocateLimitTable({ maxKeys: 1000, workers }, systemClock)
     const before = systemClock.monotonic()
     const reports = await hammer(memory, [], { kind: 'clock' })
-    const after = systemClock.monotonic()
-    for (const { now } of reports) assert.ok(now >= before && now <= after, `${now} is not between ${before} and ${after}`)
+    const until = systemClock.monotonic()
+    for (const { now } of reports) assert.ok(now >= before && now <= until, `${now} is not between ${before} and ${until}`)
   })
 
   it('admit from one bucket exactly what it holds', async () => {
