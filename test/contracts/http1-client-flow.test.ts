@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, it } from 'node:test'
-import { END, StreamBody } from '../../src/core/body.ts'
+import { END, StreamBody, releaseChunk } from '../../src/core/body.ts'
 import type { Chunk } from '../../src/core/body.ts'
 import { createHttp1Client } from '../../src/wire/http1/pool.ts'
+import { giveBack, takeMemory } from '../../src/wire/http1/slabs.ts'
 import { callOf, isFault, nextTurn, pulled, scene, until } from '../support/client-wires.ts'
 import { exchangeOf } from '../support/exchange.ts'
 import { okay } from '../support/raw-service.ts'
@@ -58,6 +59,102 @@ class Flood extends StreamBody {
   }
   protected stop(): void {}
 }
+
+/** Bytes in which no two places look alike: the place itself, every eight bytes. */
+function numbered(from: number, bytes: Buffer): Buffer {
+  for (let at = 0; at + 8 <= bytes.length; at += 8) bytes.writeDoubleLE(from + at, at)
+  return bytes
+}
+
+/** The same bytes as a body, in memory that is used again once the wire has given it back. */
+class Numbered extends StreamBody {
+  reused = 0
+  #at = 0
+  readonly #total: number
+
+  constructor(total: number) {
+    super(total)
+    this.#total = total
+  }
+
+  trailers(): undefined {
+    return undefined
+  }
+  protected read(): Chunk | null {
+    if (this.#at === this.#total) return END
+    const chunk = numbered(this.#at, takeMemory(65_536))
+    this.#at += chunk.length
+    return chunk
+  }
+  protected override reuse(chunk: Chunk): void {
+    this.reused++
+    giveBack(chunk)
+    // Whoever still reads it would see this.
+    chunk.fill(0xff)
+  }
+  protected stop(): void {}
+}
+
+describe('memory that our HTTP/1.1 client uses again', () => {
+  const total = 16 * mebibyte
+
+  it('never changes what a reader has not given back', () =>
+    scene(
+      createHttp1Client,
+      (socket) => {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${total}\r\n\r\n`)
+        for (let at = 0; at < total; at += mebibyte) socket.write(numbered(at, Buffer.alloc(mebibyte)))
+      },
+      async ({ wire }) => {
+        const { body } = await wire.send(callOf(), exchangeOf())
+        const held: [number, Buffer][] = []
+        const pieces: Buffer[] = []
+        let read = 0
+        for (let chunk = await body.pull(); chunk !== null; chunk = await body.pull()) {
+          pieces.push(Buffer.from(chunk))
+          held.push([pieces.length - 1, chunk])
+          read += chunk.length
+          // Some are held for long, as by a slow socket.
+          while (held.length > 5) {
+            const [index, early] = held.shift()!
+            assert.ok(early.equals(pieces[index]))
+            releaseChunk(body, early)
+          }
+        }
+        assert.equal(read, total)
+        assert.ok(Buffer.concat(pieces).equals(numbered(0, Buffer.alloc(total))))
+      },
+    ))
+
+  it('is given back by an upload only when the socket has taken it', () =>
+    scene(
+      createHttp1Client,
+      () => {},
+      async ({ wire, service }) => {
+        const body = new Numbered(total)
+        const sent = wire.send(callOf({ method: 'PUT', body }), exchangeOf())
+        await until(() => service.open.size === 1)
+        const [socket] = service.open
+        const pieces: Buffer[] = []
+        let read = 0
+        let length = Infinity
+        socket.removeAllListeners('data')
+        socket.on('data', (chunk: Buffer) => {
+          pieces.push(chunk)
+          read += chunk.length
+          if (length === Infinity) length = chunk.indexOf('\r\n\r\n') + 4 + total
+          if (read === length) socket.write(okay())
+        })
+        await sent
+        assert.ok(
+          Buffer.concat(pieces)
+            .subarray(-total)
+            .equals(numbered(0, Buffer.alloc(total))),
+        )
+        assert.ok(body.reused > 100, `${body.reused} of 256 pieces were given back`)
+      },
+    ))
+})
 
 describe('back-pressure of our HTTP/1.1 client', () => {
   const framings = {

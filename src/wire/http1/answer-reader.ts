@@ -6,6 +6,7 @@ import { BodyDecoder } from './body-decoder.ts'
 import { ClientBody, describedBody } from './client-body.ts'
 import type { BodySource } from './client-body.ts'
 import { ResponseHead } from './response-head.ts'
+import { takeMemory } from './slabs.ts'
 
 /** The connection, as the reader of its answers sees it. Each of these may be the last word before the next `begin`. */
 export interface AnswerOwner extends BodySource {
@@ -170,7 +171,7 @@ export class AnswerReader {
       at = decoder.step(bytes, at, end)
       const { payloadStart, payloadEnd } = decoder
       if (payloadStart === payloadEnd) continue
-      piece ??= Buffer.allocUnsafe(end - payloadStart)
+      piece ??= takeMemory(end - payloadStart)
       used += bytes.copy(piece, used, payloadStart, payloadEnd)
     }
     this.#gathered = at

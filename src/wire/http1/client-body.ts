@@ -3,6 +3,7 @@ import type { Body, Chunk, End, Replay } from '../../core/body.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { MaybePromise } from '../../core/handler.ts'
 import type { Headers } from '../../core/headers.ts'
+import { giveBack } from './slabs.ts'
 
 /** The connection's side of an answer's body that is still arriving. */
 export interface BodySource {
@@ -87,6 +88,10 @@ export class ClientBody extends StreamBody {
       this.#reject = reject
       this.#source!.wanted()
     })
+  }
+
+  protected override reuse(chunk: Chunk): void {
+    giveBack(chunk)
   }
 
   protected stop(why: Fault): void {

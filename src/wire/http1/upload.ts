@@ -1,9 +1,10 @@
 import type { Writable } from 'node:stream'
-import { END } from '../../core/body.ts'
+import { END, releaseChunk } from '../../core/body.ts'
 import type { Body, Chunk, End } from '../../core/body.ts'
 import { Fault, faultFrom } from '../../core/fault.ts'
 import { isPromise } from '../../core/handler.ts'
 import { trailerDrop } from './body-decoder.ts'
+import { smallestSlabPiece } from './slabs.ts'
 
 /** What a connection learns of a body that it sends. */
 export interface UploadOwner {
@@ -33,6 +34,8 @@ export class Upload {
   #isStalled = false
   /** The body's bytes, when they are in hand: then nothing is pulled, so that another attempt finds them untouched. */
   #whole: Buffer | undefined
+  /** Large pieces that the socket may still be reading. */
+  #unreleased: Chunk[] | undefined = undefined
 
   constructor(socket: Writable, body: Body, isChunked: boolean, owner: UploadOwner) {
     this.#socket = socket
@@ -70,6 +73,7 @@ export class Upload {
   drained(): void {
     if (!this.#isStalled || this.#isStopped) return
     this.#isStalled = false
+    this.#release()
     this.#owner.uploadGoesOn()
     this.run()
   }
@@ -81,6 +85,7 @@ export class Upload {
   }
 
   #next(): Chunk | End | Promise<Chunk | End> {
+    if (this.#socket.writableLength === 0) this.#release()
     if (this.#body.bytes === undefined) return this.#body.pull()
     const whole = this.#whole
     this.#whole = undefined
@@ -109,7 +114,16 @@ export class Upload {
     if (chunk.length === 0) return true
     this.#sent += chunk.length
     if (!this.#isChunked && this.#sent > size!) return this.#broken()
+    if (chunk.length >= smallestSlabPiece) (this.#unreleased ??= []).push(chunk)
     return this.#write(chunk)
+  }
+
+  /** The socket has read all that it was given. */
+  #release(): void {
+    const pieces = this.#unreleased
+    if (pieces === undefined) return
+    this.#unreleased = undefined
+    for (const piece of pieces) releaseChunk(this.#body, piece)
   }
 
   #write(chunk: Buffer): boolean {
