@@ -6,6 +6,7 @@ import { isPromise } from './handler.ts'
 import type { Outcome, Policy } from './policy.ts'
 import { stages } from './policy.ts'
 import { problemOf } from './problem.ts'
+import { refuse } from './verdict.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Policies in the safe order; those of one stage keep the order in which they were given. */
@@ -35,14 +36,22 @@ export function compose(policies: readonly Policy[], end: Handler, offset = 0): 
   return policies.length === 0 ? answeringFaults(end) : handler
 }
 
-/** What every policy would decide, without charging, minting or sending anything; also behind a refusal. */
+/**
+ * What every policy would decide, without charging, minting or sending anything; also behind a refusal. One that fails
+ * gives the verdict `failed` with the problem that a client would see.
+ */
 export function peekAll(policies: readonly Policy[], x: Exchange): MaybePromise<(Verdict | undefined)[]> {
   const verdicts: (Verdict | undefined)[] = []
   const from = (index: number): MaybePromise<(Verdict | undefined)[]> => {
     for (let i = index; i < policies.length; i++) {
-      const verdict = policies[i].decide?.(x, 'peek')
+      let verdict: MaybePromise<Verdict> | undefined
+      try {
+        verdict = policies[i].decide?.(x, 'peek')
+      } catch (thrown) {
+        verdict = failing(thrown)
+      }
       if (verdict !== undefined && isPromise(verdict)) {
-        return verdict.then((v) => {
+        return verdict.catch(failing).then((v) => {
           verdicts[i] = v
           return from(i + 1)
         })
@@ -52,6 +61,11 @@ export function peekAll(policies: readonly Policy[], x: Exchange): MaybePromise<
     return verdicts
   }
   return from(0)
+}
+
+function failing(thrown: unknown): Verdict {
+  const fault = faultFrom(thrown)
+  return refuse('failed', problemOf(fault), undefined, () => `${fault.code}: ${fault.message}`)
 }
 
 /**
