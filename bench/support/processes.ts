@@ -22,7 +22,8 @@ export interface StartOptions {
 
 const live = new Set<ChildProcess>()
 process.on('exit', () => {
-  for (const child of live) child.kill('SIGKILL')
+  // With all they started: workers of a master that is killed live on alone.
+  for (const child of live) for (const pid of treeOf(child.pid!)) kill(pid)
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
 
