@@ -8,9 +8,7 @@ import type { Log } from '../core/log.ts'
 import type { Meter } from '../core/meter.ts'
 import { attachIdentityToHub } from '../identity/identity-hub.ts'
 import type { IdentityHub } from '../identity/identity-hub.ts'
-import { allocateLimitTable } from '../limits/limit-table.ts'
-import { releaseWorker } from '../limits/release-worker.ts'
-import { defaultMaxKeys } from '../limits/table-memory.ts'
+import type { LimitKeys } from '../limits/key-board.ts'
 import { createTicketKeys } from '../wire/tls/ticket-keys.ts'
 import type { TicketKeys } from '../wire/tls/ticket-keys.ts'
 import { AccessSink } from './access-sink.ts'
@@ -18,6 +16,7 @@ import { Certificates } from './certificates.ts'
 import { EnvironmentFault } from './environment-fault.ts'
 import { MainHub } from './link.ts'
 import { toldTopics } from './messages.ts'
+import { NodeLimits } from './node-limits.ts'
 import { metricsBytes, RowMeter } from './meter-row.ts'
 import type { Family } from './meter-totals.ts'
 import { MeterTotals } from './meter-totals.ts'
@@ -66,6 +65,8 @@ export interface Gateway {
   readonly hub: Hub
   /** All metrics of the node as they stand now. */
   families(): Family[]
+  /** The busiest and the refused keys of a limit. */
+  limitKeys(limit: string): LimitKeys
   /** Serves this instead. Rejects, with nothing changed, when any part of it fails. */
   replace(model: GatewayModel): Promise<void>
   /** Not ready any more; after `delayMs` accepts no more, drains, and ends. */
@@ -86,6 +87,7 @@ class Node implements Gateway {
   readonly #totals = new MeterTotals()
   readonly #hub: MainHub
   readonly #meter: Meter
+  readonly #limits: NodeLimits
   readonly #sink: AccessSink
   readonly #supervisor: Supervisor
   readonly #certificates: Certificates
@@ -106,16 +108,22 @@ class Node implements Gateway {
     if (wanted > 1 && !reusePort) log.warn('this platform cannot share ports between threads: one worker serves', { wanted })
     this.#count = reusePort ? wanted : 1
     const numbers = workerNumbers(this.#count)
-    const shared = {
-      limits: allocateLimitTable({ maxKeys: defaultMaxKeys, workers: numbers }, clock),
-      metrics: new SharedArrayBuffer(metricsBytes(numbers)),
-    }
     this.#options = options
     this.#startedAt = clock.now()
     this.#hub = new MainHub((topic, error) => log.error('a message of a worker could not be handled', { topic, error }))
     const row = new Float64Array(4096)
     const meter = new RowMeter(row, (entries) => this.#totals.announce(-1, row, entries))
     this.#meter = meter
+    this.#limits = new NodeLimits({
+      workers: numbers,
+      folder: storeFolder(model),
+      specs: () => (this.#model ?? model).limits,
+      hub: this.#hub,
+      clock,
+      log,
+      meter,
+    })
+    const shared = { limits: this.#limits.memory, metrics: new SharedArrayBuffer(metricsBytes(numbers)) }
     this.#sink = new AccessSink(clock, log, meter)
     this.#supervisor = new Supervisor({
       workers: this.#count,
@@ -128,7 +136,7 @@ class Node implements Gateway {
       totals: this.#totals,
       hub: this.#hub,
       lines: (bytes, settled) => this.#sink.write(bytes, settled),
-      gone: (worker) => void releaseWorker(shared.limits, worker),
+      gone: (worker) => this.#limits.release(worker),
     })
     this.#certificates = new Certificates({
       clock,
@@ -204,6 +212,10 @@ class Node implements Gateway {
     return all.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
+  limitKeys(limit: string): LimitKeys {
+    return this.#limits.keys(limit)
+  }
+
   async start(): Promise<void> {
     try {
       await this.#change(this.#options.model)
@@ -261,6 +273,7 @@ class Node implements Gateway {
 
   async #close(): Promise<void> {
     await this.#supervisor.close()
+    this.#limits.close()
     this.#identity.close()
     this.#certificates.close()
     this.#ticketKeys.close()

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import type { Log, LogFields } from '../core/log.ts'
+import { silentLog } from '../core/log.ts'
+import { ManualClock } from '../core/manual-clock.ts'
+import { silentMeter } from '../core/meter.ts'
+import type { LimitSpec } from '../limits/limit-spec.ts'
+import { createLimitTable } from '../limits/limit-table.ts'
+import { MainHub } from './link.ts'
+import { NodeLimits } from './node-limits.ts'
+
+const daily: LimitSpec = {
+  name: 'daily',
+  algorithm: 'quota',
+  limit: 10,
+  period: 'day',
+  per: [],
+  missing: 'shared',
+  shadow: false,
+  tolerance: 0,
+  onStoreFailure: 'local',
+}
+
+function folderOf(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'velum-limits-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+interface World {
+  readonly limits: NodeLimits
+  readonly clock: ManualClock
+  readonly warnings: string[]
+}
+
+function start(folder: string, clock = new ManualClock()): World {
+  const warnings: string[] = []
+  const log: Log = { ...silentLog, warn: (message: string, _fields?: LogFields) => void warnings.push(message) }
+  const hub = new MainHub(() => assert.fail('no message fails'))
+  const limits = new NodeLimits({ workers: 2, folder, specs: () => [daily], hub, clock, log, meter: silentMeter })
+  return { limits, clock, warnings }
+}
+
+/** Takes `cost` of the daily quota as a worker would; gives what is left. */
+async function take({ limits, clock }: World, cost: number): Promise<number> {
+  const counters = createLimitTable(limits.memory, 0, clock).open([daily])
+  const charged = await counters.charge([{ limit: 'daily', key: '', cost }])
+  return charged.levels[0].remaining
+}
+
+test('what is used of a quota outlives the node, whether it was stopped or killed', async (t) => {
+  const folder = folderOf(t)
+  const first = start(folder)
+  assert.equal(await take(first, 4), 6)
+  first.limits.close()
+  const second = start(folder, first.clock)
+  assert.equal(await take(second, 1), 5)
+  second.clock.advance(10_000) // saved while it ran; then killed, without close
+  const third = start(folder, second.clock)
+  assert.equal(await take(third, 1), 4)
+  assert.deepEqual([...first.warnings, ...second.warnings, ...third.warnings], [])
+})
+
+test('the file is for its owner alone', async (t) => {
+  const folder = folderOf(t)
+  const world = start(folder)
+  await take(world, 1)
+  world.limits.close()
+  assert.equal(statSync(join(folder, 'quotas.json')).mode & 0o777, 0o600)
+})
+
+test('a file that cannot be understood is a warning, never a failed start', async (t) => {
+  const folder = folderOf(t)
+  for (const text of [
+    '{"hashKey":[1,2],"quo',
+    '{}',
+    'null',
+    '{"hashKey":[1,2],"quotas":[{"name":"daily","parameters":[1],"budgets":[]}]}',
+  ]) {
+    writeFileSync(join(folder, 'quotas.json'), text)
+    const world = start(folder)
+    assert.equal(world.warnings.length, 1, text)
+    assert.equal(await take(world, 1), 9, text)
+  }
+})
+
+test('a quota that nobody has used leaves nothing to keep', (t) => {
+  const folder = folderOf(t)
+  const { limits } = start(folder)
+  limits.close()
+  assert.deepEqual((JSON.parse(readFileSync(join(folder, 'quotas.json'), 'utf8')) as { quotas: unknown[] }).quotas, [])
+})
