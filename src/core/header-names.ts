@@ -100,7 +100,7 @@ export function findHeaderIdOf(name: string): number {
     folded += String.fromCharCode(fold)
   }
   const id = ids.get(folded) ?? 0
-  return alias ? -id : id
+  return alias && id !== 0 ? -id : id
 }
 
 /** Ids of the names that the gateway itself reads or writes. */

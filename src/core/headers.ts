@@ -40,8 +40,8 @@ export function headerBlock(pairs: readonly (readonly [string, string])[]): Head
   for (const [name, value] of pairs) {
     assertPair(name, value)
     text += `${name}: ${value}\r\n`
-    const id = knownHeaderId(name.toLowerCase())
-    if (id > 0) ids.push(id)
+    const id = Math.abs(findHeaderIdOf(name))
+    if (id !== 0) ids.push(id)
   }
   return { pairs, ids, text }
 }
@@ -244,8 +244,8 @@ export class Headers {
       const valueStart = marks[at + 3]
       const valueEnd = marks[at + 4]
       const stands = this.#stands(i, id) && (skip === undefined || skip[id < 0 ? -id : id] !== 1)
-      // Canonical: exactly ": " between name and value. A run goes on while lines touch (CRLF alone between them).
-      const canonical = stands && valueStart === marks[at + 2] + 2
+      // Canonical: exactly ": " between name and value (a tab is not). A run goes on while lines touch (CRLF alone between them).
+      const canonical = stands && valueStart === marks[at + 2] + 2 && text.charCodeAt(valueStart - 1) === 32
       if (canonical && runStart !== -1 && nameStart === runEnd + 2) {
         runEnd = valueEnd
         continue
