@@ -46,34 +46,34 @@ function start(folder: string, clock = new ManualClock()): World {
 }
 
 /** Takes `cost` of the daily quota as a worker would; gives what is left. */
-async function take({ limits, clock }: World, cost: number): Promise<number> {
+function take({ limits, clock }: World, cost: number): number {
   const counters = createLimitTable(limits.memory, 0, clock).open([daily])
-  const charged = await counters.charge([{ limit: 'daily', key: '', cost }])
+  const charged = counters.charge([{ limit: 'daily', key: '', cost }])
   return charged.levels[0].remaining
 }
 
-test('what is used of a quota outlives the node, whether it was stopped or killed', async (t) => {
+test('what is used of a quota outlives the node, whether it was stopped or killed', (t) => {
   const folder = folderOf(t)
   const first = start(folder)
-  assert.equal(await take(first, 4), 6)
+  assert.equal(take(first, 4), 6)
   first.limits.close()
   const second = start(folder, first.clock)
-  assert.equal(await take(second, 1), 5)
+  assert.equal(take(second, 1), 5)
   second.clock.advance(10_000) // saved while it ran; then killed, without close
   const third = start(folder, second.clock)
-  assert.equal(await take(third, 1), 4)
+  assert.equal(take(third, 1), 4)
   assert.deepEqual([...first.warnings, ...second.warnings, ...third.warnings], [])
 })
 
-test('the file is for its owner alone', async (t) => {
+test('the file is for its owner alone', (t) => {
   const folder = folderOf(t)
   const world = start(folder)
-  await take(world, 1)
+  take(world, 1)
   world.limits.close()
   assert.equal(statSync(join(folder, 'quotas.json')).mode & 0o777, 0o600)
 })
 
-test('a file that cannot be understood is a warning, never a failed start', async (t) => {
+test('a file that cannot be understood is a warning, never a failed start', (t) => {
   const folder = folderOf(t)
   for (const text of [
     '{"hashKey":[1,2],"quo',
@@ -84,7 +84,7 @@ test('a file that cannot be understood is a warning, never a failed start', asyn
     writeFileSync(join(folder, 'quotas.json'), text)
     const world = start(folder)
     assert.equal(world.warnings.length, 1, text)
-    assert.equal(await take(world, 1), 9, text)
+    assert.equal(take(world, 1), 9, text)
   }
 })
 

@@ -71,13 +71,16 @@ export function saveQuotas(memory: SharedArrayBuffer, specs: readonly LimitSpec[
 /** A snapshot that was kept as JSON. Throws on anything else: a file half written, or of another version. */
 export function parseQuotaSnapshot(value: unknown): QuotaSnapshot {
   const snapshot = value as Partial<QuotaSnapshot> | null
-  const isRow = (row: unknown, length: number): boolean => Array.isArray(row) && row.length === length && row.every(Number.isFinite)
   const isQuota = ({ name, parameters, budgets }: Partial<SavedQuota>): boolean =>
     typeof name === 'string' && isRow(parameters, 3) && Array.isArray(budgets) && budgets.every((budget) => isRow(budget, 4))
   if (!isRow(snapshot?.hashKey, 2) || !Array.isArray(snapshot?.quotas) || !snapshot.quotas.every(isQuota)) {
     throw new Error('not a snapshot of quotas')
   }
   return snapshot as QuotaSnapshot
+}
+
+function isRow(row: unknown, length: number): boolean {
+  return Array.isArray(row) && row.length === length && row.every(Number.isFinite)
 }
 
 /** Writes saved quotas into a table that nobody uses yet; what belongs to a period that is over is left out. */
