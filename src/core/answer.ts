@@ -21,7 +21,7 @@ export class Answer {
   status: number
   headers: Headers
   body: Body
-  readonly tunnel: Tunnel | undefined
+  tunnel: Tunnel | undefined
 
   constructor(status: number, headers: Headers, body: Body, tunnel?: Tunnel) {
     this.status = status

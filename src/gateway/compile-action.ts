@@ -25,6 +25,8 @@ export interface ActionEnv {
   readonly services: ReadonlyMap<string, CompiledService>
   readonly edits: readonly RequestEdit[]
   readonly hasApiKeys: boolean
+  /** How a service of an audience is told by a token who is calling; absent without an issuer. */
+  readonly tokenEdit?: ((audience: string) => RequestEdit) | undefined
   readonly random: () => number
 }
 
@@ -69,7 +71,7 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): Handle
     if (compiled === undefined) throw new Error(`${route.source}.to: there is no service ${JSON.stringify(name)}`)
     const { spec, service } = compiled
     const drop = dropTable([...notForwarded, ...protectedHeaderIds({ identity: spec.identity, hasApiKeys: env.hasApiKeys })])
-    return { name, weight, service, drop, attachIdentity: spec.identity === 'headers' ? identityHeaders : undefined }
+    return { name, weight, service, drop, attachIdentity: attaching(spec, env) }
   })
   const rewrite = action.rewrite?.path === undefined ? undefined : compileRewrite(action.rewrite.path, route.match)
   return createForward({
@@ -80,6 +82,14 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): Handle
     edits: [withoutOwnCookies, ...env.edits],
     timeoutMs: route.timeoutMs,
   })
+}
+
+function attaching(spec: ServiceSpec, { tokenEdit }: ActionEnv): RequestEdit | undefined {
+  if (spec.identity === 'headers') return identityHeaders
+  if (spec.identity !== 'jwt') return undefined
+  // A service that waits for tokens must not be reached without by an oversight.
+  if (tokenEdit === undefined) throw new Error(`services.${spec.name}.identity: there is no issuer to sign tokens for it`)
+  return tokenEdit(spec.audience)
 }
 
 function redirecting(route: RouteModel, action: RedirectAction): Handler {

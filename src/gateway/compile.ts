@@ -6,7 +6,7 @@ import { compose, finish } from '../core/pipeline.ts'
 import type { Outcome, Policy } from '../core/policy.ts'
 import type { Problem } from '../core/problem.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
-import { createAuthenticators } from '../identity/create-authenticators.ts'
+import { createIdentity } from '../identity/create-identity.ts'
 import { AddressSet, canonicalAddress } from '../lib/address.ts'
 
 import { createLimitTable } from '../limits/limit-table.ts'
@@ -46,14 +46,27 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
 
     const edges = new Map(model.listeners.map((listener) => [listener.name, edgePolicies(listener.edgeLimits, limitEnv)]))
     const offset = Math.max(0, ...[...edges.values()].map((policies) => policies.length))
-    const authenticators = createAuthenticators(model.identity, env)
+    const identity = createIdentity(model.identity, env)
+    const { authenticators, streams, tokenEdit } = identity
     const routes = model.routes.map((route, index) => {
-      const policyEnv = (source: string): PolicyEnv => ({ ...env, source, route: { name: route.name, index }, authenticators })
+      const policyEnv = (source: string): PolicyEnv => ({
+        ...env,
+        source,
+        route: { name: route.name, index },
+        authenticators,
+        streams,
+      })
       const { policies, edits } = routePolicies(route, policyEnv, limitEnv)
-      const end = compileAction(route, { services, edits, hasApiKeys: model.identity.apiKeys.length > 0, random: Math.random })
+      const end = compileAction(route, {
+        services,
+        edits,
+        hasApiKeys: model.identity.apiKeys.length > 0,
+        tokenEdit,
+        random: Math.random,
+      })
       return readyRoute(route, index, policies, end, offset)
     })
-    const router = routing(routes)
+    const router = identity.before(routing(routes))
     const proxies = new AddressSet(model.trustedProxies)
     const guard = createGuard({
       isTrustedProxy: model.trustedProxies.length === 0 ? () => false : (address) => proxies.has(address),
@@ -77,7 +90,13 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         }),
       )
     }
-    return { hash: model.hash, routes: inMatchOrder(routes), served: (listener) => served.get(listener), close }
+    return {
+      hash: model.hash,
+      routes: inMatchOrder(routes),
+      served: (listener) => served.get(listener),
+      ready: identity.ready,
+      close,
+    }
   } catch (thrown) {
     close()
     throw thrown

@@ -21,6 +21,8 @@ export interface Generation {
   readonly routes: readonly CompiledRoute[]
   /** What one listener does with its exchanges; undefined for a listener it does not have. */
   served(listener: string): Served | undefined
+  /** Resolves when what it needs of main and the store is there; a worker begins to serve only then. */
+  readonly ready?: Promise<void> | undefined
   /** Closes everything that no other Generation holds. To be called once its last exchange is over. */
   close(): void
 }

@@ -148,6 +148,7 @@ export class GatewayWorker {
       const generation = await this.#compile(order.model, hold)
       let listeners: PreparedListeners
       try {
+        await generation.ready
         listeners = await this.#listeners.prepare(order)
       } catch (thrown) {
         generation.close()

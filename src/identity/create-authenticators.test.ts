@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { exchangeOf } from '../../test/support/exchange.ts'
+import { identityWorld } from '../../test/support/identity-world.ts'
 import { LocalHub } from '../../test/support/local-hub.ts'
 import { policyEnv } from '../../test/support/policy-env.ts'
 import { accessToken, jwkSet, signingKey } from '../../test/support/token-issuer.ts'
@@ -87,7 +88,10 @@ test('callers are recognised by token and by key, from the configuration to the 
 test('there is an authenticator for every kind that is said to be available', async () => {
   const node = await nodeOf()
   const made = node.make({ ...spec, trustedIssuers: [], apiKeys: [] }, node.lasting.hold())
-  for (const kind of availableCredentials) assert.equal(made[kind]!.kind, kind)
+  const world = await identityWorld()
+  const { authenticators } = (await world.worker()).identity
+  for (const kind of availableCredentials) assert.equal(authenticators[kind]!.kind, kind)
+  await world.close()
   const x = exchangeOf()
   assert.ok((await made.bearer!.verify(accessToken(key, node.clock.now()), x, 0)) instanceof Rejection)
   assert.ok((await made['api-key']!.verify('secret', x, 0)) instanceof Rejection)

@@ -5,25 +5,29 @@ import { BearerAuthenticator, BearerMemory } from './bearer.ts'
 import type { IdentitySpec } from './identity-spec.ts'
 import { JwtVerifier } from './jwt-verifier.ts'
 import { keySourceName } from './key-messages.ts'
+import { believedIssuers } from './believed-issuers.ts'
+import type { Revocations } from './revocations.ts'
 import { createKeySource } from './key-source.ts'
 
 /**
  * The authenticators of one Generation, to be made once and shared by its routes. What lasts longer (keys, remembered
  * tokens) is held through `env.hold` and ends with it. Keys arrive in the background; requests wait for them.
  */
-export function createAuthenticators(spec: IdentitySpec, env: BuildEnv): Authenticators {
+export function createAuthenticators(spec: IdentitySpec, env: BuildEnv, revocations?: Revocations): Authenticators {
   const { hold, link, clock, log } = env
-  const issuers = spec.trustedIssuers.map((issuer) => {
+  const trusted = believedIssuers(spec)
+  const issuers = trusted.map((issuer) => {
     const name = keySourceName(issuer)
     return { spec: issuer, keys: hold.take(`identity.keys ${name}`, () => createKeySource(name, link, clock, log)) }
   })
   const verifier = new JwtVerifier(issuers, spec.tenantClaim)
   // A finding depends on everything that is said of issuers: if any of it changes, nothing is remembered.
-  const memoryName = `identity.tokens ${JSON.stringify([spec.tenantClaim, spec.trustedIssuers])}`
+  const memoryName = `identity.tokens ${JSON.stringify([spec.tenantClaim, trusted])}`
   return {
     bearer: new BearerAuthenticator(
       verifier,
       hold.take(memoryName, () => new BearerMemory()),
+      revocations,
     ),
     'api-key': new ApiKeyAuthenticator(spec.apiKeys),
   }

@@ -19,6 +19,8 @@ export interface KeyOrigin {
   readonly cooldownMs: number
   /** Longest wait between attempts while they fail. */
   readonly longestRetryMs: number
+  /** How long keys are believed while they cannot be loaded anew. Default: a day. */
+  readonly staleMs?: number
 }
 
 export interface KeptKeysEnv {
@@ -33,8 +35,7 @@ export interface KeptKeysEnv {
 
 /** Before any keys were had, attempts may follow each other more quickly: an issuer may just be starting too. */
 const firstRetryMs = 1000
-/** How long keys are believed while they cannot be loaded anew. */
-const staleMs = 24 * 3_600_000
+const defaultStaleMs = 24 * 3_600_000
 
 /**
  * The keys of one source, kept by main for all workers. They are loaded at once, again in the background, and when
@@ -129,7 +130,7 @@ export class KeptKeys implements Closable {
   #failed(thrown: unknown): void {
     const { clock, log, nextVersion } = this.#env
     this.#failures++
-    const isTooOld = this.#keys.length > 0 && clock.monotonic() - this.#loadedAt > staleMs
+    const isTooOld = this.#keys.length > 0 && clock.monotonic() - this.#loadedAt > (this.#origin.staleMs ?? defaultStaleMs)
     if (isTooOld) {
       this.#keys = []
       this.#version = nextVersion()

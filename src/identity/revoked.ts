@@ -76,7 +76,6 @@ export class Revoked implements Revocations, BusListener, Closable {
   readonly #watchers = new Set<() => void>()
   readonly #loaded: Promise<void>
   #following: Following | undefined
-  #timer: Timer | undefined
   #sweep: Timer | undefined
   #isClosed = false
 
@@ -86,7 +85,7 @@ export class Revoked implements Revocations, BusListener, Closable {
       'velum_revocation_delay_seconds',
       'From the moment a revocation was stored to the moment a worker knew it, by the clocks of both.',
     )
-    this.#loaded = new Promise((resolve) => this.#follow(resolve))
+    this.#loaded = this.#follow()
     this.#sweepLater()
   }
 
@@ -147,7 +146,6 @@ export class Revoked implements Revocations, BusListener, Closable {
 
   close(): void {
     this.#isClosed = true
-    this.#timer?.cancel()
     this.#sweep?.cancel()
     this.#following?.stop()
     this.#following = undefined
@@ -171,20 +169,19 @@ export class Revoked implements Revocations, BusListener, Closable {
     for (const run of this.#watchers) run()
   }
 
-  #follow(loaded: () => void): void {
+  async #follow(): Promise<void> {
     const { stores, clock, log } = this.#env
-    stores.bus.follow(this).then(
-      (following) => {
-        if (this.#isClosed) return following.stop()
-        this.#following = following
-        loaded()
-      },
-      (error: unknown) => {
-        if (this.#isClosed) return
+    while (!this.#isClosed) {
+      try {
+        const following = await stores.bus.follow(this)
+        if (this.#isClosed) following.stop()
+        else this.#following = following
+        return
+      } catch (error) {
         log.warn('what is revoked cannot be loaded: callers with sessions and tokens are answered with 503', { error })
-        this.#timer = clock.after(retryMs, () => this.#follow(loaded))
-      },
-    )
+        await new Promise<void>((resolve) => void clock.after(retryMs, resolve))
+      }
+    }
   }
 
   #sweepLater(): void {

@@ -53,7 +53,7 @@ export class Signer implements Closable {
     this.#clock = clock
     this.#log = log
     this.#stopHearing = link.hear(signingTopic, (message) => this.#take(message as SignerState))
-    this.#loaded = new Promise((resolve) => this.#ask(resolve))
+    this.#loaded = this.#ask()
   }
 
   /** Resolves when main has given the keys; asks for ever. */
@@ -86,20 +86,16 @@ export class Signer implements Closable {
     this.#stopHearing()
   }
 
-  #ask(loaded: () => void): void {
-    this.#link.ask(signingTopic, this.#issuer).then(
-      (state) => {
-        this.#take(state as SignerState)
-        loaded()
-      },
-      (error: unknown) => {
-        if (this.#isClosed) return
-        this.#log.warn('the signing keys could not be asked for', { error: String(error) })
-        this.#clock.after(retryMs, () => {
-          if (!this.#isClosed) this.#ask(loaded)
-        })
-      },
-    )
+  async #ask(): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        this.#take((await this.#link.ask(signingTopic, this.#issuer)) as SignerState)
+        return
+      } catch (thrown) {
+        this.#log.warn('the signing keys could not be asked for', { error: String(thrown) })
+        await new Promise<void>((resolve) => void this.#clock.after(retryMs, resolve))
+      }
+    }
   }
 
   #take(state: SignerState): void {

@@ -41,6 +41,8 @@ export interface SigningKeysOptions {
   readonly algorithm: OwnAlgorithm
   /** The longest time that anything signed may live. */
   readonly longestTtlMs: number
+  /** Grows with every change of any keys of the node, so that messages that overtook each other are told apart. */
+  readonly nextVersion: () => number
   /** The keys are others than before. */
   readonly changed: (state: SigningState) => void
 }
@@ -140,7 +142,7 @@ export class SigningKeys implements Closable {
     if (shown === this.#shown) return
     this.#shown = shown
     this.#state = {
-      version: this.#state.version + 1,
+      version: this.#options.nextVersion(),
       signers: live.filter(({ privateKey }) => privateKey !== undefined),
       published: live.map(({ publicKey }) => publicKey),
     }

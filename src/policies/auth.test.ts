@@ -300,7 +300,7 @@ test('a setting that contradicts itself, or names what cannot be checked yet, is
   const rows: readonly (readonly [input: unknown, path: string])[] = [
     [{ any: ['bearer'], optional: true, scopes: ['a'] }, 'optional'],
     [{ any: [] }, 'any'],
-    [{ any: ['bearer', 'session'] }, 'any.1'],
+    [{ any: ['bearer', 'basic'] }, 'any.1'],
     [{ any: ['bearer'], scopes: ['two words'] }, 'scopes.0'],
     [{ any: ['bearer'], claims: { plan: null } }, 'claims.plan'],
     [{ any: ['bearer'], scope: ['a'] }, ''],
@@ -315,6 +315,6 @@ test('a setting that contradicts itself, or names what cannot be checked yet, is
     )
   }
   assert.deepEqual(auth.options.parse({ any: ['api-key', 'bearer', 'bearer'] }).any, ['bearer', 'api-key'])
-  const needed = { mode: 'required', any: ['session'], scopes: [], roles: [], claims: [] } as const
-  assert.throws(() => auth.build(needed, policyEnv({ authenticators })), /routes\[0\]\.test\.any: session is not available yet/)
+  const needed = { mode: 'required', any: ['basic'], scopes: [], roles: [], claims: [] } as const
+  assert.throws(() => auth.build(needed, policyEnv({ authenticators })), /routes\[0\]\.test\.any: basic is not available yet/)
 })

@@ -5,6 +5,7 @@ import { availableCredentials } from '../identity/authenticators.ts'
 import type { AvailableCredential } from '../identity/authenticators.ts'
 import { Authenticate } from './authenticate.ts'
 import { Authorise } from './authorise.ts'
+import { BindStreams } from './bind-streams.ts'
 import type { PolicyKind } from './policy-kind.ts'
 
 /** A value that a claim must have, or several of which it must have one. */
@@ -106,7 +107,8 @@ export const auth: PolicyKind<AuthOptions, AuthInput> = {
       return authenticator
     })
     const authenticate = new Authenticate(authenticators, needs.mode === 'optional', needs.staleMs ?? 0, env)
+    const binding = env.streams === undefined ? [] : [new BindStreams(env.streams, env.source)]
     const isOpen = needs.scopes.length + needs.roles.length + needs.claims.length === 0
-    return { policies: isOpen ? [authenticate] : [authenticate, new Authorise(needs, env)] }
+    return { policies: isOpen ? [authenticate, ...binding] : [authenticate, new Authorise(needs, env), ...binding] }
   },
 }

@@ -3,6 +3,7 @@ import type { BuildEnv } from '../core/build-env.ts'
 import type { Policy, Stage } from '../core/policy.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
 import type { Authenticators } from '../identity/authenticators.ts'
+import type { LiveStreams } from '../identity/live-streams.ts'
 
 /** What a policy of one route is built with. */
 export interface PolicyEnv extends BuildEnv {
@@ -11,6 +12,8 @@ export interface PolicyEnv extends BuildEnv {
   readonly route: { readonly name: string; readonly index: number }
   /** How callers are recognised; one for all routes of a Generation. */
   readonly authenticators: Authenticators
+  /** What binds answers that go on to their callers; absent where nobody can be revoked. */
+  readonly streams?: LiveStreams | undefined
 }
 
 /** What a route gains by a policy: deciders on its path, and a change to what its service sees. */

@@ -1,0 +1,11 @@
+import type { Endpoint } from './endpoint.ts'
+import type { IdentityParts } from './identity-parts.ts'
+import { sessionEndpoints } from './session-endpoints.ts'
+import type { Signer } from './signer.ts'
+import { tokenEndpoints } from './token-endpoints.ts'
+import { wellKnownEndpoints } from './well-known-endpoints.ts'
+
+/** Every identity endpoint there is. */
+export function createEndpoints(parts: IdentityParts, signer: Signer): Endpoint[] {
+  return [...sessionEndpoints(parts), ...tokenEndpoints(parts), ...wellKnownEndpoints(parts.path, parts.spec, signer)]
+}

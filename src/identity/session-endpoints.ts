@@ -1,0 +1,115 @@
+import type { Answer } from '../core/answer.ts'
+import type { Exchange } from '../core/exchange.ts'
+import type { Handler } from '../core/handler.ts'
+import type { Identity } from '../core/identity.ts'
+import { identityFacts, privateJson, privateNothing, refuseCaller } from './answers.ts'
+import { clearCookie, cookieNames, readCookie } from './cookies.ts'
+import { idOf, isCredential, secretHash, secretOf } from './credential-text.ts'
+import { lastSegment } from './dispatch.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { IdentityParts } from './identity-parts.ts'
+import { Rejection } from './rejection.ts'
+import { sessionValue } from './session-record.ts'
+
+/** Who am I, where am I logged in, and how to end that. */
+export function sessionEndpoints(parts: IdentityParts): Endpoint[] {
+  const { path, sessions } = parts
+  /** For callers known as subjects of this gateway's own. */
+  const forOwn = (handle: (x: Exchange, identity: Identity) => Promise<Answer>): Handler => {
+    return async (x) => {
+      const found = await parts.caller(x)
+      if (found === undefined || found instanceof Rejection) return refuseCaller(found, x)
+      if (found.issuer !== parts.spec.issuer)
+        return x.renderProblem({ name: 'forbidden', detail: 'These are for accounts of this gateway.' }, x)
+      x.identity = found
+      return handle(x, found)
+    }
+  }
+  return [
+    {
+      method: 'GET',
+      path: `${path}/session`,
+      isSameSiteOnly: false,
+      handle: async (x) => {
+        const found = await parts.caller(x)
+        if (found === undefined || found instanceof Rejection) return refuseCaller(found, x)
+        x.identity = found
+        return privateJson(200, identityFacts(found))
+      },
+    },
+    {
+      method: 'GET',
+      path: `${path}/sessions`,
+      isSameSiteOnly: false,
+      handle: forOwn(async (_x, { subject, session }) => {
+        const rows = await sessions.list(subject)
+        return privateJson(200, {
+          sessions: rows.map(({ id, kind, device, address, startedAt, lastSeenAt, expiresAt }) => ({
+            id,
+            kind,
+            current: id === session,
+            device,
+            address,
+            started: new Date(startedAt).toISOString(),
+            lastSeen: new Date(lastSeenAt).toISOString(),
+            expires: new Date(expiresAt).toISOString(),
+          })),
+        })
+      }),
+    },
+    {
+      method: 'DELETE',
+      path: `${path}/sessions`,
+      isSameSiteOnly: true,
+      handle: forOwn(async (x, { subject }) => {
+        await sessions.endAll(subject, 'ended-by-owner')
+        return withoutCookies(privateNothing(), x, parts)
+      }),
+    },
+    {
+      method: 'DELETE',
+      path: `${path}/sessions/{id}`,
+      isSameSiteOnly: true,
+      handle: forOwn(async (x, { subject, session }) => {
+        const id = lastSegment(x)
+        if (!(await sessions.end(subject, id, 'ended-by-owner')))
+          return x.renderProblem({ name: 'no-route', detail: 'You have no such session.' }, x)
+        return id === session ? withoutCookies(privateNothing(), x, parts) : privateNothing()
+      }),
+    },
+    { method: 'POST', path: `${path}/logout`, isSameSiteOnly: true, handle: (x) => logout(x, parts) },
+  ]
+}
+
+/** Ends whatever the request proves to be logged in by: session, refresh cookie, access token. Doing it twice is harmless. */
+async function logout(x: Exchange, parts: IdentityParts): Promise<Answer> {
+  const { sessions, families, authenticators, stores, spec } = parts
+  const cookie = readCookie(x, cookieNames.session)
+  const refresh = readCookie(x, cookieNames.refresh)
+  if (cookie === null || refresh === null) return x.renderProblem({ name: 'duplicate-credential' }, x)
+  if (cookie !== undefined && isCredential(cookie)) {
+    // Read from the store: whoever logs out must not be told "done" by a copy.
+    const record = await stores.records.get('session', idOf(cookie))
+    if (record !== undefined && sessionValue(record).secret === secretHash(secretOf(cookie)))
+      await sessions.end(record.owner, record.id, 'logout')
+  }
+  if (refresh !== undefined) await families.end(refresh)
+  const token = authenticators.bearer?.presented(x)
+  if (typeof token === 'string') {
+    const found = await authenticators.bearer!.verify(token, x, 0)
+    if (found instanceof Rejection) {
+      if (found.isUndecided) return refuseCaller(found, x)
+    } else if (found.issuer === spec.issuer && found.session !== undefined)
+      await sessions.end(found.subject, found.session, 'logout')
+  }
+  return withoutCookies(privateNothing(), x, parts)
+}
+
+/** Takes the cookies of a login from the browser; only after it has ended in the store. */
+function withoutCookies(answer: Answer, x: Exchange, { spec }: IdentityParts): Answer {
+  for (const name of [cookieNames.session, cookieNames.refresh]) {
+    if (readCookie(x, name) !== undefined)
+      answer.headers.append('set-cookie', clearCookie(name, name === cookieNames.refresh ? 'strict' : spec.sessions.sameSite))
+  }
+  return answer
+}

@@ -1,0 +1,155 @@
+import type { Answer } from '../core/answer.ts'
+import type { Exchange } from '../core/exchange.ts'
+import type { Handler } from '../core/handler.ts'
+import { oauthError, privateJson, privateNothing } from './answers.ts'
+import { proveClient } from './client-credentials.ts'
+import type { ClientProof } from './client-credentials.ts'
+import { cookieNames, readCookie, setCookie } from './cookies.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { ClientSpec } from './identity-spec.ts'
+import type { IdentityParts } from './identity-parts.ts'
+import { areFields, readFields } from './read-fields.ts'
+import type { PostedFields } from './read-fields.ts'
+import { Rejection } from './rejection.ts'
+import { revoke } from './revoked.ts'
+import type { IssuedTokens } from './token-families.ts'
+
+type Fielded = (x: Exchange, fields: PostedFields, proof: ClientProof) => Promise<Answer>
+
+/** Tokens anew, for pages by cookie and for programs by RFC 6749; their revocation and inspection for programs. */
+export function tokenEndpoints(parts: IdentityParts): Endpoint[] {
+  const { path, spec } = parts
+  const clients = new Map(spec.clients.map((client) => [client.id, client]))
+  const post = (name: string, handle: Fielded): Endpoint => ({
+    method: 'POST',
+    path: `${path}/${name}`,
+    // No cookie counts here: whoever calls brings a secret that no page of another site has.
+    isSameSiteOnly: false,
+    handle: fielded(parts, clients, handle),
+  })
+  return [
+    { method: 'POST', path: `${path}/refresh`, isSameSiteOnly: true, handle: (x) => silentRefresh(x, parts) },
+    post('token', (x, fields, proof) => token(x, fields, proof, parts)),
+    post('revoke', (x, fields, proof) => revokeToken(x, fields, proof, parts)),
+    post('introspect', (x, fields, proof) => introspect(x, fields, proof, parts)),
+  ]
+}
+
+/** What a page that keeps its access token in memory gets; the refresh token goes into the cookie. */
+export function memoryAnswer(issued: IssuedTokens, now: number): Answer {
+  const answer = privateJson(200, { access_token: issued.accessToken, token_type: 'Bearer', expires_in: issued.expiresInS })
+  const maxAgeS = Math.max(0, Math.floor((issued.endsAt - now) / 1000))
+  answer.headers.append('set-cookie', setCookie(cookieNames.refresh, issued.refreshToken, 'strict', maxAgeS))
+  return answer
+}
+
+/** What a program gets: both tokens (RFC 6749 §5.1). */
+export function tokenAnswer(issued: IssuedTokens): Answer {
+  return privateJson(200, {
+    access_token: issued.accessToken,
+    token_type: 'Bearer',
+    expires_in: issued.expiresInS,
+    refresh_token: issued.refreshToken,
+  })
+}
+
+async function silentRefresh(x: Exchange, { families, env }: IdentityParts): Promise<Answer> {
+  const cookie = readCookie(x, cookieNames.refresh)
+  if (cookie === null) return x.renderProblem({ name: 'duplicate-credential' }, x)
+  if (cookie === undefined) return x.renderProblem({ name: 'unauthenticated', detail: 'There is no refresh cookie.' }, x)
+  const issued = await families.refresh(cookie, 'cookie', x)
+  // The cookie stays: who lost a race must not wipe what the winner got.
+  if (issued === 'invalid') return x.renderProblem({ name: 'invalid-credential', detail: 'Log in again.' }, x)
+  return memoryAnswer(issued, env.clock.now())
+}
+
+function fielded(parts: IdentityParts, clients: ReadonlyMap<string, ClientSpec>, handle: Fielded): Handler {
+  return async (x) => {
+    const fields = await readFields(x)
+    if (!areFields(fields))
+      return fields.name === 'malformed' ? oauthError(400, 'invalid_request', fields.detail) : x.renderProblem(fields, x)
+    const proof = proveClient(x, fields, clients)
+    if (proof.kind !== 'invalid') return handle(x, fields, proof)
+    parts.audit.write('client-failed', { client: proof.id }, x)
+    return oauthError(401, 'invalid_client')
+  }
+}
+
+async function token(x: Exchange, fields: PostedFields, proof: ClientProof, parts: IdentityParts): Promise<Answer> {
+  const grant = fields.get('grant_type')
+  if (grant === undefined) return oauthError(400, 'invalid_request', 'grant_type is missing')
+  if (grant === 'client_credentials') {
+    return proof.kind === 'valid' ? clientToken(x, fields, proof.client, parts) : oauthError(401, 'invalid_client')
+  }
+  if (grant !== 'refresh_token') return oauthError(400, 'unsupported_grant_type')
+  const text = fields.get('refresh_token')
+  if (text === undefined) return oauthError(400, 'invalid_request', 'refresh_token is missing')
+  const issued = await parts.families.refresh(text, 'body', x)
+  return issued === 'invalid' ? oauthError(400, 'invalid_grant') : tokenAnswer(issued)
+}
+
+async function clientToken(x: Exchange, fields: PostedFields, client: ClientSpec, parts: IdentityParts): Promise<Answer> {
+  const wanted =
+    fields
+      .get('scope')
+      ?.split(' ')
+      .filter((scope) => scope !== '') ?? client.scopes
+  if (!wanted.every((scope) => client.scopes.includes(scope))) return oauthError(400, 'invalid_scope')
+  const generation = await parts.stores.generations.of(client.id)
+  const { text, id, expiresInS } = parts.tokens.accessToken({
+    subject: client.id,
+    tenant: client.tenant,
+    client: client.id,
+    scopes: wanted,
+    roles: client.roles,
+    session: undefined,
+    generation,
+  })
+  parts.audit.write('client-token', { client: client.id, token: id }, x)
+  return privateJson(200, { access_token: text, token_type: 'Bearer', expires_in: expiresInS, scope: wanted.join(' ') })
+}
+
+/** RFC 7009: also of what is no token (any more) it says 200, so that nobody learns which ones exist. */
+async function revokeToken(x: Exchange, fields: PostedFields, proof: ClientProof, parts: IdentityParts): Promise<Answer> {
+  if (proof.kind !== 'valid') return oauthError(401, 'invalid_client')
+  const text = fields.get('token')
+  if (text === undefined) return oauthError(400, 'invalid_request', 'token is missing')
+  if (await parts.families.end(text)) return privateNothing200()
+  const found = await parts.authenticators.bearer!.verify(text, x, 0)
+  if (found instanceof Rejection) return found.isUndecided ? x.renderProblem({ name: 'unavailable' }, x) : privateNothing200()
+  if (found.issuer === parts.spec.issuer && found.credentialId !== undefined) {
+    await revoke(parts.stores, { kind: 'token', issuer: found.issuer, id: found.credentialId, keepUntil: found.expiresAt })
+    parts.audit.write('revoked', { token: found.credentialId, subject: found.subject, by: proof.client.id }, x)
+  }
+  return privateNothing200()
+}
+
+function privateNothing200(): Answer {
+  const answer = privateNothing()
+  answer.status = 200
+  return answer
+}
+
+/** RFC 7662, for programs that do not verify tokens themselves. */
+async function introspect(x: Exchange, fields: PostedFields, proof: ClientProof, parts: IdentityParts): Promise<Answer> {
+  if (proof.kind !== 'valid') return oauthError(401, 'invalid_client')
+  const text = fields.get('token')
+  if (text === undefined) return oauthError(400, 'invalid_request', 'token is missing')
+  const found = await parts.authenticators.bearer!.verify(text, x, 0)
+  if (found instanceof Rejection)
+    return found.isUndecided ? x.renderProblem({ name: 'unavailable' }, x) : privateJson(200, { active: false })
+  const { issuer, subject, tenant, client, scopes, roles, session, credentialId, expiresAt } = found
+  return privateJson(200, {
+    active: true,
+    token_type: 'Bearer',
+    iss: issuer,
+    sub: subject,
+    tenant,
+    client_id: client,
+    scope: scopes.join(' '),
+    roles,
+    sid: session,
+    jti: credentialId,
+    exp: Math.floor(expiresAt / 1000),
+  })
+}
