@@ -38,5 +38,3 @@ export const people: readonly Person[] = [
     since: '2021-05-22',
   },
 ]
-
-export const tenants: readonly string[] = [...new Set(people.map(({ tenant }) => tenant))]

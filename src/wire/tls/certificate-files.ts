@@ -29,12 +29,6 @@ export class CertificateError extends Error {
   }
 }
 
-/** Reads and checks every configured certificate without keeping anything; for `velum check`. */
-export async function checkCertificates(spec: TlsSpec): Promise<CertificateProblem[]> {
-  const results = await Promise.all(spec.certificates.map((_, index) => readCertificate(spec, index)))
-  return results.filter((result) => 'message' in result)
-}
-
 export interface CertificateFilesOptions {
   readonly spec: TlsSpec
   /** The store's folder, where the development authority is kept. */
