@@ -216,6 +216,16 @@ describe('service', () => {
     assert.deepEqual(s.sent, [7001, 7001, 7002])
   })
 
+  it('moves on from a target that went away with a call, where the call may be carried out twice', async () => {
+    const s = setting()
+    s.behave.set(7001, fails('service-refused'))
+    const { service } = createService(specOf([7001, 7002]), s.env, s.createWire)
+    assert.equal((await service(callOf(), exchange())).status, 200)
+    await service(callOf(), exchange())
+    assert.deepEqual(s.sent, [7001, 7002, 7002])
+    await assert.rejects(async () => service(callOf({ method: 'POST' }), exchange()), isFault('service-refused'))
+  })
+
   const unsafe: Record<string, [Partial<Call>, FaultCode]> = {
     'a POST': [{ method: 'POST', body: new BytesBody(Buffer.from('x')) }, 'service-reset'],
     'a body that was streamed': [{ method: 'PUT', body: new Unread(undefined) }, 'service-reset'],

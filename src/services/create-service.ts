@@ -116,15 +116,16 @@ class Tries {
   }
 
   /**
-   * Which target comes next; -1: none. A target that saw nothing of the call costs no try: every other one may be asked.
-   * Anything else is a try of those that were configured, and needs a call that may be carried out twice.
+   * Which target comes next; -1: none. While no target has seen anything of the call, moving on costs no try, nor does
+   * it where a target cannot be reached any more and the call may be carried out twice. Anything else is a try of those
+   * that were configured, and needs such a call.
    */
   #next(call: Call, x: Exchange, fault: Fault, index: number, tried: readonly number[]): number {
     if (x.left !== undefined || this.#env.clock.monotonic() >= call.headBy) return -1
-    const mayRepeat = fault.code === 'service-reset' && call.body.bytes !== undefined && isIdempotent(call.method)
-    if (!fault.unsent && !mayRepeat) return -1
+    const mayRepeat = call.body.bytes !== undefined && isIdempotent(call.method)
+    const isFree = fault.unsent || (mayRepeat && fault.code === 'service-refused')
     const isTryLeft = tried.length < this.#attempts
-    if (!fault.unsent && !isTryLeft) return -1
+    if (!isFree && !(mayRepeat && isTryLeft && fault.code === 'service-reset')) return -1
     const other = this.#rotation.after(index, tried)
     if (other !== -1) return other
     return isTryLeft ? index : -1

@@ -99,6 +99,26 @@ describe('a connection that the service closes just when it is used again', () =
       },
     ))
 
+  it('never says that nothing was sent, even when no fresh connection can be had', () => {
+    const stops: (() => void)[] = []
+    return scene(
+      createHttp1Client,
+      (socket, request) => {
+        if (request.number === 0) socket.write(okay())
+        else {
+          for (const stop of stops) stop()
+          socket.destroy()
+        }
+      },
+      async ({ wire, service }) => {
+        stops.push(() => service.stopListening())
+        await wire.send(callOf(), exchangeOf())
+        await assert.rejects(wire.send(callOf(), exchangeOf()), isFault('service-refused', false))
+        assert.deepEqual([wire.open, wire.busy, wire.queued], [0, 0, 0])
+      },
+    )
+  })
+
   it('keeps to the bound of connections while it is replaced', () =>
     scene(
       createHttp1Client,

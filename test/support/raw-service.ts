@@ -20,6 +20,8 @@ export interface RawService {
   readonly open: ReadonlySet<Socket>
   /** Resolves when `count` requests have been read in all. */
   received(count: number): Promise<void>
+  /** Takes no new connections; those that are open stay. */
+  stopListening(): void
   close(): Promise<void>
 }
 
@@ -85,8 +87,10 @@ export async function startRawService(
         if (requests.length >= count) resolve()
         else waiting.push({ count, resolve })
       }),
+    stopListening: () => void server.close(),
     async close() {
       for (const socket of all) socket.destroy()
+      if (!server.listening) return
       server.close()
       await once(server, 'close')
     },

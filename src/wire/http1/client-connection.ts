@@ -49,8 +49,8 @@ const maxJoinedBytes = 16384
 export class ClientConnection implements Due, AnswerOwner, UploadOwner, TunnelOwner {
   dueAt: number
   phase: ConnectionPhase = 'connecting'
-  /** The call that this connection was opened for, when it was opened for one alone. */
-  readonly reserved: Sending | undefined
+  /** The call that this connection is being opened for, when it is for one alone. */
+  reserved: Sending | undefined
   readonly bornAt: number
   readonly #owner: ConnectionOwner
   readonly #options: ClientWireOptions
@@ -257,6 +257,7 @@ export class ClientConnection implements Due, AnswerOwner, UploadOwner, TunnelOw
     this.phase = 'idle'
     this.dueAt = now + this.#options.keepAliveMs
     this.#owner.ready(this, 'connecting', now)
+    this.reserved = undefined
   }
 
   #read(size: number, bytes: Buffer): boolean {

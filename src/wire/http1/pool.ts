@@ -156,7 +156,8 @@ class Pool implements ClientWire, ConnectionOwner, Due {
    */
   #refuse(connection: ClientConnection, why: Fault): void {
     if (connection.reserved !== undefined) {
-      connection.reserved.reject(why)
+      // This call was sent before, on a connection found stale: nobody can say that the service saw nothing of it.
+      connection.reserved.reject(new Fault(why.code, why.message, { cause: why.cause }))
       return
     }
     if (this.open > this.#dialling) {
