@@ -15,6 +15,8 @@ import { AccessSink } from './access-sink.ts'
 import { Certificates } from './certificates.ts'
 import { EnvironmentFault } from './environment-fault.ts'
 import { MainHub } from './link.ts'
+import { openNodeStore } from './node-store.ts'
+import type { NodeStore } from './node-store.ts'
 import { toldTopics } from './messages.ts'
 import { NodeLimits } from './node-limits.ts'
 import { metricsBytes, RowMeter } from './meter-row.ts'
@@ -93,6 +95,8 @@ class Node implements Gateway {
   readonly #certificates: Certificates
   readonly #ticketKeys: TicketKeys
   readonly #identity: IdentityHub
+  /** Open from the first configuration on that needs it. */
+  #store: NodeStore | undefined
   readonly #startedAt: number
   readonly #count: number
   #model: GatewayModel | undefined
@@ -150,7 +154,7 @@ class Node implements Gateway {
       clock,
       changed: (keys) => this.#hub.tellAll(toldTopics.ticketKeys, keys),
     })
-    this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter })
+    this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
   }
 
   get model(): GatewayModel {
@@ -256,6 +260,7 @@ class Node implements Gateway {
       undo.push(() => certificates.discard())
       const sink = this.#sink.prepare(model.log)
       undo.push(() => sink.discard())
+      await this.#openStore(model)
       undo.push(() => this.#identity.discard())
       await this.#identity.prepare(model)
       const order = { model, tls: certificates.material, ticketKeys: this.#ticketKeys.current }
@@ -271,6 +276,17 @@ class Node implements Gateway {
     this.#generation = { number: this.#generation.number + 1, hash: model.hash, committedAt: this.#options.clock.now() }
   }
 
+  /** Opens the store for the first configuration that needs one; it stays open, and the same, while the node lives. */
+  async #openStore(model: GatewayModel): Promise<void> {
+    if (this.#store !== undefined) {
+      if (!this.#store.isOf(model)) throw new EnvironmentFault('the store cannot be replaced while the gateway runs: start it anew')
+      return
+    }
+    if (model.identity.own === undefined) return
+    const { clock, log } = this.#options
+    this.#store = await openNodeStore(model, this.#hub, clock, log)
+  }
+
   async #close(): Promise<void> {
     await this.#supervisor.close()
     this.#limits.close()
@@ -278,6 +294,7 @@ class Node implements Gateway {
     this.#certificates.close()
     this.#ticketKeys.close()
     await this.#sink.close()
+    await this.#store?.close()
   }
 }
 

@@ -7,6 +7,7 @@ import type { Hold } from '../core/lasting.ts'
 import { Lasting } from '../core/lasting.ts'
 import type { Count } from '../core/meter.ts'
 import { Sweeper } from '../core/sweeper.ts'
+import { createLinkedStores } from '../stores/store-link.ts'
 import type { ServerWire, ServerWireOptions } from '../wire/server-wire.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
 import { createAccessLog, LineSender, noAccessLog } from './access-log.ts'
@@ -97,7 +98,18 @@ export class GatewayWorker {
       createWire: parts.createWire,
     })
     const isMisdirected = (x: Exchange): boolean => this.#listeners.isMisdirected(x)
-    this.#env = { clock, sweeper, log, meter, link: this.#link, shared, worker, workers, isMisdirected }
+    this.#env = {
+      clock,
+      sweeper,
+      log,
+      meter,
+      link: this.#link,
+      stores: createLinkedStores(this.#link, clock),
+      shared,
+      worker,
+      workers,
+      isMisdirected,
+    }
     this.#link.hear(toldTopics.ticketKeys, (keys) => this.#listeners.setTicketKeys(keys as Uint8Array))
     this.#link.hear(toldTopics.certificates, (message) => {
       const { listener, material } = message as { listener: string; material: TlsMaterial }

@@ -31,9 +31,8 @@ export interface IdentityHubEnv {
   readonly meter: Meter
   /** Default: the platform's. */
   readonly fetch?: Fetch
-  /** Where Velum's own keys are kept, and by what they are sealed (current, previous); for configurations with an issuer. */
-  readonly stores?: Stores | undefined
-  readonly secrets?: readonly string[] | undefined
+  /** Where Velum's own keys are kept, and by what they are sealed (current, previous); open before `prepare` of an issuer. */
+  readonly store?: () => { readonly stores: Stores; readonly secrets: readonly string[] } | undefined
 }
 
 /**
@@ -72,12 +71,11 @@ class KeyHub implements IdentityHub {
   #signing: ReadonlyMap<string, SigningKeys> = new Map()
   /** Those of the configuration before, in case this one is discarded. */
   #signingBefore: ReadonlyMap<string, SigningKeys> = new Map()
-  readonly #secrets: DerivedKeys
+  #secrets: DerivedKeys = { seal: [], mac: [] }
 
   constructor(hub: Hub, env: IdentityHubEnv) {
     this.#hub = hub
     this.#env = env
-    this.#secrets = deriveKeys(env.secrets ?? [])
     const stopSigning = hub.answer(signingTopic, (issuer) => this.#signerState(issuer as string))
     const stopKeys = hub.answer(keyTopic, (message): Promise<KeyAnswer> => {
       const { source, kid } = message as KeyQuestion
@@ -127,10 +125,13 @@ class KeyHub implements IdentityHub {
 
   /** Opens Velum's own keys, unless an earlier configuration has them open already. */
   async #openSigning(own: OwnIssuerSpec, hold: Hold): Promise<void> {
-    const { clock, log, meter, stores } = this.#env
+    const { clock, log, meter } = this.#env
     const { issuer, tokens } = own
     const longestTtlMs = Math.max(tokens.accessMs, serviceTokenMs)
-    if (stores === undefined || this.#secrets.seal.length === 0) throw new Error('an issuer needs a store and a secret')
+    const store = this.#env.store?.()
+    if (store === undefined || store.secrets.length === 0) throw new Error('an issuer needs a store and a secret')
+    const { stores } = store
+    if (this.#secrets.seal.length === 0) this.#secrets = deriveKeys(store.secrets)
     let made: SigningKeys | undefined
     const keys = hold.take(JSON.stringify(['signing', issuer, tokens.algorithm, longestTtlMs]), () => {
       made = new SigningKeys({
