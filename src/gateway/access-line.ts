@@ -13,13 +13,12 @@ const maxTextLength = 256
  * is not quoted here was held to a narrower alphabet by the wire or the guard.
  */
 export function accessLine(x: Exchange, outcome: Outcome, tail: string): string {
-  let line = `{"level":30,"time":${x.startedAt},"msg":"access","id":"${x.id}","method":"${x.method}"`
-  line += `,"host":${quoted(cut(x.authority))},"path":${quoted(x.path === '' ? pathOf(x.target) : x.path)}`
+  let line = `{"level":30,"time":${timeText(x.startedAt)},"msg":"access","id":"${x.id}","method":"${x.method}","host":${recurring(cut(x.authority))},"path":${quoted(x.path === '' ? pathOf(x.target) : x.path)}`
   if (x.query !== undefined) line += `,"query":${quoted(redactQuery(x.query))}`
   line += `,"status":${outcome.status},"end":"${outcome.end}"`
-  if (x.route !== undefined) line += `,"route":${quoted(x.route.name)}`
+  if (x.route !== undefined) line += `,"route":${recurring(x.route.name)}`
   if (x.service !== '') {
-    line += `,"service":${quoted(x.service)},"target":${quoted(x.targetAddress)},"attempts":${x.attempts}`
+    line += `,"service":${recurring(x.service)},"target":${recurring(x.targetAddress)},"attempts":${x.attempts}`
     if (x.serviceHeadAt !== 0) line += `,"serviceMs":${millis(x.serviceHeadAt - x.startedMono)}`
   }
   line += `,"durationMs":${millis(outcome.endedAt - x.startedMono)}`
@@ -27,8 +26,8 @@ export function accessLine(x: Exchange, outcome: Outcome, tail: string): string 
   if (x.isProxied) line += `,"peer":"${x.connection.remoteAddress}"`
   const identity = x.identity
   if (identity !== undefined) {
-    line += `,"issuer":${quoted(identity.issuer)},"subject":${quoted(identity.subject)}`
-    if (identity.tenant !== undefined) line += `,"tenant":${quoted(identity.tenant)}`
+    line += `,"issuer":${recurring(identity.issuer)},"subject":${quoted(identity.subject)}`
+    if (identity.tenant !== undefined) line += `,"tenant":${recurring(identity.tenant)}`
     if (identity.client !== undefined) line += `,"client":${quoted(identity.client)}`
     line += `,"credential":"${identity.kind}"`
   }
@@ -45,9 +44,9 @@ export function accessLine(x: Exchange, outcome: Outcome, tail: string): string 
   const { tls, listener } = x.connection
   if (tls !== undefined) line += `,"tls":"${tls.protocol}"`
   const agent = x.headers.first(H.userAgent)
-  if (agent !== undefined) line += `,"userAgent":${quoted(cut(agent))}`
+  if (agent !== undefined) line += `,"userAgent":${recurring(cut(agent))}`
   if (x.traceparent !== undefined) line += `,"traceparent":"${x.traceparent}"`
-  return `${line},"version":"${x.version}","listener":${quoted(listener)}${tail}`
+  return `${line},"version":"${x.version}","listener":${recurring(listener)}${tail}`
 }
 
 /** A message that was answered and closed before it became an exchange: nothing in it can be trusted but where it came from. */
@@ -74,6 +73,32 @@ function millis(ms: number): string {
   const rest = micros - whole * 1000
   if (rest === 0) return String(whole)
   return rest < 10 ? `${whole}.00${rest}` : rest < 100 ? `${whole}.0${rest}` : `${whole}.${rest}`
+}
+
+/** The digits of a time, which many lines in a row have in common. */
+let lastTime = 0
+let lastTimeText = '0'
+function timeText(time: number): string {
+  if (time !== lastTime) {
+    lastTime = time
+    lastTimeText = String(time)
+  }
+  return lastTimeText
+}
+
+/** Texts quoted before, for what comes again and again: names of the configuration, hosts, user agents. */
+const maxKnown = 1024
+let known = new Map<string, string>()
+
+function recurring(text: string): string {
+  const before = known.get(text)
+  if (before !== undefined) return before
+  // Clients can send as many different texts as they like: start over, rather than grow.
+  if (known.size >= maxKnown) known = new Map()
+  const made = quoted(text)
+  // The key is cut out of what is kept anyway: a piece of a head would keep the whole head.
+  if (made.length === text.length + 2) known.set(made.slice(1, -1), made)
+  return made
 }
 
 function cut(text: string): string {
