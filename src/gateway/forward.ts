@@ -1,7 +1,5 @@
-import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
-import type { Handler, MaybePromise } from '../core/handler.ts'
-import { isPromise } from '../core/handler.ts'
+import type { Handler } from '../core/handler.ts'
 import { H } from '../core/header-names.ts'
 import type { DropTable, Headers } from '../core/headers.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
@@ -49,14 +47,14 @@ export function createForward(options: ForwardOptions): Handler {
       headBy: x.startedMono + timeoutMs,
     }
     x.service = upstream.name
-    return cleaned(upstream.service(call, x))
+    return upstream.service(call, x)
   }
 }
 
 function callHeaders(x: Exchange, upstream: Upstream, edits: readonly RequestEdit[]): Headers {
   const headers = x.headers.derive(upstream.drop)
-  const nominated = x.headers.first(H.connection)
-  if (nominated !== undefined) removeNominated(headers, x.headers, nominated)
+  const options = x.headers.single(H.connection)
+  if (options !== undefined) removeNominated(headers, options ?? x.headers.get('connection')!)
   for (const edit of edits) edit(headers, x)
   let lines = `${forwardingLines(x, x.isProxied)}Via: ${x.version === '2' ? '2.0' : x.version} velum\r\nX-Request-Id: ${x.id}\r\n`
   if (x.traceparent !== undefined) {
@@ -73,21 +71,10 @@ function callHeaders(x: Exchange, upstream: Upstream, edits: readonly RequestEdi
  * Removes the fields that `Connection` nominates as hop-by-hop (RFC 9110 §7.6.1). Done before anything of ours is set,
  * so a client cannot nominate away what the gateway adds.
  */
-function removeNominated(headers: Headers, received: Headers, first: string): void {
-  if (first === 'keep-alive' || first === 'close' || first === 'Keep-Alive' || first === 'Upgrade' || first === 'upgrade') return
-  for (const option of (received.get('connection') ?? '').split(',')) {
+function removeNominated(headers: Headers, options: string): void {
+  if (options === 'keep-alive' || options === 'close' || options === 'Upgrade') return
+  for (const option of options.split(',')) {
     const name = option.trim().toLowerCase()
     if (name !== '' && name !== 'close' && name !== 'keep-alive' && name !== 'upgrade') headers.remove(name)
   }
-}
-
-/** An answer without the fields that its service nominated as hop-by-hop. */
-function cleaned(answer: MaybePromise<Answer>): MaybePromise<Answer> {
-  return isPromise(answer) ? answer.then(withoutNominated) : withoutNominated(answer)
-}
-
-function withoutNominated(answer: Answer): Answer {
-  const nominated = answer.headers.first(H.connection)
-  if (nominated !== undefined) removeNominated(answer.headers, answer.headers, nominated)
-  return answer
 }
