@@ -66,6 +66,12 @@ test('a service with identity "pass" sees the bearer token, but no key of the ga
 test('cookies pass, but not those of the gateway', () => {
   assert.deepEqual(seen(['cookie', 'a=1; b="x,y"']), ['cookie: a=1; b="x,y"'])
   assert.deepEqual(seen(['cookie', 'a=1; __Host-Http-velum=id.secret; b=2']), ['cookie: a=1; b=2'])
+  assert.deepEqual(seen(['cookie', '__Host-Http-velum=id.secret; b=2']), ['cookie: b=2'])
+  assert.deepEqual(seen(['cookie', 'a=1; __Host-Http-velum=id.secret']), ['cookie: a=1'])
+  assert.deepEqual(seen(['cookie', '__Host-Http-velum=id.secret']), [])
+  assert.deepEqual(seen(['cookie', '__Host-Http-velum=s; a=1; __host-http-velum-refresh=t; b=2']), ['cookie: a=1; b=2'])
+  assert.deepEqual(seen(['cookie', 'a=__Host-Http-velum; __Host-Http-velum=s']), ['cookie: a=__Host-Http-velum'])
+  assert.deepEqual(seen(['cookie', 'a=1;__Host-Http-velum=s;b=2']), ['cookie: a=1; b=2'])
   assert.deepEqual(seen(['cookie', '__Host-Http-velum-refresh=t;__host-http-VELUM=x']), [])
   assert.deepEqual(seen(['cookie', 'a=1', 'cookie', '__Host-Http-velum=s', 'cookie', 'b=2']), ['cookie: a=1; b=2'])
   assert.deepEqual(seen(['cookie', 'a=__Host-Http-velum']), ['cookie: a=__Host-Http-velum'])

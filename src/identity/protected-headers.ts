@@ -63,12 +63,32 @@ const ownCookie = '__host-http-velum'
 
 /** Takes the gateway's own cookies out of what a service sees; all others pass as they came. */
 export const withoutOwnCookies: RequestEdit = (headers: Headers) => {
-  const lines = headers.all('cookie')
-  if (!lines.some((line) => line.toLowerCase().includes(ownCookie))) return
-  const kept = lines
-    .flatMap((line) => line.split(';'))
+  const line = headers.single(H.cookie)
+  if (line === undefined) return
+  if (line !== null) {
+    const at = line.toLowerCase().indexOf(ownCookie)
+    if (at === -1) return
+    const kept = withoutPairAt(line, at)
+    if (kept !== undefined) return void headers.putLines(kept === '' ? '' : `cookie: ${kept}\r\n`, H.cookie)
+  }
+  const kept = headers
+    .all('cookie')
+    .flatMap((value) => value.split(';'))
     .map((pair) => pair.trim())
     .filter((pair) => !pair.toLowerCase().startsWith(ownCookie))
   if (kept.length === 0) headers.remove('cookie')
   else headers.set('cookie', kept.join('; '))
 }
+
+/** The usual case, without taking the line apart: one pair of ours, written as browsers write. Undefined for any other. */
+function withoutPairAt(line: string, at: number): string | undefined {
+  const isFirst = at === 0
+  if (!isFirst && !line.startsWith('; ', at - 2)) return undefined
+  const end = line.indexOf(';', at)
+  const isLast = end === -1
+  if (!isLast && (line.charCodeAt(end + 1) !== space || line.toLowerCase().includes(ownCookie, end))) return undefined
+  if (isLast) return isFirst ? '' : line.slice(0, at - 2)
+  return line.slice(0, at) + line.slice(end + 2)
+}
+
+const space = 32
