@@ -1,5 +1,6 @@
 // `npm run bench -- CLAIM [--quick] [--seconds N] [--rounds N] [--only 'NAME;…'] [--scenario 'NAME;…']`
 import { parseArgs } from 'node:util'
+import { benchIdentity } from './identity.ts'
 import { benchMemory } from './memory.ts'
 import { benchProxy } from './proxy.ts'
 
@@ -18,7 +19,11 @@ export interface BenchOptions {
   matches(name: string, wanted: readonly string[]): boolean
 }
 
-const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { proxy: benchProxy, memory: benchMemory }
+const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
+  proxy: benchProxy,
+  memory: benchMemory,
+  identity: benchIdentity,
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
