@@ -69,7 +69,10 @@ export const withoutOwnCookies: RequestEdit = (headers: Headers) => {
     const at = line.toLowerCase().indexOf(ownCookie)
     if (at === -1) return
     const kept = withoutPairAt(line, at)
-    if (kept !== undefined) return void headers.putLines(kept === '' ? '' : `cookie: ${kept}\r\n`, H.cookie)
+    if (kept !== undefined) {
+      headers.putLines(kept === '' ? '' : `cookie: ${kept}\r\n`, H.cookie)
+      return
+    }
   }
   const kept = headers
     .all('cookie')

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { test } from 'node:test'
+import { identityWorld, pairOf } from '../../test/support/identity-world.ts'
+import { Answer } from '../core/answer.ts'
+import type { Body, Chunk, End } from '../core/body.ts'
+import { StreamBody, textBody } from '../core/body.ts'
+import { Fault } from '../core/fault.ts'
+import { Headers } from '../core/headers.ts'
+import type { Identity } from '../core/identity.ts'
+
+/** A body that gives one piece and then waits for ever, until it is cancelled. */
+class Endless extends StreamBody {
+  cancelled: unknown
+  #given = false
+
+  constructor() {
+    super(undefined)
+  }
+
+  trailers(): undefined {
+    return undefined
+  }
+
+  protected read(): Chunk | Promise<Chunk | End> {
+    if (this.#given) return new Promise(() => undefined)
+    this.#given = true
+    return Buffer.from('data: 1\n\n')
+  }
+
+  protected stop(why: unknown): void {
+    this.cancelled = why
+  }
+}
+
+const answerOf = (body: Body): Answer => new Answer(200, new Headers(), body)
+
+test('a stream is cut in the middle of a wait when its session ends, and nobody else’s is', async (t) => {
+  const world = await identityWorld()
+  t.after(() => world.close())
+  const worker = await world.worker()
+  const { streams } = worker.identity
+  const mine = await worker.parts.sessions.start(await world.login(), worker.exchange())
+  const theirs = await worker.parts.sessions.start(await world.login('user-2'), worker.exchange())
+  const bodies = [new Endless(), new Endless()]
+  const answers = bodies.map(answerOf)
+  streams!.bind(mine.identity, answers[0])
+  streams!.bind(theirs.identity, answers[1])
+  assert.deepEqual(await answers[0].body.pull(), Buffer.from('data: 1\n\n'))
+  const waiting = answers[0].body.pull() as Promise<unknown>
+  await worker.parts.sessions.end('user-1', mine.id, 'logout')
+  await assert.rejects(waiting, { code: 'cancelled' })
+  assert.notEqual(bodies[0].cancelled, undefined)
+  assert.equal(bodies[1].cancelled, undefined)
+  assert.throws(() => answers[0].body.pull(), { code: 'cancelled' })
+  assert.equal(streams!.size, 1)
+})
+
+test('tunnels are destroyed, and forgotten when they end by themselves', async (t) => {
+  const world = await identityWorld()
+  t.after(() => world.close())
+  const worker = await world.worker()
+  const { streams } = worker.identity
+  const { id, identity } = await worker.parts.sessions.start(await world.login(), worker.exchange())
+  const tunnelled = (): { client: PassThrough; run: () => Promise<unknown>; end: () => void } => {
+    const client = new PassThrough()
+    client.on('error', () => undefined)
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+    client.once('close', end)
+    const answer = new Answer(101, new Headers(), textBody(''), async () => {
+      await ended
+      return { sentBytes: 0, receivedBytes: 0 }
+    })
+    streams!.bind(identity, answer)
+    return { client, run: () => answer.tunnel!(client, Buffer.alloc(0)), end }
+  }
+  const [one, other] = [tunnelled(), tunnelled()]
+  const running = [one.run(), other.run()]
+  assert.equal(streams!.size, 2)
+  other.end()
+  await running[1]
+  assert.equal(streams!.size, 1)
+  await worker.parts.sessions.end('user-1', id, 'logout')
+  await running[0]
+  assert.ok(one.client.destroyed)
+  assert.equal(other.client.destroyed, false)
+  assert.equal(streams!.size, 0)
+})
+
+test('a session’s stream ends with the session; a token’s outlives the token, but not its family', async (t) => {
+  const world = await identityWorld()
+  t.after(() => world.close())
+  const worker = await world.worker()
+  const { streams, authenticators } = worker.identity
+  const login = await world.login()
+  const session = await worker.parts.sessions.start(login, worker.exchange())
+  const family = await worker.parts.families.start(login, 'body', worker.exchange())
+  const byToken = (await authenticators.bearer!.verify(family.accessToken, worker.exchange(), 0)) as Identity
+  const bodies = [new Endless(), new Endless()]
+  streams!.bind(session.identity, answerOf(bodies[0]))
+  streams!.bind(byToken, answerOf(bodies[1]))
+  world.clock.advance(43_200_000 - 1)
+  assert.deepEqual(
+    bodies.map(({ cancelled }) => cancelled === undefined),
+    [true, true],
+  )
+  world.clock.advance(1001)
+  assert.deepEqual(
+    bodies.map(({ cancelled }) => cancelled === undefined),
+    [false, true],
+  )
+  await worker.parts.families.end(family.refreshToken)
+  await world.settle()
+  assert.notEqual(bodies[1].cancelled, undefined)
+})
+
+test('what came whole is not watched, and what is over is forgotten', async (t) => {
+  const world = await identityWorld()
+  t.after(() => world.close())
+  const worker = await world.worker()
+  const { streams } = worker.identity
+  const cookie = pairOf((await worker.parts.sessions.start(await world.login(), worker.exchange())).setCookie)
+  await worker.ask({ cookie })
+  assert.equal(streams!.size, 0)
+  const { identity } = await worker.parts.sessions.start(await world.login(), worker.exchange())
+  const answer = answerOf(new Endless())
+  streams!.bind(identity, answer)
+  assert.equal(streams!.size, 1)
+  answer.body.cancel(new Fault('client-left'))
+  assert.equal(streams!.size, 0)
+})
