@@ -74,7 +74,7 @@ test('fills every default in', () => {
         audience: 'orders',
       },
     ],
-    identity: { path: '/auth', issuer: undefined, tenantClaim: 'tenant', trustedIssuers: [], apiKeys: [] },
+    identity: { path: '/auth', own: undefined, tenantClaim: 'tenant', trustedIssuers: [], apiKeys: [] },
     limits: [],
     log: { format: 'json', file: 'stdout', level: 'info' },
     routes: [
@@ -83,7 +83,7 @@ test('fills every default in', () => {
         source: 'routes[0]',
         match: { paths: ['/orders'], methods: [], hosts: [], headers: [], query: [], allow: [] },
         action: { kind: 'to', services: [{ service: 'orders', weight: 1 }], split: 'request', rewrite: undefined },
-        auth: { mode: 'public', any: [], scopes: [], roles: [], claims: [], source: 'routes[0].auth' },
+        auth: { mode: 'public', any: [], scopes: [], roles: [], claims: [], staleMs: 0, source: 'routes[0].auth' },
         limits: [],
         policies: [{ policy: 'body', options: { maxBytes: 10_485_760, types: [] }, source: 'routes[0]' }],
         timeoutMs: Infinity,
