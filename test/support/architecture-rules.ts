@@ -26,6 +26,7 @@ export const layers: ReadonlyMap<string, readonly string[]> = new Map([
 /** Where each outside package may be named in src. Whatever is not here may be named nowhere. */
 export const fences: ReadonlyMap<string, readonly string[]> = new Map([
   ['jose', ['src/identity/']],
+  ['@node-rs/argon2', ['src/identity/']],
   ['redis', ['src/stores/redis/']],
   ['undici', ['src/wire/node/']],
   ['zod', ['src/config/', 'src/policies/']],
