@@ -82,6 +82,7 @@ function createTerminator({ model, ticketKeys, secured, env }: FrontOptions, mat
     listener: model.name,
     material,
     ticketKeys,
+    protocols: ['h2', 'http/1.1'],
     handshakeMs: model.limits.headMs,
     meter: env.meter,
     secured,

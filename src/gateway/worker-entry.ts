@@ -1,3 +1,4 @@
+import { createBothVersions } from '../wire/both-versions.ts'
 import { createHttp1Server } from '../wire/http1/http1-server.ts'
 import { createNodeServer } from '../wire/node/node-server.ts'
 import { compileGeneration } from './compile.ts'
@@ -5,5 +6,5 @@ import { runWorkerThread } from './worker-thread.ts'
 
 runWorkerThread({
   compile: compileGeneration,
-  createWire: (kind, options) => (kind === 'node' ? createNodeServer(options) : createHttp1Server(options)),
+  createWire: (kind, options) => createBothVersions(options, kind === 'node' ? createNodeServer : createHttp1Server),
 })

@@ -41,9 +41,13 @@ export interface ServerWireOptions {
   readonly limits: ServerLimits
   readonly clock: Clock
   readonly sweeper: Sweeper
+  /** Connections of other wires that count towards `maxConnections`. */
+  readonly siblings?: (() => number) | undefined
+  /** Takes a plain connection over whose first bytes are HTTP/2's preface; they wait in the socket. Absent: refused. */
+  readonly prefaceCame?: ((socket: Socket) => void) | undefined
 }
 
-/** Bytes of accepted connections ↔ Exchanges. Implemented by http1 (ours) and by the adapter over node:http. */
+/** Bytes of accepted connections ↔ Exchanges. Implemented by http1 (ours), by http2, and by the adapter over node:http. */
 export interface ServerWire {
   /** Takes an accepted (for TLS: handshaken) socket over. Its errors and its end are the wire's business from here. */
   accept(socket: Socket | TLSSocket): void

@@ -108,6 +108,10 @@ class Reader implements IntakeOwner, HeadLender {
     }
   }
 
+  otherVersion(): boolean {
+    return false
+  }
+
   refuse(fault: { readonly code: string }): void {
     this.#refusal = fault.code
   }

@@ -38,7 +38,8 @@ class Http1Server implements ServerWire, ConnectionOwner {
 
   accept(socket: Socket | TLSSocket): void {
     if (socket.destroyed) return
-    const excess = this.#open.size - this.options.limits.maxConnections
+    const { limits, siblings } = this.options
+    const excess = this.#open.size + (siblings?.() ?? 0) - limits.maxConnections
     const connection = new ServerConnection(this, socket)
     this.#open.add(connection)
     this.options.sweeper.watch(connection.deadlines)

@@ -26,6 +26,8 @@ export interface IntakeOwner extends BodySource {
   /** A valid message; `incoming` is its body while more of it is to come or trailers are to be told. */
   requestCame(parser: RequestHead, body: Body, incoming: IncomingBody | undefined): void
   refuse(fault: Fault): void
+  /** The head is none of HTTP/1. Returns whether the connection goes on with `bytes[from..end)` in another version. */
+  otherVersion(bytes: Buffer, from: number, end: number): boolean
   /** A body has moved on; `hasServed` when its reader had been waiting. */
   bodyMoved(body: IncomingBody, hasServed: boolean): void
 }
@@ -161,7 +163,8 @@ export class Intake {
     }
     this.#head = undefined
     if (length === headRefused) {
-      this.#owner.refuse(parser.fault!)
+      const fault = parser.fault!
+      if (fault.code !== 'version-not-supported' || !this.#owner.otherVersion(bytes, from, end)) this.#owner.refuse(fault)
       return end
     }
     return this.#request(parser, bytes, from + length, end)

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { Body } from '../../core/body.ts'
 import type { Connection } from '../../core/exchange.ts'
 import { Exchange } from '../../core/exchange.ts'
@@ -52,6 +53,8 @@ const lingerMs = 5000
 /** Probes of a client that has ended its side, so that one that has gone altogether is found out. */
 const probeMs = 15_000
 
+/** The request line with which HTTP/2 begins (RFC 9113 §3.4); it was chosen so that HTTP/1 refuses it. */
+const preface = 'PRI * HTTP/2.0\r\n'
 const continueHead = 'HTTP/1.1 100 Continue\r\n\r\n'
 const noBytes = Buffer.alloc(0)
 const clientLeft = new Fault('client-left')
@@ -76,6 +79,8 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
   /** The client waits for a 100. */
   #owesContinue = false
   #waitingSince = 0
+  readonly #whenEnded = (): void => this.#ended()
+  readonly #whenClosed = (): void => this.#closed()
 
   constructor(owner: ConnectionOwner, socket: Socket) {
     this.#owner = owner
@@ -85,8 +90,8 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     this.#intake = new Intake(this, owner)
     socket.allowHalfOpen = true
     socket.on('error', ignore) // 'close' follows
-    socket.on('end', () => this.#ended())
-    socket.on('close', () => this.#closed())
+    socket.on('end', this.#whenEnded)
+    socket.on('close', this.#whenClosed)
     const early: Buffer | null = socket.readableLength > 0 ? (socket.read() as Buffer | null) : null
     this.#reader = new SocketReader(socket, (bytes, end) => this.#received(bytes, end))
     if (early !== null && !this.#received(early, early.length)) this.#reader.pause()
@@ -249,6 +254,25 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     // What follows an offer of another protocol must have been put aside before a tunnel can ask for it.
     if (this.#isOffered) queueMicrotask(() => turn.run())
     else turn.run()
+  }
+
+  otherVersion(bytes: Buffer, from: number, end: number): boolean {
+    const { prefaceCame } = this.options
+    if (prefaceCame === undefined || this.#requests > 0 || this.socket instanceof TLSSocket) return false
+    if (bytes.toString('latin1', from, Math.min(end, from + preface.length)) !== preface) return false
+    const received = Buffer.from(bytes.subarray(from, end))
+    this.#state = closed
+    this.#reader.release()
+    this.socket.off('end', this.#whenEnded)
+    this.socket.off('close', this.#whenClosed)
+    this.#owner.connectionClosed(this)
+    // Not from within the read that brought these bytes.
+    setImmediate(() => {
+      if (this.socket.destroyed) return
+      this.socket.unshift(received)
+      prefaceCame(this.socket)
+    })
+    return true
   }
 
   bodyMoved(body: IncomingBody, hasServed: boolean): void {

@@ -69,6 +69,7 @@ async function start(material: TlsMaterial, ticketKeys: Uint8Array = Buffer.allo
     listener: 'api',
     material,
     ticketKeys,
+    protocols: ['h2', 'http/1.1'],
     handshakeMs,
     meter,
     secured: (socket) => {

@@ -29,6 +29,8 @@ export interface TlsTerminatorOptions {
   readonly material: TlsMaterial
   /** 48 bytes that main distributes and rotates; see `createTicketKeys`. */
   readonly ticketKeys: Uint8Array
+  /** What is offered by ALPN, the best first. */
+  readonly protocols: readonly ('h2' | 'http/1.1')[]
   /** From the accepted connection to the end of the handshake. */
   readonly handshakeMs: number
   readonly meter: Meter
@@ -90,7 +92,7 @@ class Terminator implements TlsTerminator {
       ticketKeys: this.#ticketKeys,
       sessionIdContext: this.#sessionIdContext,
       handshakeTimeout: options.handshakeMs,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [...options.protocols],
       SNICallback: (name, found) => found(null, this.#contextFor(name)),
     })
     this.#server.on('secureConnection', (socket) => {

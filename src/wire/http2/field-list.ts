@@ -1,0 +1,59 @@
+import { H, findHeaderIdOf } from '../../core/header-names.ts'
+import { dropTable } from '../../core/headers.ts'
+import type { DropTable, Headers } from '../../core/headers.ts'
+
+const hopByHop = [
+  H.connection,
+  H.keepAlive,
+  H.proxyConnection,
+  H.proxyAuthenticate,
+  H.te,
+  H.trailer,
+  H.transferEncoding,
+  H.contentLength,
+  H.upgrade,
+  H.http2Settings,
+]
+
+/** What of an answer's head is never sent over HTTP/2: fields of one connection, and the length, which is ours. */
+export const answerSkip: DropTable = dropTable(hopByHop)
+
+/** The same for trailers, which may hold nothing that frames, routes or authorises a message (RFC 9110 §6.5.1). */
+export const trailerSkip: DropTable = dropTable([
+  ...hopByHop,
+  H.host,
+  H.expect,
+  H.authorization,
+  H.proxyAuthorization,
+  H.cookie,
+  H.setCookie,
+  H.contentEncoding,
+  H.contentType,
+  H.cacheControl,
+])
+
+/** Appends the lines of `headers` as name, value, name, value …, names in lower case, without those in `skip`. */
+export function appendFields(list: string[], headers: Headers, skip: DropTable): void {
+  headers.forEach((name, value) => {
+    const lower = name.toLowerCase()
+    if (skip[Math.abs(findHeaderIdOf(lower))] !== 1) list.push(lower, value)
+  })
+}
+
+/** Trailers as node:http2 takes them; undefined when none is left. Names that repeat become one list. */
+export function trailerFields(trailers: Headers | undefined): Record<string, string | string[]> | undefined {
+  if (trailers === undefined) return undefined
+  const list: string[] = []
+  appendFields(list, trailers, trailerSkip)
+  if (list.length === 0) return undefined
+  // Without a prototype: the names are the peer's choice.
+  const fields = Object.create(null) as Record<string, string | string[]>
+  for (let i = 0; i < list.length; i += 2) {
+    const name = list[i]
+    const before = fields[name]
+    if (before === undefined) fields[name] = list[i + 1]
+    else if (typeof before === 'string') fields[name] = [before, list[i + 1]]
+    else before.push(list[i + 1])
+  }
+  return fields
+}
