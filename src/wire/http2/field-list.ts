@@ -1,6 +1,6 @@
-import { H, findHeaderIdOf } from '../../core/header-names.ts'
-import { dropTable } from '../../core/headers.ts'
-import type { DropTable, Headers } from '../../core/headers.ts'
+import { H, findHeaderIdOf, knownHeaderId } from '../../core/header-names.ts'
+import { Headers, dropTable } from '../../core/headers.ts'
+import type { DropTable } from '../../core/headers.ts'
 
 const hopByHop = [
   H.connection,
@@ -38,6 +38,27 @@ export function appendFields(list: string[], headers: Headers, skip: DropTable):
     const lower = name.toLowerCase()
     if (skip[Math.abs(findHeaderIdOf(lower))] !== 1) list.push(lower, value)
   })
+}
+
+/** The id of a name that came over HTTP/2: in lower case, so that most are one look-up away. */
+export function fieldId(name: string): number {
+  const id = knownHeaderId(name)
+  return id === 0 && name.includes('_') ? findHeaderIdOf(name) : id
+}
+
+/** The received fields from `from` on, as name, value, name, value …, without those in `drop`. Nghttp2 has checked them. */
+export function receivedFields(raw: readonly string[], from: number, drop: DropTable): Headers {
+  const marks: number[] = []
+  let text = ''
+  for (let i = from; i + 1 < raw.length; i += 2) {
+    const name = raw[i]
+    const value = raw[i + 1]
+    const start = text.length
+    const nameEnd = start + name.length
+    text += `${name}: ${value}\r\n`
+    marks.push(fieldId(name), start, nameEnd, nameEnd + 2, nameEnd + 2 + value.length)
+  }
+  return new Headers(text, marks, undefined, drop)
 }
 
 /** Trailers as node:http2 takes them; undefined when none is left. Names that repeat become one list. */

@@ -1,9 +1,10 @@
 import { Fault } from '../../core/fault.ts'
-import { H, findHeaderIdOf, knownHeaderId, nameFold } from '../../core/header-names.ts'
+import { H, nameFold } from '../../core/header-names.ts'
 import { Headers } from '../../core/headers.ts'
 import type { HeadLimits } from '../request-fields.ts'
 import { RequestFields } from '../request-fields.ts'
 import { isOriginForm, targetByte } from '../request-target.ts'
+import { fieldId } from './field-list.ts'
 
 // Made once, as in RequestFields.
 const otherAuthority = new Fault('malformed', ':authority names another authority than Host')
@@ -19,7 +20,6 @@ const tooManyLines = new Fault('head-too-large', 'there are too many header line
 const headTooLarge = new Fault('head-too-large', 'the request head is too large')
 
 const colon = 58
-const underscore = '_'
 const maxMethodLength = 32
 
 /** Fields that speak of one HTTP/1 connection: their presence makes a message malformed (RFC 9113 §8.2.2). */
@@ -119,7 +119,7 @@ export class RequestMessage {
     for (let i = from; i + 1 < raw.length; i += 2) {
       const name = raw[i]
       const value = raw[i + 1]
-      const id = idOf(name)
+      const id = fieldId(name)
       if (id === H.cookie) {
         cookie = cookie === undefined ? value : `${cookie}; ${value}`
         continue
@@ -156,12 +156,6 @@ export class RequestMessage {
 
 /** Two spaces, `HTTP/1.1` and two line ends: what a request line and the end of a head have besides. */
 const versionBytes = 14
-
-/** Names of HTTP/2 are lower case, so that most ids are one look-up away. */
-function idOf(name: string): number {
-  const id = knownHeaderId(name)
-  return id === 0 && name.includes(underscore) ? findHeaderIdOf(name) : id
-}
 
 function isMethod(method: string): boolean {
   if (method === 'GET' || method === 'POST') return true

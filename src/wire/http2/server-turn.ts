@@ -153,6 +153,8 @@ export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due 
     if (!this.#isSending) this.dueAt = Infinity
   }
 
+  contentComplete(): void {}
+
   contentAbandoned(): void {
     // The window stays shut: the stream is reset when its answer is complete.
   }

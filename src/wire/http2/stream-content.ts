@@ -3,7 +3,8 @@ import type { Chunk, End } from '../../core/body.ts'
 import { END, StreamBody } from '../../core/body.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { MaybePromise } from '../../core/handler.ts'
-import { Headers } from '../../core/headers.ts'
+import type { Headers } from '../../core/headers.ts'
+import { receivedFields, trailerSkip } from './field-list.ts'
 
 /** Whose stream it is, as the stream's content sees it. */
 export interface ContentOwner {
@@ -11,8 +12,29 @@ export interface ContentOwner {
   contentWanted(): void
   /** The reader is served: no time runs until it waits again. */
   contentServed(): void
+  /** Everything has arrived, and nobody waited for it or the one who did is served. */
+  contentComplete(): void
   /** Nobody will read the rest. */
   contentAbandoned(why: Fault): void
+}
+
+/** Whether the peer has said that a stream is complete. */
+export interface EndNote {
+  hasCome: boolean
+}
+
+/**
+ * Notes END_STREAM. The 'end' event does not tell it from a reset without an error (RFC 9113 §8.1), which node:http2 shows
+ * as an ordinary end when our own side has ended before: half an answer would pass for a whole one.
+ */
+export function noteEnd(stream: Http2Stream): EndNote {
+  const note = { hasCome: false }
+  const push = stream.push.bind(stream)
+  stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
+    if (chunk === null && !stream.closed) note.hasCome = true
+    return push(chunk, encoding)
+  }
+  return note
 }
 
 /** What is held for a slow reader before the stream is paused; the peer's window bounds what comes after. */
@@ -29,6 +51,7 @@ export class StreamContent extends StreamBody {
   isComplete = false
   readonly #stream: Http2Stream
   readonly #owner: ContentOwner
+  readonly #end: EndNote | undefined
   #held: Chunk[] = []
   #heldBytes = 0
   #isFlowing = false
@@ -38,12 +61,13 @@ export class StreamContent extends StreamBody {
   #trailers: Headers | undefined = undefined
   #waiting: { resolve(chunk: Chunk | End): void; reject(why: Fault): void } | undefined = undefined
 
-  constructor(stream: Http2Stream, size: number | undefined, owner: ContentOwner) {
+  constructor(stream: Http2Stream, size: number | undefined, owner: ContentOwner, end?: EndNote) {
     super(size)
     this.#stream = stream
     this.#owner = owner
+    this.#end = end
     stream.on('trailers', (_headers: unknown, _flags: number, raw?: readonly string[]) => {
-      if (raw !== undefined && raw.length > 0) this.#trailers = Headers.received(raw)
+      if (raw !== undefined && raw.length > 0) this.#trailers = receivedFields(raw, 0, trailerSkip)
     })
     stream.on('end', () => this.#ended())
   }
@@ -134,13 +158,15 @@ export class StreamContent extends StreamBody {
 
   #ended(): void {
     // An aborted stream ends too; its fault has been told before, or is told by 'close'.
-    if (this.#fault !== undefined || this.#stream.aborted || this.#stream.rstCode !== 0) return
+    if (this.#fault !== undefined || this.#stream.aborted || this.#stream.rstCode !== 0 || this.#end?.hasCome === false) return
     this.isComplete = true
     const waiting = this.#waiting
     this.#waiting = undefined
-    if (waiting === undefined) return
-    this.#owner.contentServed()
-    waiting.resolve(END)
+    if (waiting !== undefined) {
+      this.#owner.contentServed()
+      waiting.resolve(END)
+    }
+    this.#owner.contentComplete()
   }
 
   #drop(): void {
