@@ -28,7 +28,8 @@ export async function compare(
   const differences: Difference[] = []
   const isForwarded = ours.requests.length > 0 || ours.open !== undefined
   if (!isForwarded) return { isForwarded, differences }
-  let longest = -1
+  /** How many requests each peer accepted before it refused. */
+  const accepted = new Set<number>()
   let last: Difference | undefined
   for (const peer of peers) {
     let theirs = await peer.read(bytes, 0)
@@ -42,11 +43,15 @@ export async function compare(
     }
     last = { message, peer: peer.name, why: why ?? 'no other implementation accepts it', ours, theirs }
     if (why !== undefined) differences.push(last)
-    longest = Math.max(longest, theirs.requests.length)
+    accepted.add(theirs.requests.length)
   }
-  // A strict subset is accepted by somebody else too; but for methods, of which every peer has its own list.
-  const accepted = ours.requests.slice(0, longest + 1)
-  const isLax = longest < ours.requests.length && accepted.every(({ method }) => METHODS.includes(method))
+  // A strict subset is accepted by somebody else too; what all of them refuse is suspicious (one that stopped earlier
+  // has not judged it), but for methods, of which every peer has its own list.
+  const [place] = accepted
+  const isLax =
+    accepted.size === 1 &&
+    place < ours.requests.length &&
+    ours.requests.slice(0, place + 1).every(({ method }) => METHODS.includes(method))
   if (isLax && differences.length === 0) differences.push(last!)
   return { isForwarded, differences }
 }
