@@ -2,12 +2,23 @@
 export interface TargetSpec {
   /** As configured, for log and tables: `http://127.0.0.1:7002`. */
   readonly url: string
-  readonly protocol: 'http' | 'grpc'
+  /** How it is spoken to: `http` is HTTP/1.1; `grpc` and `http2` are HTTP/2, over TLS by ALPN, else by prior knowledge. */
+  readonly protocol: 'http' | 'http2' | 'grpc'
   readonly tls: boolean
   readonly host: string
   readonly port: number
   /** Share of the requests relative to the other targets; an integer >= 0. */
   readonly weight: number
+}
+
+/** How the certificates of a service's targets are judged, and who we are to them. Paths of PEM files, absolute. */
+export interface ServiceTlsSpec {
+  /** The only authorities that are believed; undefined: those of Node.js and of the machine. */
+  readonly ca: string | undefined
+  /** Our own certificate, for services that ask for one. */
+  readonly client: { readonly cert: string; readonly key: string } | undefined
+  /** The name asked for and expected in the certificate; undefined: the target's host. */
+  readonly serverName: string | undefined
 }
 
 /** What stands behind routes, after the configuration was checked: durations in ms, sizes in bytes. */
@@ -26,4 +37,6 @@ export interface ServiceSpec {
   readonly attempts: number
   readonly identity: 'jwt' | 'headers' | 'none' | 'pass'
   readonly audience: string
+  /** Of targets with TLS. */
+  readonly tls?: ServiceTlsSpec | undefined
 }
