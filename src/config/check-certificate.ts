@@ -1,4 +1,4 @@
-import { parseCertificate } from '../wire/tls/certificate.ts'
+import { parseAuthorities, parseCertificate } from '../wire/tls/certificate.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ConfigPath } from './finding.ts'
 import { readConfigFile } from './read-config-file.ts'
@@ -25,6 +25,18 @@ export function checkCertificate(
       message,
       'give the certificate chain and the key that belongs to it, both in PEM',
     )
+  }
+}
+
+/** Whether the file holds authorities that certificates can be checked against. */
+export function checkAuthorities(context: CheckContext, path: ConfigPath, file: string): void {
+  const text = readConfigFile(context, path, file)
+  if (text === undefined) return
+  try {
+    parseAuthorities(text)
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown)
+    context.findings.error(path, message, 'give the certificates of the authorities, in PEM')
   }
 }
 

@@ -100,6 +100,7 @@ function listenerModel(
     host: listener.host ?? '0.0.0.0',
     port: listener.port ?? 0,
     wire: listener.wire ?? 'velum',
+    http2: listener.http2 ?? true,
     redirectPort: redirectTo === undefined ? undefined : (all.get(redirectTo)?.port ?? 443),
     redirectListener: redirectTo,
     tls: listener.tls === undefined ? undefined : tlsModel(context, [...path, 'tls']),

@@ -1,6 +1,7 @@
-import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
+import type { ServiceSpec, ServiceTlsSpec, TargetSpec } from '../services/service-spec.ts'
+import { checkAuthorities, checkCertificate } from './check-certificate.ts'
 import type { CheckContext } from './check-context.ts'
-import { checkedNames } from './check-context.ts'
+import { absolutePath, checkedNames } from './check-context.ts'
 import { issuerRemedy } from './check-own-issuer.ts'
 import type { ConfigPath } from './finding.ts'
 import type { Fields } from './reading.ts'
@@ -33,9 +34,25 @@ export function checkServices(context: CheckContext): ServiceSpec[] {
       attempts: service.retries?.attempts ?? 1,
       identity: service.identity ?? (hasIssuer ? 'jwt' : 'none'),
       audience: service.audience ?? name,
+      tls: tlsOf(context, ['services', name, 'tls'], service.tls),
     })
   }
   return specs
+}
+
+function tlsOf(context: CheckContext, path: ConfigPath, tls: Service['tls']): ServiceTlsSpec | undefined {
+  if (tls === undefined) return undefined
+  const ca = tls.ca === undefined ? undefined : absolutePath(context, tls.ca)
+  if (ca !== undefined) checkAuthorities(context, [...path, 'ca'], ca)
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    context.findings.error(path, 'a certificate and its key belong together', 'give both cert and key, or none of them')
+  }
+  let client: ServiceTlsSpec['client']
+  if (tls.cert !== undefined && tls.key !== undefined) {
+    client = { cert: absolutePath(context, tls.cert), key: absolutePath(context, tls.key) }
+    checkCertificate(context, path, { ...client, names: [] })
+  }
+  return { ca, client, serverName: tls.serverName?.toLowerCase() }
 }
 
 function targetsOf(context: CheckContext, path: ConfigPath, service: Service): TargetSpec[] {
@@ -47,18 +64,21 @@ function targetsOf(context: CheckContext, path: ConfigPath, service: Service): T
     return []
   }
   if (service.url !== undefined) {
-    const target = targetOf(context, [...path, 'url'], service.url, 1)
+    const target = targetOf(context, [...path, 'url'], service.url, 1, service.http2)
     return target === undefined ? [] : [target]
   }
   if (service.targets === undefined) return []
   const targets: TargetSpec[] = []
   for (const [i, { url, weight }] of service.targets.entries()) {
     const at = [...path, 'targets', i, 'url']
-    const target = targetOf(context, at, url, weight ?? 1)
+    const target = targetOf(context, at, url, weight ?? 1, service.http2)
     if (target === undefined) continue
     const same = targets.find((other) => other.host === target.host && other.port === target.port)
     if (same !== undefined)
       findings.error(at, `the target ${url} stands here twice`, 'keep one of the two, with the weight of both')
+    if (targets.length > 0 && targets[0].protocol !== target.protocol) {
+      findings.error(at, 'the targets of one service speak different protocols', 'make two services of them')
+    }
     targets.push(target)
   }
   if (service.targets.every(({ weight }) => weight === 0)) {
@@ -78,7 +98,13 @@ const schemes: ReadonlyMap<string, { protocol: 'http' | 'grpc'; tls: boolean; po
   ['grpcs:', { protocol: 'grpc', tls: true, port: 443 }],
 ])
 
-function targetOf(context: CheckContext, path: ConfigPath, text: string, weight: number): TargetSpec | undefined {
+function targetOf(
+  context: CheckContext,
+  path: ConfigPath,
+  text: string,
+  weight: number,
+  http2: boolean | undefined,
+): TargetSpec | undefined {
   const wrong = (message: string, remedy: string): undefined => {
     context.findings.error(path, message, remedy)
     return undefined
@@ -90,13 +116,6 @@ function targetOf(context: CheckContext, path: ConfigPath, text: string, weight:
     return wrong(
       `${shown} is not the address of a service`,
       'write scheme, host and port, such as http://127.0.0.1:7002 or https://orders.internal',
-    )
-  }
-  if (scheme.protocol === 'grpc') {
-    // Until services are spoken to over HTTP/2: a route that could only answer 503 is no configuration to start with.
-    return wrong(
-      `${shown}: services over gRPC are not available yet in this version of Velum`,
-      'leave the service out, or give its address over http',
     )
   }
   if (url.username !== '' || url.password !== '') {
@@ -112,5 +131,6 @@ function targetOf(context: CheckContext, path: ConfigPath, text: string, weight:
   const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
   const port = url.port === '' ? scheme.port : Number(url.port)
   if (port === 0) return wrong('port 0 cannot be reached', "give the service's port")
-  return { url: text.replace(/\/$/, ''), protocol: scheme.protocol, tls: scheme.tls, host, port, weight }
+  const protocol = scheme.protocol === 'http' && http2 === true ? 'http2' : scheme.protocol
+  return { url: text.replace(/\/$/, ''), protocol, tls: scheme.tls, host, port, weight }
 }

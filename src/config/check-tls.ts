@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { checkCertificate } from './check-certificate.ts'
+import { checkAuthorities, checkCertificate } from './check-certificate.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath } from './check-context.ts'
 import type { ConfigPath } from './finding.ts'
@@ -27,7 +27,19 @@ export function tlsModel(context: CheckContext, path: ConfigPath): TlsModel | un
     devNames: (tls.names ?? []).map((name) => name.toLowerCase()),
     certificates: (tls.certificates ?? []).flatMap((_, i) => certificateModel(context, [...path, 'certificates', i]) ?? []),
     minVersion: tls.minVersion ?? 'TLSv1.2',
+    clientCertificates: clientCertificates(context, path, tls.clientCertificates),
   }
+}
+
+function clientCertificates(
+  context: CheckContext,
+  path: ConfigPath,
+  read: { readonly mode: 'optional' | 'required'; readonly ca: string } | undefined,
+): TlsModel['clientCertificates'] {
+  if (read === undefined) return undefined
+  const ca = absolutePath(context, read.ca)
+  checkAuthorities(context, [...path, 'clientCertificates', 'ca'], ca)
+  return { mode: read.mode, ca }
 }
 
 function certificateModel(context: CheckContext, path: ConfigPath): TlsModel['certificates'][number] | undefined {

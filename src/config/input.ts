@@ -48,6 +48,8 @@ export interface ListenerInput<L extends string = string> {
   readonly host?: string | undefined
   /** The HTTP/1.1 engine: Velum's own, or the one of node:http at its price. Default: `velum`. */
   readonly wire?: 'velum' | 'node' | undefined
+  /** HTTP/2 besides HTTP/1.1: by ALPN, and by prior knowledge on plain listeners. Default: true. */
+  readonly http2?: boolean | undefined
   /** Answers every request with a redirect to the same URL on the listener that has TLS. */
   readonly redirect?: 'https' | undefined
   /** Terminates TLS here. */
@@ -80,6 +82,16 @@ export interface TlsInput {
   readonly certificates?: readonly CertificateInput[] | undefined
   /** The oldest TLS version that is spoken. Default: `TLSv1.2`. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
+  /** Asks clients for certificates. Default: they are not asked. */
+  readonly clientCertificates?: ClientCertificatesInput | undefined
+}
+
+/** Who may connect, by certificate. */
+export interface ClientCertificatesInput {
+  /** `required`: nobody connects without one. `optional`: who has one is known by it; one that is not valid is refused in both. */
+  readonly mode: 'optional' | 'required'
+  /** The authorities that sign them, in PEM form; relative to the config file. */
+  readonly ca: string
 }
 
 /** One certificate and its key. */
@@ -137,12 +149,16 @@ export interface StoreInput {
 
 /** What stands behind routes: `url`, or several `targets`. */
 export interface ServiceInput {
-  /** The one address of the service: `http://127.0.0.1:7002`, `https://orders.internal`. */
+  /** The one address of the service: `http://127.0.0.1:7002`, `https://orders.internal`, `grpc://127.0.0.1:7003`. */
   readonly url?: string | undefined
   /** Several addresses of the service. */
   readonly targets?: readonly TargetInput[] | undefined
   /** How a request finds its target. Default: `round-robin`, by weight. */
   readonly balance?: 'round-robin' | 'least-requests' | undefined
+  /** Speaks HTTP/2 to http and https targets. Default: false; grpc and grpcs always do. */
+  readonly http2?: boolean | undefined
+  /** How https and grpcs targets are verified, and who the gateway is to them. */
+  readonly tls?: ServiceTlsInput | undefined
   /** To the head of the service's answer, per try. Default: `30s`. */
   readonly timeout?: Duration | undefined
   /** To an open connection, TLS included. Default: `3s`. */
@@ -160,6 +176,18 @@ export interface ServiceInput {
   readonly audience?: string | undefined
   /** Further tries after a failure, where sending again is safe. */
   readonly retries?: RetriesInput | undefined
+}
+
+/** How targets with TLS are spoken to. */
+export interface ServiceTlsInput {
+  /** The authorities that are believed, and no others, in PEM form. Default: those of Node.js and of the machine. */
+  readonly ca?: string | undefined
+  /** The gateway's own certificate for this service, in PEM form; needs `key`. */
+  readonly cert?: string | undefined
+  /** The private key of `cert` in PEM form. */
+  readonly key?: string | undefined
+  /** The name that is asked for and expected in the certificate. Default: the target's host. */
+  readonly serverName?: string | undefined
 }
 
 /** One address of a service. */

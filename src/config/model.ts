@@ -32,6 +32,8 @@ export interface ListenerModel {
   readonly host: string
   readonly port: number
   readonly wire: 'velum' | 'node'
+  /** HTTP/2 besides HTTP/1.1; absent: true. */
+  readonly http2?: boolean | undefined
   /** Answers everything with a redirect to https on this port; undefined: an ordinary listener. */
   readonly redirectPort: number | undefined
   /** The listener that `redirectPort` belongs to, for a port that the machine chooses. */
@@ -68,6 +70,8 @@ export interface TlsModel {
   readonly devNames: readonly string[]
   readonly certificates: readonly { readonly cert: string; readonly key: string; readonly names: readonly string[] }[]
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  /** Undefined: clients are not asked for certificates. */
+  readonly clientCertificates?: { readonly mode: 'optional' | 'required'; readonly ca: string } | undefined
 }
 
 export interface AdminModel {

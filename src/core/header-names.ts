@@ -132,6 +132,8 @@ export const H = {
   xForwardedServer: headerId('x-forwarded-server'),
   xRealIp: headerId('x-real-ip'),
   requestId: headerId('x-request-id'),
+  requestTimeout: headerId('x-request-timeout'),
+  grpcTimeout: headerId('grpc-timeout'),
   traceparent: headerId('traceparent'),
   tracestate: headerId('tracestate'),
   origin: headerId('origin'),

@@ -1,6 +1,7 @@
 import type { RedirectAction, RespondAction, RouteModel, ToAction } from '../config/model.ts'
 import { Answer, emptyAnswer } from '../core/answer.ts'
 import { BytesBody } from '../core/body.ts'
+import type { Clock } from '../core/clock.ts'
 import type { Handler } from '../core/handler.ts'
 import { H } from '../core/header-names.ts'
 import { dropTable, headerBlock, Headers } from '../core/headers.ts'
@@ -22,6 +23,7 @@ export interface CompiledService {
 }
 
 export interface ActionEnv {
+  readonly clock: Clock
   readonly services: ReadonlyMap<string, CompiledService>
   readonly edits: readonly RequestEdit[]
   readonly hasApiKeys: boolean
@@ -56,6 +58,7 @@ const notForwarded = [
   H.requestId,
   H.traceparent,
   H.tracestate,
+  H.requestTimeout,
 ]
 
 /** What stands at the end of a route's policies. */
@@ -81,6 +84,7 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): Handle
     host: action.rewrite?.host,
     edits: [withoutOwnCookies, ...env.edits],
     timeoutMs: route.timeoutMs,
+    clock: env.clock,
   })
 }
 

@@ -58,6 +58,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       })
       const { policies, edits } = routePolicies(route, policyEnv, limitEnv)
       const end = compileAction(route, {
+        clock: env.clock,
         services,
         edits,
         hasApiKeys: model.identity.apiKeys.length > 0,

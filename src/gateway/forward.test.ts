@@ -6,6 +6,7 @@ import { Answer } from '../core/answer.ts'
 import { emptyBody } from '../core/body.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { Headers } from '../core/headers.ts'
+import { ManualClock } from '../core/manual-clock.ts'
 import type { Call } from '../core/service.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
 import { compileAction } from './compile-action.ts'
@@ -40,6 +41,7 @@ async function forwarded(
   }
   const handler = compileAction(route, {
     services: new Map([['orders', { spec, service }]]),
+    clock: new ManualClock(),
     edits: [],
     hasApiKeys: true,
     random: Math.random,

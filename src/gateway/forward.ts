@@ -1,9 +1,12 @@
+import type { Clock } from '../core/clock.ts'
 import type { Exchange } from '../core/exchange.ts'
+import { Fault } from '../core/fault.ts'
 import type { Handler } from '../core/handler.ts'
 import { H } from '../core/header-names.ts'
 import type { DropTable, Headers } from '../core/headers.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
 import type { Call, Service } from '../core/service.ts'
+import { callerTimeoutMs, passTimeout } from './deadline.ts'
 import { forwardingLines } from './forwarded.ts'
 
 /** How one service receives its calls. */
@@ -28,23 +31,31 @@ export interface ForwardOptions {
   readonly host: string | undefined
   readonly edits: readonly RequestEdit[]
   readonly timeoutMs: number
+  readonly clock: Clock
 }
 
 /** The end of an ordinary route: makes a Call of the exchange and lets the service answer it. */
 export function createForward(options: ForwardOptions): Handler {
-  const { draw, rewritePath, host, edits, timeoutMs } = options
+  const { draw, rewritePath, host, edits, timeoutMs, clock } = options
   const only = options.upstreams[0]
   return (x) => {
     const upstream = draw === undefined ? only : draw(x)
     const path = rewritePath === undefined ? x.path : rewritePath(x)
+    const callerMs = callerTimeoutMs(x)
+    const headers = callHeaders(x, upstream, edits)
+    if (callerMs !== Infinity) {
+      const leftMs = x.startedMono + callerMs - clock.monotonic()
+      if (leftMs <= 0) throw new Fault('service-timeout', 'the time that the caller gave has passed')
+      passTimeout(headers, x, leftMs)
+    }
     const call: Call = {
       method: x.method,
       target: x.query === undefined ? path : `${path}?${x.query}`,
       authority: host ?? (x.authority === '' ? undefined : x.authority),
-      headers: callHeaders(x, upstream, edits),
+      headers,
       body: x.body,
       upgrade: x.upgrade,
-      headBy: x.startedMono + timeoutMs,
+      headBy: x.startedMono + Math.min(timeoutMs, callerMs),
     }
     x.service = upstream.name
     return upstream.service(call, x)

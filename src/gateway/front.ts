@@ -82,7 +82,7 @@ function createTerminator({ model, ticketKeys, secured, env }: FrontOptions, mat
     listener: model.name,
     material,
     ticketKeys,
-    protocols: ['h2', 'http/1.1'],
+    protocols: model.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
     handshakeMs: model.limits.headMs,
     meter: env.meter,
     secured,
@@ -92,15 +92,22 @@ function createTerminator({ model, ticketKeys, secured, env }: FrontOptions, mat
 function createWire(model: ListenerModel, env: ListenerEnv): ServerWire {
   const { clock, sweeper } = env
   const limits = { ...model.limits, maxConnections: Math.ceil(model.limits.maxConnections / env.sharers) }
-  return env.createWire(model.wire, { listener: model.name, served: env.served(model.name), limits, clock, sweeper })
+  return env.createWire(model.wire, {
+    listener: model.name,
+    served: env.served(model.name),
+    limits,
+    clock,
+    sweeper,
+    http2: model.http2,
+  })
 }
 
 function hasSameWire(a: ListenerModel, b: ListenerModel): boolean {
   return stableJson(wireSettings(a)) === stableJson(wireSettings(b))
 }
 
-function wireSettings({ name, wire, limits, tls }: ListenerModel): unknown {
-  return { name, wire, limits, isTls: tls !== undefined }
+function wireSettings({ name, wire, http2, limits, tls }: ListenerModel): unknown {
+  return { name, wire, http2, limits, isTls: tls !== undefined }
 }
 
 interface ConnectionCounts {

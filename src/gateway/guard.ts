@@ -1,4 +1,5 @@
 import type { Exchange } from '../core/exchange.ts'
+import { isGrpcType, renderGrpcProblem } from '../core/grpc-status.ts'
 import { H } from '../core/header-names.ts'
 import type { Problem } from '../core/problem.ts'
 import { readPath } from '../routing/read-path.ts'
@@ -16,6 +17,12 @@ export interface GuardOptions {
 /** Establishes what everything behind relies on; gives the problem of an exchange that must go no further. */
 export type Guard = (x: Exchange) => Problem | undefined
 
+/** A caller of gRPC understands no other answer. It exists over HTTP/2 only. */
+function speakGrpc(x: Exchange): void {
+  const type = x.headers.first(H.contentType)
+  if (type !== undefined && isGrpcType(type)) x.renderProblem = renderGrpcProblem
+}
+
 /**
  * The first thing an exchange meets: its id, its trace, the client's address, and the one reading of its path. A
  * service and the router must never see two readings, so no one else looks at the target.
@@ -24,6 +31,7 @@ export function createGuard(options: GuardOptions): Guard {
   const { isTrustedProxy, parseAddress } = options
   const nextId = createRequestIds()
   return (x) => {
+    if (x.version === '2' && x.method === 'POST') speakGrpc(x)
     const isProxied = isTrustedProxy(x.connection.remoteAddress)
     let id: string | undefined
     if (isProxied) {

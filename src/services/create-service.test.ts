@@ -268,13 +268,11 @@ describe('service', () => {
     assert.deepEqual(s.sent, [7001, 7002, 7001])
   })
 
-  it('has no target when none has weight, and when it speaks gRPC', () => {
+  it('has no target when none has weight', () => {
     const s = setting()
     const weightless = specOf([], { targets: [targetOf(7001, 'http', 0)] })
     assert.throws(() => createService(weightless, s.env, s.createWire).service(callOf(), exchange()), isFault('no-target'))
-    const grpc = specOf([], { targets: [targetOf(7001, 'grpc')] })
-    assert.throws(() => createService(grpc, s.env, s.createWire).service(callOf(), exchange()), isFault('no-target'))
-    assert.equal(s.meter.counts.get('velum_service_requests_total orders no-target'), 2)
+    assert.equal(s.meter.counts.get('velum_service_requests_total orders no-target'), 1)
   })
 
   it('keeps its connections over a reload that does not concern them', () => {

@@ -27,10 +27,6 @@ export interface CompiledService extends Closable {
  */
 export function createService(spec: ServiceSpec, env: BuildEnv, createWire: CreateClientWire = createHttp1Client): CompiledService {
   const counts = createServiceCounts(env.meter, spec.name)
-  if (spec.targets.some(({ protocol }) => protocol === 'grpc')) {
-    env.log.warn('a service speaks gRPC, which cannot be reached yet; its routes answer 503', { service: spec.name })
-    return { service: unreachable(counts), targets: [], close() {} }
-  }
   const targets = spec.targets.map((target) => createTarget(spec, target, env, createWire))
   const rotation = createRotation(
     spec.targets.map(({ weight }) => weight),
@@ -46,12 +42,6 @@ export function createService(spec: ServiceSpec, env: BuildEnv, createWire: Crea
     },
     targets,
     close() {},
-  }
-}
-
-function unreachable(counts: ServiceCounts): Service {
-  return () => {
-    throw noTarget(counts)
   }
 }
 

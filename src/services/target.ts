@@ -1,7 +1,8 @@
 import type { BuildEnv } from '../core/build-env.ts'
 import type { ClientWire, ClientWireOptions } from '../wire/client-wire.ts'
+import { createHttp2Client } from '../wire/http2/http2-client.ts'
 import type { ServiceSpec, TargetSpec } from './service-spec.ts'
-import { systemTrust } from './trust.ts'
+import { serviceTrust } from './trust.ts'
 
 /** One address of a service, with its connections. */
 export interface Target {
@@ -23,28 +24,33 @@ const maxHeaderCount = 200
  * connection being closed may be lost. A service that announces less is believed.
  */
 const keepAliveMs = 4000
+/** HTTP/2 has GOAWAY: a call that meets a closing connection is known to be unsent, so connections may rest for longer. */
+const http2KeepAliveMs = 60_000
 const maxCalls = 100_000
 /** Old connections are replaced, so that a name that leads elsewhere is noticed. */
 const maxAgeMs = 300_000
 
 /** The target of a service. Its pool outlives the Generation while nothing that it depends on changes. */
-export function createTarget(service: ServiceSpec, spec: TargetSpec, env: BuildEnv, createWire: CreateClientWire): Target {
+export function createTarget(service: ServiceSpec, spec: TargetSpec, env: BuildEnv, createHttp1: CreateClientWire): Target {
+  const isHttp1 = spec.protocol === 'http'
+  const createWire = isHttp1 ? createHttp1 : createHttp2Client
   const { name, maxConnections, connectTimeoutMs, timeoutMs, idleMs } = service
   const { host, port, tls } = spec
-  const key = ['services/pool', createWire.name, name, host, port, tls, maxConnections, connectTimeoutMs, timeoutMs, idleMs].join(
-    ' ',
-  )
+  const trust = tls ? serviceTrust(env.hold, service.tls) : undefined
+  const serverName = service.tls?.serverName ?? host
+  const bounds = [maxConnections, connectTimeoutMs, timeoutMs, idleMs]
+  const key = ['services/pool', createWire.name, name, host, port, trust?.key, serverName, ...bounds].join(' ')
   const wire = env.hold.take(key, () =>
     createWire({
       host,
       port,
-      tls: tls ? { serverName: host, context: systemTrust(env.hold) } : undefined,
+      tls: trust === undefined ? undefined : { serverName, context: trust.context },
       maxConnections,
       maxQueued,
       connectTimeoutMs,
       headTimeoutMs: timeoutMs,
       idleMs,
-      keepAliveMs,
+      keepAliveMs: isHttp1 ? keepAliveMs : http2KeepAliveMs,
       maxCalls,
       maxAgeMs,
       maxHeadBytes,

@@ -11,6 +11,7 @@ export function createBothVersions(
   options: ServerWireOptions,
   createHttp1: (options: ServerWireOptions) => ServerWire,
 ): ServerWire {
+  if (options.http2 === false) return createHttp1(options)
   const http2: ServerWire = createHttp2Server({ ...options, siblings: () => http1.connections })
   const http1: ServerWire = createHttp1({
     ...options,

@@ -41,6 +41,8 @@ export interface ServerWireOptions {
   readonly limits: ServerLimits
   readonly clock: Clock
   readonly sweeper: Sweeper
+  /** False: HTTP/1.1 only; absent: true. */
+  readonly http2?: boolean | undefined
   /** Connections of other wires that count towards `maxConnections`. */
   readonly siblings?: (() => number) | undefined
   /** Takes a plain connection over whose first bytes are HTTP/2's preface; they wait in the socket. Absent: refused. */

@@ -28,6 +28,14 @@ export const certificateSchema = z.strictObject({
     .describe('The names (SNI) that get this certificate. Default: those that stand in the certificate.'),
 })
 
+/** Who may connect, by certificate. */
+export const clientCertificatesSchema = z.strictObject({
+  mode: z
+    .enum(['optional', 'required'])
+    .describe('`required`: nobody connects without one. `optional`: who has one is known by it; one that is not valid is refused in both.'),
+  ca: z.string().min(1).describe('The authorities that sign them, in PEM form. A path relative to the config file; read at start and reload.'),
+})
+
 /** How TLS is terminated. */
 export const tlsSchema = z.strictObject({
   dev: z
@@ -41,6 +49,7 @@ export const tlsSchema = z.strictObject({
     .optional()
     .describe('Certificates by name. The files are watched: a renewed one is used for new handshakes, without a reload.'),
   minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional().describe('The oldest TLS version that is spoken. Default: TLSv1.2.'),
+  clientCertificates: clientCertificatesSchema.optional().describe('Asks clients for certificates. Default: they are not asked.'),
 })
 
 const timeoutsSchema = z.strictObject({
@@ -67,6 +76,7 @@ export const listenerSchema = z.strictObject({
     .enum(['velum', 'node'])
     .optional()
     .describe("The HTTP/1.1 engine: Velum's own, or the one of node:http at its price. Default: velum."),
+  http2: z.boolean().optional().describe('HTTP/2 besides HTTP/1.1: by ALPN, and by prior knowledge on plain listeners. Default: true.'),
   redirect: z
     .literal('https')
     .optional()

@@ -1,11 +1,30 @@
 import { z } from 'zod'
+import { hostNameSchema } from './listeners.ts'
 import { duration, name } from './units.ts'
 
-const urlSchema = z.string().meta({ examples: ['http://127.0.0.1:7002', 'https://orders.internal'] })
+const urlSchema = z.string().meta({ examples: ['http://127.0.0.1:7002', 'https://orders.internal', 'grpc://127.0.0.1:7003'] })
 
 const targetSchema = z.strictObject({
-  url: urlSchema.describe('Scheme, host and port: http or https. Nothing behind the port.'),
+  url: urlSchema.describe('Scheme, host and port: http, https, grpc or grpcs. Nothing behind the port.'),
   weight: z.int().min(0).max(1000).optional().describe("The target's share relative to the others; 0 sends nothing. Default: 1."),
+})
+
+/** How targets with TLS are spoken to; each field is read for itself. */
+export const serviceTlsSchema = z.strictObject({
+  ca: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The authorities that are believed, and no others, in PEM form. A path relative to the config file. Default: those of Node.js and of the machine.'),
+  cert: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The gateway's own certificate for this service, in PEM form. A path relative to the config file; needs `key`."),
+  key: z.string().min(1).optional().describe('The private key of `cert` in PEM form. A path relative to the config file.'),
+  serverName: hostNameSchema
+    .optional()
+    .describe("The name that is asked for (SNI) and expected in the certificate. Default: the target's host."),
 })
 
 /** What stands behind routes. */
@@ -16,6 +35,11 @@ export const serviceSchema = z.strictObject({
     .enum(['round-robin', 'least-requests'])
     .optional()
     .describe('How a request finds its target. Default: round-robin, by weight.'),
+  http2: z
+    .boolean()
+    .optional()
+    .describe('Speaks HTTP/2 to http and https targets: over TLS by ALPN, else by prior knowledge. grpc and grpcs always do. Default: false.'),
+  tls: serviceTlsSchema.optional().describe('How https and grpcs targets are verified, and who the gateway is to them.'),
   timeout: duration('1ms', '1d').optional().describe("To the head of the service's answer, per try. Default: 30s."),
   connectTimeout: duration('1ms', '10m').optional().describe('To an open connection (TLS included). Default: 3s.'),
   idle: duration('100ms', '30d').optional().describe('Longest silence between bytes of bodies, upgrades and streams. Default: 60s.'),

@@ -1,5 +1,5 @@
 import { Fault } from '../../core/fault.ts'
-import { headerId } from '../../core/header-names.ts'
+import { headerId, nameFold } from '../../core/header-names.ts'
 import { Headers, dropTable, marksPerLine } from '../../core/headers.ts'
 import type { DropTable } from '../../core/headers.ts'
 import { FieldLines, fieldFaults, fieldsMore } from './field-lines.ts'
@@ -27,12 +27,17 @@ export const maxSizeDigits = 12
  */
 const sizeFirst = 0
 const size = 1
-const extension = 2
-const sizeLf = 3
-const data = 4
-const dataCr = 5
-const dataLf = 6
-const trailer = 7
+const sizeLf = 2
+const data = 3
+const dataCr = 4
+const dataLf = 5
+const trailer = 6
+const extensionFirst = 7
+const extensionName = 8
+const extensionValueFirst = 9
+const extensionValue = 10
+const extensionQuoted = 11
+const extensionEnd = 12
 
 const hexValue = new Int8Array(256).fill(-1)
 for (let i = 0; i < 10; i++) hexValue[48 + i] = i
@@ -41,6 +46,9 @@ for (let i = 0; i < 6; i++) hexValue[65 + i] = hexValue[97 + i] = 10 + i
 const CR = 13
 const LF = 10
 const SEMICOLON = 59
+const EQUALS = 61
+const QUOTE = 34
+const BACKSLASH = 92
 const noBytes = Buffer.alloc(0)
 
 /**
@@ -138,14 +146,20 @@ export class BodyDecoder {
             if (++this.#digits > maxSizeDigits) throw malformed('a chunk size has too many digits')
             this.#left = this.#left * 16 + value
           } else if (byte === CR) state = sizeLf
-          else if (byte === SEMICOLON) state = extension
+          else if (byte === SEMICOLON) state = extensionFirst
           else throw malformed('a chunk size has something other than digits')
           break
         }
-        case extension:
-          if (byte === CR) state = sizeLf
-          else if ((byte < 32 && byte !== 9) || byte > 126) throw malformed('a chunk extension has an invalid byte')
-          else if (++this.#extensionBytes > maxExtensionBytes || ++this.#extensionTotal > maxExtensionTotal) {
+        case extensionFirst:
+        case extensionName:
+        case extensionValueFirst:
+        case extensionValue:
+        case extensionQuoted:
+        case extensionEnd:
+          state = afterExtensionByte(state, byte)
+          if (state < 0) throw malformed('a chunk extension is not well-formed')
+          if (state === sizeLf) break
+          if (++this.#extensionBytes > maxExtensionBytes || ++this.#extensionTotal > maxExtensionTotal) {
             throw malformed('chunk extensions are too long')
           }
           break
@@ -195,6 +209,29 @@ export class BodyDecoder {
     this.done = true
     this.#section = noBytes
     return at + lines.at - before
+  }
+}
+
+/**
+ * The state behind one byte of an extension (RFC 9112 §7.1.1); below 0: not allowed. Names and values are tokens, or
+ * quoted strings without escapes; white space outside quotes, which the grammar calls bad, is none of ours.
+ */
+function afterExtensionByte(state: number, byte: number): number {
+  const isToken = nameFold[byte] !== 0
+  switch (state) {
+    case extensionFirst:
+      return isToken ? extensionName : -1
+    case extensionValueFirst:
+      if (byte === QUOTE) return extensionQuoted
+      return isToken ? extensionValue : -1
+    case extensionQuoted:
+      if (byte === QUOTE) return extensionEnd
+      return (byte >= 32 || byte === 9) && byte < 127 && byte !== BACKSLASH ? extensionQuoted : -1
+    default:
+      if (byte === CR) return sizeLf
+      if (byte === SEMICOLON) return extensionFirst
+      if (byte === EQUALS && state === extensionName) return extensionValueFirst
+      return isToken && state !== extensionEnd ? state : -1
   }
 }
 

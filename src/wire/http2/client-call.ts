@@ -178,7 +178,8 @@ export class ClientCall implements ContentOwner, SenderOwner, Due {
   sendGoesOn(): void {
     this.#isStalled = false
     if (this.#phase === 'head') this.dueAt = this.#call.headBy
-    else if (this.#phase === 'body') this.dueAt = this.#content?.isWaiting === true ? this.#now() + this.#owner.options.idleMs : Infinity
+    else if (this.#phase === 'body')
+      this.dueAt = this.#content?.isWaiting === true ? this.#now() + this.#owner.options.idleMs : Infinity
   }
 
   sent(): void {
@@ -307,4 +308,3 @@ function isVisible(text: string): boolean {
   }
   return true
 }
-

@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Log } from '../../core/log.ts'
-import { parseCertificate } from './certificate.ts'
+import { parseAuthorities, parseCertificate } from './certificate.ts'
 import { ensureDevCertificate } from './dev-certificate.ts'
 import type { CertificateMaterial, TlsMaterial, TlsSpec } from './tls-spec.ts'
 
@@ -70,7 +70,7 @@ export async function createCertificateFiles(options: CertificateFilesOptions): 
     certificates.push(parseCertificate(dev.cert, dev.key, [], 'the development certificate'))
   }
   if (certificates.length === 0) throw new Error('a TLS listener needs a certificate or `dev: true`')
-  return new WatchedFiles(options, certificates, devAuthorityPath)
+  return new WatchedFiles(options, certificates, devAuthorityPath, await readAuthorities(spec))
 }
 
 class WatchedFiles implements CertificateFiles {
@@ -79,6 +79,7 @@ class WatchedFiles implements CertificateFiles {
   readonly #watchers: FSWatcher[] = []
   readonly #warned: (string | undefined)[] = []
   #certificates: readonly CertificateMaterial[]
+  #authorities: string | undefined
   #signature = ''
   #refreshing: Promise<void> | undefined
   #settling: Timer | undefined
@@ -90,19 +91,26 @@ class WatchedFiles implements CertificateFiles {
     options: CertificateFilesOptions,
     certificates: readonly CertificateMaterial[],
     devAuthorityPath: string | undefined,
+    authorities: string | undefined,
   ) {
     this.#options = options
     this.#certificates = certificates
     this.devAuthorityPath = devAuthorityPath
+    this.#authorities = authorities
     this.#devCheckedAt = options.clock.now()
     for (const certificate of certificates) this.#warnOfExpiry(certificate)
-    const folders = new Set(options.spec.certificates.flatMap(({ cert, key }) => [dirname(cert), dirname(key)]))
+    const folders = new Set(pathsOf(options.spec).map((path) => dirname(path)))
     for (const folder of folders) this.#watch(folder)
     this.#poll()
   }
 
   get material(): TlsMaterial {
-    return { minVersion: this.#options.spec.minVersion, certificates: this.#certificates }
+    const { minVersion, clientCertificates } = this.#options.spec
+    const clients =
+      clientCertificates === undefined || this.#authorities === undefined
+        ? undefined
+        : { mode: clientCertificates.mode, ca: this.#authorities }
+    return { minVersion, certificates: this.#certificates, clients }
   }
 
   refresh(): Promise<void> {
@@ -158,14 +166,27 @@ class WatchedFiles implements CertificateFiles {
     if (spec.dev) next[next.length - 1] = await this.#renewedDev(next[next.length - 1])
     // While a pair is refused the signature stays unknown, so that every look tries it again.
     this.#signature = this.#warned.every((warning) => warning === undefined) ? signature : ''
-    if (this.#isClosed || next.every((certificate, index) => certificate === this.#certificates[index])) return
+    const authorities = await this.#readAuthorities()
+    const isSame =
+      authorities === this.#authorities && next.every((certificate, index) => certificate === this.#certificates[index])
+    if (this.#isClosed || isSame) return
     this.#certificates = next
+    this.#authorities = authorities
     for (const certificate of next) this.#warnOfExpiry(certificate)
     this.#options.log.info('certificates replaced', {
       certificates: next.map(({ source, expiresAt }) => ({ source, expires: new Date(expiresAt).toISOString() })),
       at: clock.now(),
     })
     this.#options.changed(this.material)
+  }
+
+  async #readAuthorities(): Promise<string | undefined> {
+    try {
+      return await readAuthorities(this.#options.spec)
+    } catch (thrown) {
+      this.#options.log.warn('changed client authorities are not usable; the earlier ones stay', { reason: messageOf(thrown) })
+      return this.#authorities
+    }
   }
 
   /** The pair to go on with: the one read if it is good, else the one that is there. */
@@ -215,6 +236,19 @@ async function readCertificate(spec: TlsSpec, index: number): Promise<Certificat
   }
 }
 
+/** The authorities of client certificates, where the listener asks for such. */
+async function readAuthorities({ clientCertificates }: TlsSpec): Promise<string | undefined> {
+  if (clientCertificates === undefined) return undefined
+  const pem = await readFile(clientCertificates.ca, 'utf8')
+  parseAuthorities(pem)
+  return pem
+}
+
+function pathsOf({ certificates, clientCertificates }: TlsSpec): string[] {
+  const paths = certificates.flatMap(({ cert, key }) => [cert, key])
+  return clientCertificates === undefined ? paths : [...paths, clientCertificates.ca]
+}
+
 function messageOf(thrown: unknown): string {
   const code = (thrown as NodeJS.ErrnoException).code
   if (code === 'ENOENT') return 'the file does not exist'
@@ -225,7 +259,7 @@ function messageOf(thrown: unknown): string {
 
 /** What changes when a file is written or replaced, also through a symbolic link. */
 async function signatureOf(spec: TlsSpec): Promise<string> {
-  const paths = spec.certificates.flatMap(({ cert, key }) => [cert, key])
+  const paths = pathsOf(spec)
   const parts = await Promise.all(
     paths.map((path) =>
       stat(path, { bigint: true }).then(

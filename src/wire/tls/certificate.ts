@@ -39,6 +39,20 @@ export function parseCertificate(cert: string, key: string, names: readonly stri
   }
 }
 
+/** Checks that PEM text holds certificates, all of them readable. Throws an Error that says in one sentence what is wrong. */
+export function parseAuthorities(pem: string): void {
+  const blocks = pem.match(pemBlock)
+  if (blocks === null) throw new Error('the file of authorities holds no PEM block "BEGIN CERTIFICATE"')
+  for (const [index, block] of blocks.entries()) {
+    try {
+      // Reading it is the check; nothing else is wanted of it.
+      void new X509Certificate(block).fingerprint256
+    } catch (thrown) {
+      throw new Error(`certificate ${index + 1} of the file of authorities cannot be read`, { cause: thrown })
+    }
+  }
+}
+
 function parseKey(key: string): KeyObject {
   try {
     return createPrivateKey(key)

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { createSecureContext, createServer } from 'node:tls'
 import type { SecureContext, SecureContextOptions, TLSSocket } from 'node:tls'
 import type { Count, Meter } from '../../core/meter.ts'
+import { stableJson } from '../../lib/stable-json.ts'
 import { ServerNames, hostOf } from './server-names.ts'
 import type { TlsMaterial } from './tls-spec.ts'
 
@@ -69,7 +70,7 @@ interface Chosen {
 
 class Terminator implements TlsTerminator {
   readonly #server: ReturnType<typeof createServer>
-  readonly #sessionIdContext: string
+  readonly #listener: string
   readonly #failures: Readonly<Record<HandshakeFailure, Count>>
   #pending = 0
   #isClosed = false
@@ -82,23 +83,25 @@ class Terminator implements TlsTerminator {
     const full = meter.counter('velum_tls_handshakes_total', help, { listener, resumed: 'no' })
     const resumed = meter.counter('velum_tls_handshakes_total', help, { listener, resumed: 'yes' })
     this.#failures = failureCounts(meter, listener)
-    // The same on all threads and nodes; Node's own default would differ with the command line.
-    this.#sessionIdContext = createHash('sha256').update(`velum ${listener}`).digest('hex').slice(0, 32)
+    this.#listener = listener
     this.#ticketKeys = Buffer.from(options.ticketKeys)
     this.#chosen = chosenOf(material)
     // Never listens: connections are accepted elsewhere, where rates and the PROXY protocol come before TLS costs anything.
     this.#server = createServer({
       ...contextOptions(material, 0),
       ticketKeys: this.#ticketKeys,
-      sessionIdContext: this.#sessionIdContext,
+      sessionIdContext: sessionIdContext(listener, material),
       handshakeTimeout: options.handshakeMs,
+      requestCert: material.clients !== undefined,
+      // In TLS 1.3 a refused client learns of it only after its handshake; either way nobody gets past this.
+      rejectUnauthorized: material.clients?.mode === 'required',
       ALPNProtocols: [...options.protocols],
       SNICallback: (name, found) => found(null, this.#contextFor(name)),
     })
     this.#server.on('secureConnection', (socket) => {
       this.#pending--
       ;(socket.isSessionReused() ? resumed : full).add()
-      if (this.#isClosed) socket.destroy()
+      if (this.#isClosed || !isAcceptable(socket, material)) socket.destroy()
       else options.secured(socket)
     })
     this.#server.on('tlsClientError', (error, socket) => {
@@ -123,7 +126,7 @@ class Terminator implements TlsTerminator {
     this.#server.setSecureContext({
       ...contextOptions(material, 0),
       ticketKeys: this.#ticketKeys,
-      sessionIdContext: this.#sessionIdContext,
+      sessionIdContext: sessionIdContext(this.#listener, material),
     })
     this.#chosen = chosen
   }
@@ -157,6 +160,21 @@ class Terminator implements TlsTerminator {
   }
 }
 
+/**
+ * The same on all threads and nodes; Node's own default would differ with the command line. Who was let in under other
+ * rules for client certificates does not resume.
+ */
+function sessionIdContext(listener: string, { clients }: TlsMaterial): string {
+  const rules = clients === undefined ? '' : ` ${stableJson(clients)}`
+  return createHash('sha256').update(`velum ${listener}${rules}`).digest('hex').slice(0, 32)
+}
+
+/** Optional means that a client may have no certificate, not that it may have a bad one. */
+function isAcceptable(socket: TLSSocket, { clients }: TlsMaterial): boolean {
+  if (clients === undefined || socket.authorized) return true
+  return clients.mode === 'optional' && Object.keys(socket.getPeerCertificate()).length === 0
+}
+
 function chosenOf(material: TlsMaterial): Chosen {
   return {
     names: new ServerNames(material.certificates.map((certificate) => certificate.names)),
@@ -172,6 +190,7 @@ function contextOptions(material: TlsMaterial, index: number): SecureContextOpti
     ciphers,
     minVersion: material.minVersion,
     honorCipherOrder: true,
+    ...(material.clients === undefined ? {} : { ca: material.clients.ca }),
     // Renegotiation is a way to make a server work for nothing; a phone without AES hardware gets ChaCha20 first.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
   }

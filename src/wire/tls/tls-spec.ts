@@ -6,6 +6,8 @@ export interface TlsSpec {
   /** The first is the default. `names` empty: those of the certificate itself. */
   readonly certificates: readonly { readonly cert: string; readonly key: string; readonly names: readonly string[] }[]
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  /** Undefined: clients are not asked for certificates. `ca` is a path. */
+  readonly clientCertificates?: { readonly mode: 'optional' | 'required'; readonly ca: string } | undefined
 }
 
 /** A certificate with its key, checked to belong together. Plain data, so that main can post it to its workers. */
@@ -29,4 +31,6 @@ export interface CertificateMaterial {
 export interface TlsMaterial {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
   readonly certificates: readonly CertificateMaterial[]
+  /** How clients are asked for certificates, and the authorities that sign them (PEM). */
+  readonly clients?: { readonly mode: 'optional' | 'required'; readonly ca: string } | undefined
 }
