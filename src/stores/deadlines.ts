@@ -7,12 +7,20 @@ export interface Wait {
   readonly onDue: () => void
 }
 
-/** Waits that all last equally long, under one timer: adding one costs a push. Due up to one millisecond late, never early. */
+/** A timer later than this shows that the thread was busy: answers may have come that it has not read yet. */
+const busyMs = 10
+
+/**
+ * Waits that all last equally long, under one timer: adding one costs a push. Never early; a thread that was too busy to
+ * read what had come in time reads it before it calls anything late.
+ */
 export class Deadlines {
   readonly #clock: Clock
   readonly #timeoutMs: number
   #waits: Wait[] = []
   #timer: Timer | undefined
+  #lookAt = 0
+  #isSecondLook = false
 
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock
@@ -22,20 +30,32 @@ export class Deadlines {
   add(onDue: () => void): Wait {
     const wait = { dueAt: this.#clock.monotonic() + this.#timeoutMs, isOver: false, onDue }
     this.#waits.push(wait)
-    this.#timer ??= this.#clock.after(this.#timeoutMs, this.#look)
+    if (this.#timer === undefined) this.#lookIn(this.#timeoutMs)
     return wait
   }
 
-  /** Forgets everything. */
-  close(): void {
+  /** Everything still waited for is due now. */
+  endAll(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    this.#waits = []
+    for (const wait of this.#waits.splice(0)) {
+      if (wait.isOver) continue
+      wait.isOver = true
+      wait.onDue()
+    }
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#lookAt = this.#clock.monotonic() + delayMs
+    this.#timer = this.#clock.after(delayMs, this.#look)
   }
 
   readonly #look = (): void => {
     this.#timer = undefined
     const now = this.#clock.monotonic()
+    const wasBusy = now - this.#lookAt > busyMs && !this.#isSecondLook
+    this.#isSecondLook = wasBusy
+    if (wasBusy) return this.#lookIn(1)
     const waits = this.#waits
     const due: Wait[] = []
     let first = 0
@@ -45,7 +65,7 @@ export class Deadlines {
     }
     this.#waits = waits.slice(first)
     const next = this.#waits[0]
-    if (next !== undefined) this.#timer = this.#clock.after(Math.max(1, next.dueAt - now), this.#look)
+    if (next !== undefined) this.#lookIn(Math.max(1, next.dueAt - now))
     // Last, since what they run may add waits.
     for (const wait of due) {
       wait.isOver = true

@@ -31,8 +31,8 @@ export class Followers {
     }
     const pending = follower.pending ?? []
     follower.pending = undefined
-    listener.reload(follower.newer ?? live, true)
-    for (const message of pending) listener.hear(message)
+    tell(() => listener.reload(follower.newer ?? live, true))
+    for (const message of pending) tell(() => listener.hear(message))
     return () => void this.#followers.delete(follower)
   }
 
@@ -42,7 +42,7 @@ export class Followers {
     for (const packed of messages) {
       const message = messageFrom(packed)
       for (const { pending, listener } of this.#followers) {
-        if (pending === undefined) listener.hear(message)
+        if (pending === undefined) tell(() => listener.hear(message))
         else pending.push(message)
       }
     }
@@ -52,12 +52,23 @@ export class Followers {
   reload(live: readonly PackedMessage[]): void {
     const messages = live.map(messageFrom)
     for (const follower of this.#followers) {
-      if (follower.pending === undefined) follower.listener.reload(messages, false)
+      if (follower.pending === undefined) tell(() => follower.listener.reload(messages, false))
       else {
         follower.newer = messages
         follower.pending = []
       }
     }
+  }
+}
+
+/** What a listener throws is a bug of its own, which must neither stop the stream nor pass unseen. */
+function tell(run: () => void): void {
+  try {
+    run()
+  } catch (thrown) {
+    queueMicrotask(() => {
+      throw thrown
+    })
   }
 }
 

@@ -111,7 +111,7 @@ export function createLinkedStores(link: Link, clock: Clock): Stores {
     now: () => clock.now(),
     async close() {
       for (const stop of stops) stop()
-      deadlines.close()
+      deadlines.endAll()
     },
   })
 }

@@ -104,7 +104,7 @@ export class StoreThreadClient {
     this.#isServing = false
     this.#restart?.cancel()
     this.#failAll('the store is closed')
-    this.#deadlines.close()
+    this.#deadlines.endAll()
     const thread = this.#thread
     if (thread === undefined) return
     const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()))

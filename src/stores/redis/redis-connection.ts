@@ -1,0 +1,241 @@
+import { ErrorReply } from 'redis'
+import type { Clock, Timer } from '../../core/clock.ts'
+import { Fault } from '../../core/fault.ts'
+import type { Log } from '../../core/log.ts'
+import { Deadlines } from '../deadlines.ts'
+import { probeKey, shards } from './key-layout.ts'
+import { connectRedis } from './redis-client.ts'
+import type { RedisClient, RedisNode } from './redis-client.ts'
+import { targetWords } from './redis-url.ts'
+import type { RedisTarget } from './redis-url.ts'
+import type { Script } from './scripts.ts'
+
+export interface RedisConnectionOptions {
+  readonly target: RedisTarget
+  readonly isCluster: boolean
+  readonly clock: Clock
+  readonly log: Log
+  /** Longest wait for an answer, and for a connection. */
+  readonly answerMs: number
+}
+
+/** Whether one part of the data can be reached. */
+interface Breaker {
+  /** Any part that shares this breaker, and a key there that nobody uses. */
+  readonly key: string
+  /** When it was found not to answer; undefined while it does. */
+  openedAt: number | undefined
+  isProbing: boolean
+}
+
+const probeMs = 50
+/** A connection on which probes get no answer for so long is given up for a new one. */
+const replaceMs = 1000
+/** Errors of one kind would otherwise fill the log. */
+const errorsLoggedMs = 1000
+
+/** What a server answers when it cannot serve now, or not any more, such as a master that became a replica. */
+const cannotServe = /^(?:LOADING|MASTERDOWN|CLUSTERDOWN|READONLY|BUSY|TRYAGAIN|NOREPLICAS)\b/
+const isDemoted = /^(?:READONLY|MASTERDOWN)\b/
+
+/**
+ * A connection with a breaker. The first command that gets no answer in time, or finds no connection, opens the breaker of
+ * its part of the data: from then on everything there fails at once, while probes in the background look for the moment
+ * when it answers again. A single Redis has one breaker, a cluster one for each part, so that a dead master takes only its
+ * parts with it. A connection that stays silent is replaced, by one that is open before the old one is let go.
+ */
+export class RedisConnection {
+  readonly #options: RedisConnectionOptions
+  readonly #deadlines: Deadlines
+  readonly #breakers: readonly Breaker[]
+  #client: RedisClient | undefined
+  #nodes: readonly RedisNode[]
+  #probe: Timer | undefined
+  #isReplacing = false
+  #replacedAt = -Infinity
+  #loggedAt = -Infinity
+  #isClosed = false
+
+  constructor(options: RedisConnectionOptions) {
+    this.#options = options
+    this.#nodes = options.target.nodes
+    this.#deadlines = new Deadlines(options.clock, options.answerMs)
+    const breakers = shards.map((shard): Breaker => ({ key: probeKey(shard), openedAt: undefined, isProbing: false }))
+    this.#breakers = options.isCluster ? breakers : breakers.map(() => breakers[0])
+  }
+
+  get isUp(): boolean {
+    return this.#client !== undefined && this.#breakers.every(({ openedAt }) => openedAt === undefined)
+  }
+
+  /** The nodes to connect to, those learnt from a cluster among them. */
+  get nodes(): readonly RedisNode[] {
+    return this.#nodes
+  }
+
+  /** Connects once; rejects when nothing answers. */
+  async connect(): Promise<void> {
+    const { target, isCluster, clock, answerMs } = this.#options
+    const client = await connectRedis({ target: { ...target, nodes: this.#nodes }, isCluster, clock, connectMs: answerMs })
+    const before = this.#client
+    if (this.#isClosed) return client.close()
+    this.#client = client
+    this.#nodes = client.nodes
+    // What is under way there on parts that do answer may still be answered.
+    if (before !== undefined) clock.after(2 * answerMs, () => before.close())
+  }
+
+  /** Connects in the background, and goes on trying. Until then everything is down. */
+  start(): void {
+    for (const breaker of this.#breakers) breaker.openedAt ??= this.#options.clock.monotonic()
+    this.#replace()
+    this.#probeSoon()
+  }
+
+  /** Runs a script on keys of one part. Rejects with `store-down`. */
+  async run(shard: number, script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const rest = [String(keys.length), ...keys, ...args]
+    try {
+      return await this.send(shard, ['EVALSHA', script.sha, ...rest])
+    } catch (thrown) {
+      const { cause } = thrown as Fault
+      if (!(cause instanceof Error) || !cause.message.startsWith('NOSCRIPT')) throw thrown
+      return this.send(shard, ['EVAL', script.text, ...rest])
+    }
+  }
+
+  /** Sends a command on keys of one part. Rejects with `store-down`, at once when the part is known not to answer. */
+  send(shard: number, args: string[]): Promise<unknown> {
+    const breaker = this.#breakers[shard]
+    const client = this.#client
+    if (client === undefined || breaker.openedAt !== undefined) return Promise.reject(down('the store does not answer'))
+    return new Promise((resolve, reject) => {
+      const wait = this.#deadlines.add(() => {
+        this.#open(breaker, client, 'no answer in time')
+        reject(down('the store did not answer in time'))
+      })
+      client.send(breaker.key, args).then(
+        (reply) => {
+          wait.isOver = true
+          resolve(reply)
+          return undefined
+        },
+        (thrown: unknown) => {
+          if (!wait.isOver) reject(this.#faultOf(thrown, breaker, client))
+          wait.isOver = true
+        },
+      )
+    })
+  }
+
+  /** Asks every master that answers. Rejects when none does. For the start. */
+  async sendToAll(args: string[]): Promise<unknown[]> {
+    if (this.#client === undefined) throw down('the store does not answer')
+    return this.#client.sendToAll(args)
+  }
+
+  /** What is under way ends with `store-down`. */
+  close(): void {
+    this.#isClosed = true
+    this.#probe?.cancel()
+    const client = this.#client
+    this.#client = undefined
+    this.#deadlines.endAll()
+    client?.close()
+  }
+
+  #faultOf(thrown: unknown, breaker: Breaker, client: RedisClient): Fault {
+    const message = thrown instanceof Error ? thrown.message : String(thrown)
+    if (!isAnswer(thrown) || cannotServe.test(message)) this.#open(breaker, client, message)
+    else if (!message.startsWith('NOSCRIPT')) this.#logError(message)
+    if (isDemoted.test(message)) this.#replace()
+    return new Fault('store-down', `the store cannot serve: ${message}`, { cause: thrown })
+  }
+
+  #open(breaker: Breaker, client: RedisClient, why: string): void {
+    // Whatever ends on a connection that has been replaced says nothing about the new one.
+    if (this.#isClosed || breaker.openedAt !== undefined || client !== this.#client) return
+    if (this.isUp) this.#options.log.error('the store does not answer', { store: targetWords(this.#options.target), why })
+    breaker.openedAt = this.#options.clock.monotonic()
+    this.#probeSoon()
+  }
+
+  #probeSoon(): void {
+    if (!this.#isClosed) this.#probe ??= this.#options.clock.after(probeMs, () => this.#probeOpen())
+  }
+
+  #probeOpen(): void {
+    this.#probe = undefined
+    const now = this.#options.clock.monotonic()
+    let isAnyOpen = false
+    for (const breaker of new Set(this.#breakers)) {
+      if (breaker.openedAt === undefined) continue
+      isAnyOpen = true
+      if (now - breaker.openedAt > replaceMs) this.#replace()
+      if (!breaker.isProbing && this.#client !== undefined) this.#probeOne(breaker, this.#client)
+    }
+    if (isAnyOpen) this.#probeSoon()
+  }
+
+  /** A write, so that a replica does not pass for its master, and one that needs no memory. */
+  #probeOne(breaker: Breaker, client: RedisClient): void {
+    breaker.isProbing = true
+    const passed = (didPass: boolean): void => {
+      if (!breaker.isProbing) return
+      breaker.isProbing = false
+      if (didPass && client === this.#client) this.#closeBreaker(breaker)
+    }
+    const wait = this.#deadlines.add(() => passed(false))
+    client.send(breaker.key, ['DEL', breaker.key]).then(
+      () => {
+        if (!wait.isOver) passed(true)
+        wait.isOver = true
+        return undefined
+      },
+      (thrown: unknown) => {
+        if (!wait.isOver) passed(isAnswer(thrown) && !cannotServe.test(thrown.message))
+        wait.isOver = true
+      },
+    )
+  }
+
+  #closeBreaker(breaker: Breaker): void {
+    const downMs = Math.round(this.#options.clock.monotonic() - (breaker.openedAt ?? 0))
+    breaker.openedAt = undefined
+    if (this.isUp) this.#options.log.info('the store answers', { store: targetWords(this.#options.target), downMs })
+  }
+
+  #replace(): void {
+    const now = this.#options.clock.monotonic()
+    if (this.#isReplacing || this.#isClosed || now - this.#replacedAt < replaceMs) return
+    this.#isReplacing = true
+    this.#replacedAt = now
+    void this.#tryConnect()
+  }
+
+  async #tryConnect(): Promise<void> {
+    try {
+      await this.connect()
+    } catch {
+      // The probes go on, and come back here.
+    } finally {
+      this.#isReplacing = false
+    }
+  }
+
+  #logError(message: string): void {
+    const now = this.#options.clock.monotonic()
+    if (now - this.#loggedAt < errorsLoggedMs) return
+    this.#loggedAt = now
+    this.#options.log.error('the store refused a command', { store: targetWords(this.#options.target), error: message })
+  }
+}
+
+/** The server's own answer, as opposed to a connection that failed. */
+function isAnswer(thrown: unknown): thrown is ErrorReply {
+  return thrown instanceof ErrorReply
+}
+
+function down(why: string): Fault {
+  return new Fault('store-down', why)
+}
