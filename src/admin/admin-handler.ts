@@ -32,11 +32,15 @@ const noToken: Problem = {
 export function createAdminHandler(options: AdminHandlerOptions): Handler {
   const { endpoints, tokens, isOwnHost } = options
   const byPath = new Map<string, Endpoint[]>()
-  for (const endpoint of endpoints) byPath.set(endpoint.path, [...(byPath.get(endpoint.path) ?? []), endpoint])
+  for (const endpoint of endpoints) {
+    const place = endpoint.path.replace(/\{id\}$/, '')
+    byPath.set(place, [...(byPath.get(place) ?? []), endpoint])
+  }
 
   const answer = (x: Exchange): MaybePromise<Answer> => {
     if (!isOwnHost(x.authority)) return httpProblem({ name: 'misdirected' }, x.id)
-    const found = byPath.get(pathOf(x))
+    const path = pathOf(x)
+    const found = byPath.get(path) ?? byPath.get(path.slice(0, path.lastIndexOf('/') + 1))
     const endpoint = found?.find(({ method }) => method === x.method || (method === 'GET' && x.method === 'HEAD'))
     // Without a token nobody learns which addresses there are.
     if (endpoint?.roles !== 'anyone') {

@@ -4,7 +4,8 @@ import type { AdminRole } from './admin-tokens.ts'
 
 /** One address of the admin surface. */
 export interface Endpoint {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  /** As it is asked for; `/{id}` at its end stands for one segment. */
   readonly path: string
   /** Who may call it; `anyone` needs no token. */
   readonly roles: readonly AdminRole[] | 'anyone'

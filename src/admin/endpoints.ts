@@ -5,6 +5,7 @@ import type { Family } from '../gateway/meter-totals.ts'
 import { metricsText, metricsType } from '../gateway/metrics-text.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
 import type { Endpoint } from './endpoint.ts'
+import { identityEndpoints } from './identity-endpoints.ts'
 import { healthAnswer, readyAnswer } from './probes.ts'
 
 /** The addresses of the admin surface (CONTRACT §5), as far as there is something to say. */
@@ -27,6 +28,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
       roles: ['admin'],
       handle: () => jsonAnswer(200, { services: serviceDocuments(gateway) }),
     },
+    ...identityEndpoints(gateway),
   ]
 }
 

@@ -7,6 +7,7 @@ import type { Hub } from '../core/link.ts'
 import type { Log } from '../core/log.ts'
 import type { Meter } from '../core/meter.ts'
 import { attachIdentityToHub } from '../identity/identity-hub.ts'
+import type { IdentityAdmin } from '../identity/identity-admin.ts'
 import type { IdentityHub } from '../identity/identity-hub.ts'
 import type { LimitKeys } from '../limits/key-board.ts'
 import { createTicketKeys } from '../wire/tls/ticket-keys.ts'
@@ -69,6 +70,10 @@ export interface Gateway {
   families(): Family[]
   /** The busiest and the refused keys of a limit. */
   limitKeys(limit: string): LimitKeys
+  /** Sessions, revocations and the audit log; undefined while the configuration names no issuer. */
+  readonly identity: IdentityAdmin | undefined
+  /** Makes a new signing key, which takes over once everybody can have read it. Gives its id. */
+  rotateKeys(): Promise<string>
   /** Serves this instead. Rejects, with nothing changed, when any part of it fails. */
   replace(model: GatewayModel): Promise<void>
   /** Not ready any more; after `delayMs` accepts no more, drains, and ends. */
@@ -183,6 +188,14 @@ class Node implements Gateway {
 
   get meter(): Meter {
     return this.#meter
+  }
+
+  get identity(): IdentityAdmin | undefined {
+    return this.#identity.admin
+  }
+
+  rotateKeys(): Promise<string> {
+    return this.#identity.rotateKeys()
   }
 
   get hub(): Hub {

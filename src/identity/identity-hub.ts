@@ -8,6 +8,7 @@ import type { Count, Meter } from '../core/meter.ts'
 import type { Stores } from '../core/stores.ts'
 import { createAudit } from './audit.ts'
 import { believedIssuers } from './believed-issuers.ts'
+import { IdentityAdmin } from './identity-admin.ts'
 import type { IdentitySpec, OwnIssuerSpec, TrustedIssuerSpec } from './identity-spec.ts'
 import { KeptKeys } from './kept-keys.ts'
 import type { KeyOrigin } from './kept-keys.ts'
@@ -51,6 +52,8 @@ export interface IdentityHub extends Closable {
   discard(): void
   /** Makes a new signing key of the configuration being served. Gives its id; rejects when Velum is no issuer. */
   rotateKeys(): Promise<string>
+  /** Sessions, revocations and the audit log for operators; undefined while Velum is no issuer. */
+  readonly admin: IdentityAdmin | undefined
 }
 
 /** Keeps the keys of foreign issuers for all workers of a node and answers what they ask (see `keyTopic`). */
@@ -71,6 +74,8 @@ class KeyHub implements IdentityHub {
   #signing: ReadonlyMap<string, SigningKeys> = new Map()
   /** Those of the configuration before, in case this one is discarded. */
   #signingBefore: ReadonlyMap<string, SigningKeys> = new Map()
+  #admin: IdentityAdmin | undefined
+  #preparedAdmin: IdentityAdmin | undefined
   #secrets: DerivedKeys = { seal: [], mac: [] }
 
   constructor(hub: Hub, env: IdentityHubEnv) {
@@ -93,6 +98,7 @@ class KeyHub implements IdentityHub {
     const hold = this.#lasting.hold()
     this.#holds.push(hold)
     this.#signingBefore = this.#signing
+    this.#preparedAdmin = undefined
     if (identity.own !== undefined) await this.#openSigning(identity.own, hold)
     const wanted = believedIssuers(identity).map((issuer) => {
       const source = keySourceName(issuer)
@@ -104,12 +110,17 @@ class KeyHub implements IdentityHub {
   }
 
   commit(): void {
+    this.#admin = this.#preparedAdmin
     for (const hold of this.#holds.splice(0, this.#holds.length - 1)) hold.close()
   }
 
   discard(): void {
     this.#signing = this.#signingBefore
     this.#holds.pop()?.close()
+  }
+
+  get admin(): IdentityAdmin | undefined {
+    return this.#admin
   }
 
   async rotateKeys(): Promise<string> {
@@ -149,6 +160,7 @@ class KeyHub implements IdentityHub {
     })
     if (made !== undefined) await made.open()
     this.#signing = new Map([[issuer, keys]])
+    this.#preparedAdmin = new IdentityAdmin({ spec: own, stores, clock, audit: createAudit(stores.audit, clock, log, meter) })
   }
 
   #signingChanged(issuer: string): void {

@@ -19,7 +19,7 @@ const maxDeviceLength = 256
 export interface SessionsEnv {
   readonly spec: OwnIssuerSpec
   readonly stores: Stores
-  readonly revocations: Revocations
+  readonly revocations: Pick<Revocations, 'learnEnd' | 'generationOf'>
   readonly clock: Clock
   readonly audit: Audit
 }

@@ -174,6 +174,31 @@ test('identity over real sockets, two workers and the embedded store', async (t)
     assert.equal((await ask(base, 'GET', '/orders/1', { cookie: session.cookie })).status, 200)
   })
 
+  await t.test('an operator revokes everything of a subject, lists sessions, and rotates keys', async () => {
+    const [line] = await velum.printed(/^\{.*"msg":"the gateway is ready".*\}$/m)
+    const { admin } = JSON.parse(line) as { admin: string }
+    const operator = { authorization: `Bearer ${readFileSync(join(folder.path, '.velum', 'admin.token'), 'utf8').trim()}` }
+    const { sessions } = JSON.parse((await ask(admin, 'GET', '/api/sessions', operator)).content) as { sessions: { id: string }[] }
+    assert.deepEqual(
+      sessions.map(({ id }) => id),
+      [session.id],
+    )
+    assert.equal((await ask(admin, 'DELETE', '/api/sessions/nothing', operator)).status, 404)
+    assert.equal((await ask(admin, 'POST', '/api/revocations', operator, '{"kind":"subject"}')).status, 422)
+    assert.equal((await ask(admin, 'POST', '/api/revocations', operator, '{"kind":"subject","subject":"worker"}')).status, 204)
+    await untilRefused(base, { authorization: `Bearer ${kept}` })
+    const { status } = await ask(base, 'GET', '/orders/1', { authorization: `Bearer ${await clientToken()}` })
+    assert.equal(status, 200, 'what is issued afterwards is good')
+    assert.equal((await ask(admin, 'POST', '/api/keys/rotate', operator)).status, 200)
+    const { entries } = JSON.parse((await ask(admin, 'GET', '/api/audit', operator)).content) as { entries: { event: string }[] }
+    for (const event of ['key-made', 'sessions-ended', 'client-token'])
+      assert.ok(
+        entries.some((entry) => entry.event === event),
+        event,
+      )
+    assert.equal((await ask(admin, 'GET', '/api/audit')).status, 401)
+  })
+
   await t.test('logging out ends the session on both workers and cuts the streams it had open', async () => {
     const stream = request(new URL('/orders/stream', base), { headers: { cookie: session.cookie }, agent: false }).end()
     const cut = new Promise<Error>((resolve, reject) => {
