@@ -20,6 +20,8 @@ const ownSchema = identitySchema.pick({ path: true, issuer: true, tenantClaim: t
   sessions: z.unknown().optional(),
   tokens: z.unknown().optional(),
   clients: z.unknown().optional(),
+  passwords: z.unknown().optional(),
+  trustedOrigins: z.unknown().optional(),
 })
 
 /** Who is calling. */

@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import type { ClientSpec, OwnIssuerSpec } from '../identity/identity-spec.ts'
+import { defaultPasswords } from '../identity/identity-spec.ts'
+import type { ClientSpec, OwnIssuerSpec, PasswordSpec } from '../identity/identity-spec.ts'
 import { isLoopbackHost } from '../lib/loopback.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkedNames, namesOf } from './check-context.ts'
 import { checkSha256 } from './check-sha256.ts'
 import type { ConfigPath } from './finding.ts'
-import { clientSchema, sessionsSchema, tokensSchema } from './schema/own-issuer.ts'
+import { clientSchema, passwordsSchema, sessionsSchema, tokensSchema } from './schema/own-issuer.ts'
 
 const at = (name: string): ConfigPath => ['identity', name]
 
@@ -19,9 +20,11 @@ export function checkOwnIssuer(context: CheckContext, issuer: string | undefined
   const sessions = isThere('sessions') ? (reading.readFields(sessionsSchema, at('sessions')) ?? {}) : {}
   const tokens = isThere('tokens') ? (reading.readFields(tokensSchema, at('tokens')) ?? {}) : {}
   const roles = isThere('roles') ? (reading.read(rolesSchema, at('roles')) ?? {}) : {}
+  const passwords = passwordSpec(context, isThere('passwords'))
+  const trustedOrigins = isThere('trustedOrigins') ? checkOrigins(context) : []
   const clients = checkedNames(context, at('clients')).flatMap((id) => clientSpec(context, id) ?? [])
   if (issuer === undefined) {
-    for (const name of ['sessions', 'tokens', 'roles', 'clients']) {
+    for (const name of ['sessions', 'tokens', 'roles', 'clients', 'passwords', 'trustedOrigins']) {
       if (!isThere(name) || reading.at(at('issuer')) !== undefined) continue
       findings.error(at(name), 'without an issuer, Velum issues nothing', issuerRemedy)
     }
@@ -45,6 +48,8 @@ export function checkOwnIssuer(context: CheckContext, issuer: string | undefined
       deliver: tokens.deliver ?? ['session', 'memory'],
     },
     clients,
+    passwords,
+    trustedOrigins,
   }
   checkTimes(context, spec)
   return spec
@@ -54,6 +59,41 @@ const rolesSchema = z.record(z.string(), z.array(z.string()))
 
 /** What to do where an issuer of Velum's own is needed. */
 export const issuerRemedy = 'add identity.issuer: the public https address of this gateway'
+
+function passwordSpec(context: CheckContext, isThere: boolean): PasswordSpec {
+  const path = at('passwords')
+  const { memory, passes, lanes, threads } = (isThere ? context.reading.readFields(passwordsSchema, path) : undefined) ?? {}
+  const spec: PasswordSpec = {
+    memoryKib: memory === undefined ? defaultPasswords.memoryKib : Math.floor(memory / 1024),
+    passes: passes ?? defaultPasswords.passes,
+    lanes: lanes ?? defaultPasswords.lanes,
+    threads: threads ?? defaultPasswords.threads,
+  }
+  if (spec.passes < 2 && spec.memoryKib < onePassKib)
+    context.findings.error(
+      [...path, 'passes'],
+      'one pass over so little memory is quick to guess',
+      'write passes: 2, or memory: 46mb',
+    )
+  return spec
+}
+
+/** OWASP's other floor: one pass needs 46 MiB. */
+const onePassKib = 46 * 1024
+
+/** Origins as browsers write them; a pattern is none, since one stray page would be enough. */
+function checkOrigins(context: CheckContext): readonly string[] {
+  const origins = context.reading.read(z.array(z.string()), at('trustedOrigins')) ?? []
+  for (const [i, origin] of origins.entries()) {
+    const path = [...at('trustedOrigins'), i]
+    const url = URL.parse(origin)
+    const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname))
+    if (url?.origin === origin && isSafe) continue
+    const remedy = 'write scheme and host, in lower case and with nothing behind: https://app.example.com (http on loopback only)'
+    context.findings.error(path, `${context.reading.show(origin, path)} is not an origin that can be trusted`, remedy)
+  }
+  return origins
+}
 
 function checkIssuerAddress(context: CheckContext, path: ConfigPath, issuer: string): void {
   const url = URL.parse(issuer)

@@ -1,4 +1,4 @@
-import type { Duration, Secret } from './unit-input.ts'
+import type { Duration, Secret, Size } from './unit-input.ts'
 
 /** Who may be recognised, and how. */
 export interface IdentityInput {
@@ -12,6 +12,10 @@ export interface IdentityInput {
   readonly sessions?: SessionsInput | undefined
   /** Tokens that Velum issues. */
   readonly tokens?: TokensInput | undefined
+  /** What hashing the passwords of `velum user` costs. */
+  readonly passwords?: PasswordsInput | undefined
+  /** Origins besides its own whose pages may log in and out, refresh, and act with a session. Default: none. */
+  readonly trustedOrigins?: readonly string[] | undefined
   /** Programs that get tokens for themselves, by client id. */
   readonly clients?: Readonly<Record<string, ClientInput>> | undefined
   /** The claim of foreign tokens that names a tenant. Default: `tenant`. */
@@ -46,6 +50,18 @@ export interface TokensInput {
   readonly algorithm?: 'ES256' | 'EdDSA' | 'RS256' | undefined
   /** What a login may ask for. Default: `['session', 'memory']`. */
   readonly deliver?: readonly ('session' | 'memory' | 'token')[] | undefined
+}
+
+/** What hashing passwords costs (argon2id). */
+export interface PasswordsInput {
+  /** Memory of one hash; at least, and by default, `19mb` (19456 KiB). */
+  readonly memory?: Size | undefined
+  /** Passes over that memory. Default: 2. */
+  readonly passes?: number | undefined
+  /** Lanes, computed one after the other. Default: 1. */
+  readonly lanes?: number | undefined
+  /** Threads that hash, at most as many as there are cores. Default: 2. */
+  readonly threads?: number | undefined
 }
 
 /** A program that gets tokens for itself. */

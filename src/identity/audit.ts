@@ -8,6 +8,7 @@ import type { AuditLog } from '../core/stores.ts'
 export type AuditEvent =
   | 'login'
   | 'login-failed'
+  | 'login-locked'
   | 'session-ended'
   | 'sessions-ended'
   | 'tokens-started'

@@ -9,6 +9,8 @@ export const cookieNames = {
   session: '__Host-Http-velum',
   refresh: '__Host-Http-velum-refresh',
   login: '__Host-Http-velum-login',
+  /** Tells that somebody has logged in with this browser before; proves nobody. */
+  device: '__Host-Http-velum-device',
 } as const
 export type OwnCookie = (typeof cookieNames)[keyof typeof cookieNames]
 

@@ -1,5 +1,6 @@
 import type { Endpoint } from './endpoint.ts'
 import type { IdentityParts } from './identity-parts.ts'
+import { loginEndpoints } from './login/login-endpoints.ts'
 import { sessionEndpoints } from './session-endpoints.ts'
 import type { Signer } from './signer.ts'
 import { tokenEndpoints } from './token-endpoints.ts'
@@ -7,5 +8,5 @@ import { wellKnownEndpoints } from './well-known-endpoints.ts'
 
 /** Every identity endpoint there is. */
 export function createEndpoints(parts: IdentityParts, signer: Signer): Endpoint[] {
-  return [...sessionEndpoints(parts), ...tokenEndpoints(parts), ...wellKnownEndpoints(parts.path, parts.spec, signer)]
+  return [...loginEndpoints(parts), ...sessionEndpoints(parts), ...tokenEndpoints(parts), ...wellKnownEndpoints(parts.path, parts.spec, signer)]
 }

@@ -93,7 +93,7 @@ function createOwnIdentity(spec: IdentitySpec, own: OwnIssuerSpec, env: BuildEnv
       if (x.identity !== undefined) headers.put(tokens.serviceToken(x.identity, audience))
     },
     parts,
-    before: (next) => dispatching(spec.path, createEndpoints(parts, signer), [issuer], next),
+    before: (next) => dispatching(spec.path, createEndpoints(parts, signer), [issuer, ...(own.trustedOrigins ?? [])], next),
     ready: readyOrLate(env, signer, revocations),
   }
 }

@@ -2,6 +2,7 @@ import type { Exchange } from '../core/exchange.ts'
 import { H, headerId } from '../core/header-names.ts'
 
 const secFetchSite = headerId('sec-fetch-site')
+const secFetchMode = headerId('sec-fetch-mode')
 const referer = headerId('referer')
 
 /**
@@ -14,8 +15,11 @@ export function isCrossSite(x: Exchange, origins: readonly string[], hasCookie: 
   if (site === 'same-origin') return false
   const origin = x.headers.single(H.origin)
   if (site !== undefined) {
-    // `none`: somebody typed the address or opened a bookmark; a page cannot cause that.
-    if (site === 'none') return false
+    // `none`: somebody typed the address or opened a bookmark; a page cannot cause that. It is a navigation then.
+    if (site === 'none') {
+      const mode = x.headers.single(secFetchMode)
+      return mode !== undefined && mode !== 'navigate'
+    }
     return typeof origin !== 'string' || !isListed(origin, origins)
   }
   if (origin !== undefined) return origin === null || !(isListed(origin, origins) || isOwn(origin, x))

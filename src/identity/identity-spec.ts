@@ -77,6 +77,18 @@ export interface ClientSpec {
   readonly tenant: string | undefined
 }
 
+/** What hashing passwords costs (argon2id, RFC 9106), and how much of the machine it may take. */
+export interface PasswordSpec {
+  readonly memoryKib: number
+  readonly passes: number
+  readonly lanes: number
+  /** Threads that hash, at most as many as there are cores. */
+  readonly threads: number
+}
+
+/** OWASP's floor: 19 MiB, two passes, one lane; about 15 ms of one core. */
+export const defaultPasswords: PasswordSpec = { memoryKib: 19_456, passes: 2, lanes: 1, threads: 2 }
+
 /** Velum as an issuer: sessions, tokens, keys. */
 export interface OwnIssuerSpec {
   /** The `iss` and `aud` of its access tokens: the public https address of the gateway. */
@@ -86,6 +98,10 @@ export interface OwnIssuerSpec {
   readonly sessions: SessionSpec
   readonly tokens: TokenSpec
   readonly clients: readonly ClientSpec[]
+  /** Absent: `defaultPasswords`. */
+  readonly passwords?: PasswordSpec | undefined
+  /** Origins besides its own whose pages may log in and out, refresh, and act with a session. Absent: none. */
+  readonly trustedOrigins?: readonly string[] | undefined
 }
 
 export interface IdentitySpec {

@@ -7,6 +7,11 @@ export interface Login {
   readonly account: Account
   /** How it was proved (RFC 8176): `pwd`, `hwk`, `otp`, `fed` … */
   readonly methods: readonly string[]
+  /**
+   * The generation of the subject from before the proof was judged: what is ended meanwhile stays ended. Absent: as it is
+   * when the session begins.
+   */
+  readonly generation?: number | undefined
 }
 
 /** A session just begun. Whoever answers must send `setCookie`. */

@@ -49,11 +49,11 @@ export class StoreFamilies implements TokenFamilies {
     this.#env = env
   }
 
-  async start({ account, methods }: Login, use: FamilyUse, x: Exchange): Promise<IssuedTokens> {
+  async start({ account, methods, generation: judgedAt }: Login, use: FamilyUse, x: Exchange): Promise<IssuedTokens> {
     const { spec, stores, clock, audit } = this.#env
     const id = randomBytes(16).toString('base64url')
     const token = newRefreshToken(id, this.#secrets())
-    const generation = await stores.generations.of(account.subject)
+    const generation = judgedAt ?? (await stores.generations.of(account.subject))
     const now = clock.now()
     const value: FamilyValue = { generation, methods, device: deviceOf(x), address: x.clientAddress, startedAt: now }
     const endsAt = now + spec.tokens.refreshMs

@@ -32,10 +32,10 @@ export class StoreSessions implements Sessions {
     this.#env = env
   }
 
-  async start({ account, methods }: Login, x: Exchange): Promise<StartedSession> {
+  async start({ account, methods, generation: judgedAt }: Login, x: Exchange): Promise<StartedSession> {
     const { spec, stores, clock, audit } = this.#env
     const { id, secret, text } = newCredential()
-    const generation = await stores.generations.of(account.subject)
+    const generation = judgedAt ?? (await stores.generations.of(account.subject))
     const now = clock.now()
     const value: SessionValue = {
       secret: secretHash(secret),

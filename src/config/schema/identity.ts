@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { cidrOption } from '../../policies/option-schemas.ts'
-import { clientSchema, sessionsSchema, tokensSchema } from './own-issuer.ts'
+import { clientSchema, passwordsSchema, sessionsSchema, tokensSchema } from './own-issuer.ts'
 import { duration, name, oneOrMore } from './units.ts'
 
 /** The algorithms that a foreign issuer may sign with: asymmetric ones only (RFC 8725 §3.1). */
@@ -78,6 +78,12 @@ export const identitySchema = z.strictObject({
     .meta({ examples: [{ staff: ['orders:read', 'billing:read'] }] }),
   sessions: sessionsSchema.optional().describe('Sessions of people, behind an opaque cookie.'),
   tokens: tokensSchema.optional().describe('Tokens that Velum issues.'),
+  passwords: passwordsSchema.optional().describe('What hashing the passwords of `velum user` costs.'),
+  trustedOrigins: z
+    .array(z.string().min(1))
+    .optional()
+    .describe('Origins besides its own whose pages may log in and out, refresh, and act with a session. Default: none.')
+    .meta({ examples: [['https://app.example.com']] }),
   clients: z.record(name(), clientSchema).optional().describe('Programs that get tokens for themselves (client credentials), by client id.'),
   trustedIssuers: z.record(name(), trustedIssuerSchema).optional().describe('Foreign issuers whose bearer tokens are believed, by name.'),
   apiKeys: z.record(name(), apiKeySchema).optional().describe('API keys by name; callers send the key in `x-api-key`.'),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { deliveries, ownAlgorithms } from '../../identity/identity-spec.ts'
-import { duration } from './units.ts'
+import { duration, size } from './units.ts'
 
 /** How long sessions of people live. */
 export const sessionsSchema = z.strictObject({
@@ -42,4 +42,17 @@ export const clientSchema = z.strictObject({
   scopes: z.array(z.string().min(1)).optional().describe('The scopes it may ask for; without asking it gets all of them.'),
   roles: z.array(z.string().min(1)).optional().describe('The roles it has.'),
   tenant: z.string().min(1).optional().describe('The tenant it belongs to.'),
+})
+
+/** What hashing passwords costs. */
+export const passwordsSchema = z.strictObject({
+  memory: size('19mb', '1gb').optional().describe('Memory of one hash (argon2id), at least 19mb. Default: 19mb (19456 KiB, the floor that OWASP gives).'),
+  passes: z.int().min(1).max(100).optional().describe('Passes over that memory, at least 2 at the least memory. Default: 2.'),
+  lanes: z.int().min(1).max(16).optional().describe('Lanes computed one after the other. Default: 1.'),
+  threads: z
+    .int()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Threads that hash, at most as many as there are cores; what does not fit their queue is answered with 503. Default: 2.'),
 })

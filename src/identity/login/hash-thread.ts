@@ -1,0 +1,26 @@
+import { parentPort } from 'node:worker_threads'
+import { hashSync, verifySync } from '@node-rs/argon2'
+import type { HashResult, HashTask } from './hash-messages.ts'
+
+/**
+ * A thread that hashes passwords, one at a time. The synchronous calls stay on it: libuv's pool, which files and names are
+ * read by, is never filled with hashing.
+ */
+if (parentPort === null) throw new Error('this runs in a thread only')
+const port = parentPort
+/** `Algorithm.Argon2id`; the package's enum exists for its types only. */
+const argon2id = 2
+
+function run(task: HashTask): HashResult {
+  try {
+    if (task.kind === 'verify') return { value: verifySync(task.phc, task.password) }
+    const { memoryKib, passes, lanes } = task.cost
+    return {
+      value: hashSync(task.password, { algorithm: argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes }),
+    }
+  } catch (thrown) {
+    return { error: thrown instanceof Error ? thrown.message : String(thrown) }
+  }
+}
+
+port.on('message', (task: HashTask) => port.postMessage(run(task)))

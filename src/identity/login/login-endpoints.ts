@@ -1,0 +1,184 @@
+import type { Answer } from '../../core/answer.ts'
+import { emptyAnswer } from '../../core/answer.ts'
+import type { Exchange } from '../../core/exchange.ts'
+import { Fault } from '../../core/fault.ts'
+import { H, headerId } from '../../core/header-names.ts'
+import { headerBlock } from '../../core/headers.ts'
+import type { Problem } from '../../core/problem.ts'
+import { identityFacts, noStore, privateJson } from '../answers.ts'
+import { cookieNames, readCookie, setCookie } from '../cookies.ts'
+import type { Endpoint } from '../endpoint.ts'
+import type { IdentityParts } from '../identity-parts.ts'
+import { deliveries } from '../identity-spec.ts'
+import type { Delivery } from '../identity-spec.ts'
+import { areFields, readFields } from '../read-fields.ts'
+import type { PostedFields } from '../read-fields.ts'
+import type { Login } from '../sessions.ts'
+import { memoryAnswer, tokenAnswer } from '../token-endpoints.ts'
+import { deviceCookieMs } from './known-device.ts'
+import { loginTopic } from './login-messages.ts'
+import type { LoginAttempt, LoginOutcome } from './login-messages.ts'
+import type { LoginPage } from './login-page.ts'
+import { loginPageAnswer } from './login-page.ts'
+import { parseReturnTo } from './return-to.ts'
+
+const accept = headerId('accept')
+const challenge = headerBlock([['www-authenticate', 'Bearer realm="api"']])
+const wrongWords = 'The user name or the password is wrong.'
+const busyWords = 'Logins cannot be checked at the moment. Please try again shortly.'
+/** Longest wait for main: the store may be slow, and the queue of hashes full. */
+const judgeWithinMs = 10_000
+
+/** Where people log in by password: `POST login` for programs, pages and forms, `GET login` for the page itself. */
+export function loginEndpoints(parts: IdentityParts): Endpoint[] {
+  const path = `${parts.path}/login`
+  const door: LoginDoor = { parts, path, place: new URL(parts.spec.issuer).host }
+  return [
+    { method: 'GET', path, isSameSiteOnly: false, handle: (x) => showPage(x, door) },
+    { method: 'POST', path, isSameSiteOnly: true, handle: (x) => login(x, door) },
+  ]
+}
+
+interface LoginDoor {
+  readonly parts: IdentityParts
+  readonly path: string
+  readonly place: string
+}
+
+function showPage(x: Exchange, door: LoginDoor): Answer {
+  const returnTo = parseReturnTo(new URLSearchParams(x.query ?? '').get('return_to'), door.path)
+  return pageAnswer(200, door, { returnTo })
+}
+
+async function login(x: Exchange, door: LoginDoor): Promise<Answer> {
+  const { parts, path } = door
+  const fields = await readFields(x)
+  if (!areFields(fields)) return x.renderProblem(fields, x)
+  const isForm = isFormLogin(x)
+  const deliver = fields.get('deliver') ?? 'session'
+  // Before the password: what is asked for must not tell whether that was right.
+  const fault = deliveryFault(deliver, parts.spec.tokens.deliver)
+  if (fault !== undefined) return x.renderProblem(fault, x)
+  const userName = fields.get('username') ?? ''
+  const form: FormState | undefined = isForm ? { returnTo: parseReturnTo(fields.get('return_to'), path), userName } : undefined
+  if (!isForm && (fields.get('username') === undefined || fields.get('password') === undefined))
+    return x.renderProblem({ name: 'malformed', detail: 'Send username and password.' }, x)
+  let outcome: LoginOutcome
+  try {
+    outcome = await judge(x, fields, door)
+    if (outcome.kind === 'proved') return await deliverLogin(outcome, deliver as Delivery, x, door, form)
+  } catch (thrown) {
+    if (form === undefined || !(thrown instanceof Fault) || thrown.code !== 'store-down') throw thrown
+    return retryLater(pageAnswer(503, door, form, { kind: 'busy', text: busyWords }), 1)
+  }
+  if (outcome.kind === 'refused') return refused(x, door, form)
+  const seconds = Math.max(1, Math.ceil(outcome.retryAfterMs / 1000))
+  return outcome.kind === 'locked' ? locked(x, door, form, seconds) : full(x, door, form, seconds)
+}
+
+async function judge(x: Exchange, fields: PostedFields, { parts }: LoginDoor): Promise<LoginOutcome> {
+  const device = readCookie(x, cookieNames.device)
+  const attempt: LoginAttempt = {
+    name: fields.get('username') ?? '',
+    password: fields.get('password') ?? '',
+    address: x.clientAddress,
+    device: device ?? undefined,
+    request: x.id,
+  }
+  const { link, clock } = parts.env
+  let timer
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = clock.after(judgeWithinMs, () => reject(new Fault('store-down', 'main did not judge the login in time')))
+  })
+  try {
+    return (await Promise.race([link.ask(loginTopic, attempt), late])) as LoginOutcome
+  } finally {
+    timer!.cancel()
+  }
+}
+
+interface FormState {
+  readonly returnTo: string | undefined
+  readonly userName: string
+}
+
+async function deliverLogin(
+  proved: Extract<LoginOutcome, { kind: 'proved' }>,
+  deliver: Delivery,
+  x: Exchange,
+  { parts }: LoginDoor,
+  form: FormState | undefined,
+): Promise<Answer> {
+  const { sessions, families, env } = parts
+  const { account, generation, device } = proved
+  const by: Login = { account, methods: ['pwd'], generation }
+  if (deliver === 'token') return tokenAnswer(await families.start(by, 'body', x))
+  let answer: Answer
+  if (deliver === 'memory') answer = memoryAnswer(await families.start(by, 'cookie', x), env.clock.now())
+  else {
+    const started = await sessions.start(by, x)
+    answer = form === undefined ? privateJson(200, identityFacts(started.identity)) : goTo(form.returnTo ?? '/')
+    answer.headers.append('set-cookie', started.setCookie)
+  }
+  answer.headers.append('set-cookie', setCookie(cookieNames.device, device, 'lax', deviceCookieMs / 1000))
+  return answer
+}
+
+/** 303: what follows is fetched by GET, and the password is not sent again. */
+function goTo(path: string): Answer {
+  const answer = emptyAnswer(303)
+  answer.headers.put(noStore)
+  answer.headers.set('location', path)
+  return answer
+}
+
+function refused(x: Exchange, door: LoginDoor, form: FormState | undefined): Answer {
+  if (form !== undefined) return pageAnswer(401, door, form, { kind: 'wrong', text: wrongWords })
+  return x.renderProblem({ name: 'invalid-credential', detail: wrongWords, headers: challenge }, x)
+}
+
+function locked(x: Exchange, door: LoginDoor, form: FormState | undefined, seconds: number): Answer {
+  const text = `There were too many failed logins. Try again in ${waitWords(seconds)}.`
+  if (form !== undefined) return retryLater(pageAnswer(429, door, form, { kind: 'locked', text }), seconds)
+  return retryLater(x.renderProblem({ name: 'abnormal-usage', detail: text }, x), seconds)
+}
+
+function full(x: Exchange, door: LoginDoor, form: FormState | undefined, seconds: number): Answer {
+  if (form !== undefined) return retryLater(pageAnswer(503, door, form, { kind: 'busy', text: busyWords }), seconds)
+  return retryLater(x.renderProblem({ name: 'reduced-capacity', detail: 'Too many logins are under way.' }, x), seconds)
+}
+
+function retryLater(answer: Answer, seconds: number): Answer {
+  answer.headers.set('retry-after', String(seconds))
+  return answer
+}
+
+function waitWords(seconds: number): string {
+  if (seconds === 1) return 'a second'
+  return seconds < 120 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`
+}
+
+function pageAnswer(
+  status: number,
+  door: LoginDoor,
+  { returnTo, userName = '' }: { readonly returnTo: string | undefined; readonly userName?: string },
+  message?: LoginPage['message'],
+): Answer {
+  const { place, path } = door
+  return loginPageAnswer(status, { place, action: path, returnTo, userName: userName.slice(0, 128).toWellFormed(), message })
+}
+
+function deliveryFault(deliver: string, enabled: readonly Delivery[]): Problem | undefined {
+  if (!(deliveries as readonly string[]).includes(deliver))
+    return { name: 'malformed', detail: `deliver is one of ${deliveries.join(', ')}.` }
+  if (enabled.includes(deliver as Delivery)) return undefined
+  return { name: 'forbidden', detail: `This gateway does not deliver logins as ${deliver}.` }
+}
+
+/** Whether pages are answered rather than JSON: a form was posted, by something that does not ask for JSON. */
+function isFormLogin(x: Exchange): boolean {
+  const type = x.headers.single(H.contentType)?.split(';')[0].trim().toLowerCase()
+  if (type !== 'application/x-www-form-urlencoded') return false
+  const wanted = x.headers.single(accept) ?? ''
+  return wanted.includes('text/html') || !wanted.includes('json')
+}
