@@ -49,6 +49,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const running = gateway
     const reloader = new Reloader({ gateway, load, first, clock, log, committed: () => afterReload(running, first.model, log) })
     const admin = await openAdmin({ gateway, reloader, env, clock, log })
+    if (admin.server !== undefined) gateway.announceAdmin(admin.server.url)
     // The data path lives in the workers: a fault of main's must not take it down.
     const survive = (error: unknown): void => log.error('something was thrown in the main thread where nobody caught it', { error })
     process.on('uncaughtException', survive)

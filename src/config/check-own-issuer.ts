@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { defaultPasswords } from '../identity/identity-spec.ts'
 import type { ClientSpec, OwnIssuerSpec, PasswordSpec } from '../identity/identity-spec.ts'
 import { isLoopbackHost } from '../lib/loopback.ts'
+import { isTrustableOrigin, originRemedy } from '../lib/origin.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkedNames, namesOf } from './check-context.ts'
 import { checkSha256 } from './check-sha256.ts'
@@ -86,11 +87,8 @@ function checkOrigins(context: CheckContext): readonly string[] {
   const origins = context.reading.read(z.array(z.string()), at('trustedOrigins')) ?? []
   for (const [i, origin] of origins.entries()) {
     const path = [...at('trustedOrigins'), i]
-    const url = URL.parse(origin)
-    const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname))
-    if (url?.origin === origin && isSafe) continue
-    const remedy = 'write scheme and host, in lower case and with nothing behind: https://app.example.com (http on loopback only)'
-    context.findings.error(path, `${context.reading.show(origin, path)} is not an origin that can be trusted`, remedy)
+    if (isTrustableOrigin(origin)) continue
+    context.findings.error(path, `${context.reading.show(origin, path)} is not an origin that can be trusted`, originRemedy)
   }
   return origins
 }

@@ -22,7 +22,7 @@ export function checkPolicies(
   const uses: PolicyUse[] = []
   let isGood = true
   for (const kind of policyKinds) {
-    const use = policyUse(context, kind, i, route, defaults)
+    const use = policyUse(context, kind, i, route, defaults) ?? policyByItself(kind, i, uses)
     if (use === 'faulty') isGood = false
     else if (use !== undefined) uses.push(use)
   }
@@ -65,6 +65,12 @@ function policyUse(
   }
   if (own !== undefined) return { policy: kind.name, options: readOwn, source: pathText(ownPath) }
   if (inherited !== undefined) return { policy: kind.name, options: readDefault, source: pathText(defaultPath) }
-  // The bound on request bodies holds on routes that say nothing of it.
-  return kind.name === 'body' ? { policy: 'body', options: kind.options.parse({}), source: pathText(['routes', i]) } : undefined
+  return undefined
+}
+
+/** What holds on routes that say nothing of it: the bound on request bodies, and CSRF protection where sessions are accepted. */
+function policyByItself(kind: PolicyKind, i: number, uses: readonly PolicyUse[]): PolicyUse | undefined {
+  const auth = uses.find(({ policy }) => policy === 'auth')?.options as { readonly any: readonly string[] } | undefined
+  const isNeeded = kind.name === 'body' || (kind.name === 'csrf' && auth?.any.includes('session') === true)
+  return isNeeded ? { policy: kind.name, options: kind.options.parse({}), source: pathText(['routes', i]) } : undefined
 }

@@ -2,6 +2,7 @@ import type { AddressesInput } from '../policies/addresses.ts'
 import type { AuthInput } from '../policies/auth.ts'
 import type { BodyInput } from '../policies/body.ts'
 import type { CorsInput } from '../policies/cors.ts'
+import type { CsrfInput } from '../policies/csrf.ts'
 import type { HeadersInput } from '../policies/headers.ts'
 import type { IdentityInput } from './identity-input.ts'
 import type { LimitInput } from './limit-input.ts'
@@ -222,6 +223,8 @@ export interface PoliciesInput {
   readonly addresses?: AddressesInput | undefined
   /** Which web pages may call. */
   readonly cors?: CorsInput | undefined
+  /** How pages of other sites are kept from using a session; on by itself wherever `session` is accepted. */
+  readonly csrf?: CsrfInput | undefined
   /** Changes to request and response headers; `'secure'` is `{ secure: true }`. */
   readonly headers?: HeadersInput | undefined
   /** How large a request body may be, and of which type. */

@@ -2,7 +2,7 @@
  * Vocabulary of the contract that this version of Velum does not have yet, by place (`*` is any name or number). Such a
  * name is told apart from a misspelt one: it is refused, never ignored, and never "corrected" to something else.
  */
-const routeNames = ['bridge', 'cache', 'compress', 'csrf', 'deadline', 'mirror', 'policies', 'priority', 'shadow', 'validate']
+const routeNames = ['bridge', 'cache', 'compress', 'deadline', 'mirror', 'policies', 'priority', 'shadow', 'validate']
 const authNames = ['external', 'shadow']
 const bodyNames = ['schema', 'openapi', 'shadow']
 

@@ -48,13 +48,17 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     const offset = Math.max(0, ...[...edges.values()].map((policies) => policies.length))
     const identity = createIdentity(model.identity, env)
     const { authenticators, streams, tokenEdit } = identity
+    const { own } = model.identity
+    const trustedOrigins = own === undefined ? [] : [own.issuer, ...(own.trustedOrigins ?? [])]
     const routes = model.routes.map((route, index) => {
       const policyEnv = (source: string): PolicyEnv => ({
         ...env,
         source,
-        route: { name: route.name, index },
+        route: { name: route.name, index, acceptsSession: route.auth.any.includes('session') },
         authenticators,
         streams,
+        trustedOrigins,
+        loginPath: identity.parts === undefined ? undefined : `${identity.parts.path}/login`,
       })
       const { policies, edits } = routePolicies(route, policyEnv, limitEnv)
       const end = compileAction(route, {

@@ -9,6 +9,9 @@ import type { Meter } from '../core/meter.ts'
 import { attachIdentityToHub } from '../identity/identity-hub.ts'
 import type { IdentityAdmin } from '../identity/identity-admin.ts'
 import type { IdentityHub } from '../identity/identity-hub.ts'
+import { attachLoginToHub } from '../identity/login/login-hub.ts'
+import type { LoginHub } from '../identity/login/login-hub.ts'
+import type { UserAdmin } from '../identity/login/user-admin.ts'
 import type { LimitKeys } from '../limits/key-board.ts'
 import { createTicketKeys } from '../wire/tls/ticket-keys.ts'
 import type { TicketKeys } from '../wire/tls/ticket-keys.ts'
@@ -72,6 +75,10 @@ export interface Gateway {
   limitKeys(limit: string): LimitKeys
   /** Sessions, revocations and the audit log; undefined while the configuration names no issuer. */
   readonly identity: IdentityAdmin | undefined
+  /** People who log in by password; undefined while the configuration names no issuer. */
+  readonly users: UserAdmin | undefined
+  /** Tells commands, by the store's lock file, where the admin API answers. */
+  announceAdmin(url: string): void
   /** Makes a new signing key, which takes over once everybody can have read it. Gives its id. */
   rotateKeys(): Promise<string>
   /** Serves this instead. Rejects, with nothing changed, when any part of it fails. */
@@ -100,10 +107,12 @@ class Node implements Gateway {
   readonly #certificates: Certificates
   readonly #ticketKeys: TicketKeys
   readonly #identity: IdentityHub
+  readonly #login: LoginHub
   /** Open from the first configuration on that needs it. */
   #store: NodeStore | undefined
   readonly #startedAt: number
   readonly #count: number
+  #adminUrl: string | undefined
   #model: GatewayModel | undefined
   #generation: GenerationStatus = { number: 0, hash: '', committedAt: 0 }
   #routes: readonly RouteRow[] = []
@@ -160,6 +169,7 @@ class Node implements Gateway {
       changed: (keys) => this.#hub.tellAll(toldTopics.ticketKeys, keys),
     })
     this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
+    this.#login = attachLoginToHub(this.#hub, { clock, log, meter, store: () => this.#store })
   }
 
   get model(): GatewayModel {
@@ -192,6 +202,15 @@ class Node implements Gateway {
 
   get identity(): IdentityAdmin | undefined {
     return this.#identity.admin
+  }
+
+  get users(): UserAdmin | undefined {
+    return this.#login.users
+  }
+
+  announceAdmin(url: string): void {
+    this.#store?.setAdmin(url)
+    this.#adminUrl = url
   }
 
   rotateKeys(): Promise<string> {
@@ -281,6 +300,7 @@ class Node implements Gateway {
       certificates.commit()
       sink.commit()
       this.#identity.commit()
+      this.#login.commit(model.identity.own)
     } catch (thrown) {
       for (const step of undo) step()
       throw thrown
@@ -298,12 +318,14 @@ class Node implements Gateway {
     if (model.identity.own === undefined) return
     const { clock, log } = this.#options
     this.#store = await openNodeStore(model, this.#hub, clock, log)
+    if (this.#adminUrl !== undefined) this.#store.setAdmin(this.#adminUrl)
   }
 
   async #close(): Promise<void> {
     await this.#supervisor.close()
     this.#limits.close()
     this.#identity.close()
+    await this.#login.close()
     this.#certificates.close()
     this.#ticketKeys.close()
     await this.#sink.close()

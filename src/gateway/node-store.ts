@@ -14,6 +14,8 @@ export interface NodeStore {
   readonly stores: Stores
   /** Current, previous; what is sealed in the store is sealed by them. */
   readonly secrets: readonly string[]
+  /** Tells commands where the admin API answers, in the store's lock file. */
+  setAdmin(url: string): void
   /** Whether a configuration names this store. */
   isOf(model: GatewayModel): boolean
   close(): Promise<void>
@@ -23,7 +25,8 @@ export interface NodeStore {
 export async function openNodeStore(model: GatewayModel, hub: Hub, clock: Clock, log: Log): Promise<NodeStore> {
   const { store, name } = model
   if (store.kind !== 'embedded') throw new EnvironmentFault(`the store ${store.kind} is not available yet`)
-  const { stores, call } = await openSqliteStores({ folder: store.path, name, clock, log })
+  const opening = await openSqliteStores({ folder: store.path, name, clock, log })
+  const { stores, call } = opening
   try {
     const configured = model.secrets ?? []
     const secrets = configured.length > 0 ? configured : [loadSecret(store.path, log)]
@@ -32,6 +35,7 @@ export async function openNodeStore(model: GatewayModel, hub: Hub, clock: Clock,
     return {
       stores,
       secrets,
+      setAdmin: (url) => opening.setAdmin(url),
       isOf: (other) => stableJson(other.store) === opened,
       async close() {
         linked.close()

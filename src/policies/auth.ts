@@ -6,6 +6,7 @@ import type { AvailableCredential } from '../identity/authenticators.ts'
 import { Authenticate } from './authenticate.ts'
 import { Authorise } from './authorise.ts'
 import { BindStreams } from './bind-streams.ts'
+import { LoginRedirect } from './login-redirect.ts'
 import type { PolicyKind } from './policy-kind.ts'
 
 /** A value that a claim must have, or several of which it must have one. */
@@ -109,6 +110,9 @@ export const auth: PolicyKind<AuthOptions, AuthInput> = {
     const authenticate = new Authenticate(authenticators, needs.mode === 'optional', needs.staleMs ?? 0, env)
     const binding = env.streams === undefined ? [] : [new BindStreams(env.streams, env.source)]
     const isOpen = needs.scopes.length + needs.roles.length + needs.claims.length === 0
-    return { policies: isOpen ? [authenticate, ...binding] : [authenticate, new Authorise(needs, env), ...binding] }
+    // Outside of who refuses, so that it sees the refusal.
+    const { loginPath } = env
+    const leading = needs.any.includes('session') && loginPath !== undefined ? [new LoginRedirect(loginPath, env.source)] : []
+    return { policies: [...leading, authenticate, ...(isOpen ? [] : [new Authorise(needs, env)]), ...binding] }
   },
 }

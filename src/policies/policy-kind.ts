@@ -9,9 +9,13 @@ import type { LiveStreams } from '../identity/live-streams.ts'
 export interface PolicyEnv extends BuildEnv {
   /** Where its options stand in the configuration: `routes[2].cors`. */
   readonly source: string
-  readonly route: { readonly name: string; readonly index: number }
+  readonly route: { readonly name: string; readonly index: number; readonly acceptsSession?: boolean | undefined }
   /** How callers are recognised; one for all routes of a Generation. */
   readonly authenticators: Authenticators
+  /** Origins whose pages may act with a session, besides the one that a request is sent to. */
+  readonly trustedOrigins?: readonly string[] | undefined
+  /** Where people log in; absent where nobody can. */
+  readonly loginPath?: string | undefined
   /** What binds answers that go on to their callers; absent where nobody can be revoked. */
   readonly streams?: LiveStreams | undefined
 }
