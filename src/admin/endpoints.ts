@@ -6,6 +6,7 @@ import { metricsText, metricsType } from '../gateway/metrics-text.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
 import type { Endpoint } from './endpoint.ts'
 import { identityEndpoints } from './identity-endpoints.ts'
+import { userEndpoints } from './user-endpoints.ts'
 import { healthAnswer, readyAnswer } from './probes.ts'
 
 /** The addresses of the admin surface (CONTRACT §5), as far as there is something to say. */
@@ -29,6 +30,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
       handle: () => jsonAnswer(200, { services: serviceDocuments(gateway) }),
     },
     ...identityEndpoints(gateway),
+    ...userEndpoints(gateway),
   ]
 }
 

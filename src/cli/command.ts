@@ -11,6 +11,8 @@ export interface Io {
   readonly err: (text: string) => void
   readonly env: NodeJS.ProcessEnv
   readonly folder: string
+  /** Where secrets are read from. Default: the process's own. */
+  readonly stdin?: NodeJS.ReadableStream | undefined
 }
 
 export interface OptionSpec extends ParseArgsOptionDescriptor {

@@ -31,6 +31,21 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./routes-command.ts')).routesCommand,
   },
   {
+    name: 'user',
+    summary: 'Keeps the people who log in by password: add, list, disable, enable, passwd.',
+    load: async () => (await import('./user-command.ts')).userCommand,
+  },
+  {
+    name: 'token',
+    summary: 'Says what a token is, and revokes tokens, sessions, subjects, clients and keys.',
+    load: async () => (await import('./token-command.ts')).tokenCommand,
+  },
+  {
+    name: 'keys',
+    summary: 'Rotates the keys that sign tokens.',
+    load: async () => (await import('./keys-command.ts')).keysCommand,
+  },
+  {
     name: 'version',
     summary: 'Prints the version of Velum and of its runtime.',
     load: async () => (await import('./version-command.ts')).versionCommand,

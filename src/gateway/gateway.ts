@@ -12,6 +12,8 @@ import type { IdentityHub } from '../identity/identity-hub.ts'
 import { attachLoginToHub } from '../identity/login/login-hub.ts'
 import type { LoginHub } from '../identity/login/login-hub.ts'
 import type { UserAdmin } from '../identity/login/user-admin.ts'
+import { inspectToken } from '../identity/token-inspection.ts'
+import type { InspectedToken } from '../identity/token-inspection.ts'
 import type { LimitKeys } from '../limits/key-board.ts'
 import { createTicketKeys } from '../wire/tls/ticket-keys.ts'
 import type { TicketKeys } from '../wire/tls/ticket-keys.ts'
@@ -77,6 +79,8 @@ export interface Gateway {
   readonly identity: IdentityAdmin | undefined
   /** People who log in by password; undefined while the configuration names no issuer. */
   readonly users: UserAdmin | undefined
+  /** Says what a token is and whether it would be accepted; see `inspectToken`. */
+  inspectToken(text: string): Promise<InspectedToken>
   /** Tells commands, by the store's lock file, where the admin API answers. */
   announceAdmin(url: string): void
   /** Makes a new signing key, which takes over once everybody can have read it. Gives its id. */
@@ -206,6 +210,11 @@ class Node implements Gateway {
 
   get users(): UserAdmin | undefined {
     return this.#login.users
+  }
+
+  inspectToken(text: string): Promise<InspectedToken> {
+    if (this.#store === undefined) return Promise.reject(new Error('there is no store'))
+    return inspectToken(text, { identity: this.model.identity, stores: this.#store.stores, clock: this.#options.clock })
   }
 
   announceAdmin(url: string): void {

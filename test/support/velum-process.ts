@@ -52,6 +52,8 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Arguments for node itself. */
   readonly nodeArgs?: readonly string[]
+  /** What it reads from stdin; default: nothing. */
+  readonly input?: string
 }
 
 /** Starts `velum` as a user would, through its launcher. It is killed at the end of the test if it still runs. */
@@ -60,8 +62,11 @@ export function startVelum(t: TestContext, args: readonly string[], options: Sta
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), launcher, ...args], {
     cwd: options.folder,
     env: { ...env, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
+  // A process that never reads its stdin may be gone before this is written.
+  child.stdin.on('error', () => {})
+  child.stdin.end(options.input ?? '')
   t.after(() => void child.kill('SIGKILL'))
   let out = ''
   let err = ''
