@@ -17,7 +17,7 @@ export default defineGateway({
   services: {
     orders: { url: process.env['DEMO_ORDERS_URL'] ?? 'http://127.0.0.1:7002', timeout: '5s', identity: 'headers' },
     users: { url: process.env['DEMO_USERS_URL'] ?? 'http://127.0.0.1:7004', timeout: '5s', identity: 'headers' },
-    // billing (grpc://127.0.0.1:7003) joins when Velum speaks HTTP/2 to services; its methods stand in protos/billing.proto.
+    billing: { url: process.env['DEMO_BILLING_URL'] ?? 'grpc://127.0.0.1:7003', identity: 'headers' },
   },
 
   identity: {
@@ -63,6 +63,13 @@ export default defineGateway({
       match: { path: '/users/{id?}', methods: ['GET'] },
       to: 'users',
       auth: { any: ['bearer'], scopes: ['users:read'] },
+    },
+    // gRPC as it is, for clients that speak it; the methods stand in protos/billing.proto.
+    {
+      name: 'billing',
+      match: { path: '/billing.v1.Billing/{method}', methods: ['POST'] },
+      to: 'billing',
+      auth: { any: ['bearer'], scopes: ['billing:read'] },
     },
   ],
 })

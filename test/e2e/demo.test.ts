@@ -35,7 +35,7 @@ test(
     const [catalog, refused, orders, me, flood] = lines
     assert.match(await shell(catalog), /^\{"products":\[\{"sku":/)
     const refusal = await shell(refused)
-    assert.match(refusal, /^HTTP\/1\.1 401 Unauthorized\r\n/)
+    assert.match(refusal, /^HTTP\/(?:2 401 |1\.1 401 Unauthorized)\r\n/)
     assert.match(refusal, /\r\nwww-authenticate: Bearer realm="api"\r\n/i)
     assert.match(refusal, /"type":"urn:velum:problem:unauthenticated"/)
     const seen = JSON.parse(await shell(orders)) as { orders: { tenant: string }[] }

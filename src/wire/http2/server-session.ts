@@ -16,6 +16,7 @@ import type { RequestMessage } from './request-message.ts'
 import type { TurnOwner } from './server-turn.ts'
 import { ServerTurn } from './server-turn.ts'
 import { StreamContent } from './stream-content.ts'
+import { closeWhenSent } from './stream-sender.ts'
 
 /** The server's side of a session. */
 export interface SessionOwner {
@@ -247,7 +248,7 @@ export class ServerSession implements TurnOwner, Due {
     else list.push('content-length', String(bytes.length))
     stream.respond(list)
     stream.end(bytes)
-    stream.once('finish', () => stream.close(NGHTTP2_NO_ERROR))
+    closeWhenSent(stream, undefined)
     this.#count('refused')
   }
 

@@ -15,7 +15,7 @@ import type { ServerWireOptions } from '../server-wire.ts'
 import { answerSkip, appendFields } from './field-list.ts'
 import type { ContentOwner, StreamContent } from './stream-content.ts'
 import type { SenderOwner } from './stream-sender.ts'
-import { StreamSender } from './stream-sender.ts'
+import { StreamSender, closeWhenSent } from './stream-sender.ts'
 
 /** What one exchange needs of its connection. */
 export interface TurnOwner {
@@ -296,9 +296,7 @@ export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due 
     const content = this.#content
     if (content === undefined || content.isComplete) return
     content.cancel(answered)
-    const { stream } = this
-    if (stream.writableFinished) stream.close(NGHTTP2_NO_ERROR)
-    else stream.once('finish', () => stream.close(NGHTTP2_NO_ERROR))
+    closeWhenSent(this.stream, this.#sender)
   }
 
   /** The body broke off behind its head. The client must not take what it has for the whole. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:http2'
 import type { Http2Stream } from 'node:http2'
 import type { Body, Chunk, End } from '../../core/body.ts'
 import { END } from '../../core/body.ts'
@@ -22,6 +23,9 @@ const maxPieceBytes = 65_536
 /** Sends one body over one stream: the next piece is pulled when the stream has room, which is when the peer has. */
 export class StreamSender {
   sentBytes = 0
+  /** The trailers were given to node:http2, or there are to be none. */
+  trailersSent: boolean
+  whenTrailersSent: (() => void) | undefined = undefined
   readonly #stream: Http2Stream
   readonly #body: Body
   readonly #owner: SenderOwner
@@ -35,6 +39,7 @@ export class StreamSender {
     this.#body = body
     this.#owner = owner
     this.#hasTrailers = hasTrailers
+    this.trailersSent = !hasTrailers
   }
 
   /** Begins with what was pulled already. */
@@ -114,6 +119,8 @@ export class StreamSender {
       stream.once('wantTrailers', () => {
         try {
           stream.sendTrailers(trailers ?? {})
+          this.trailersSent = true
+          this.whenTrailersSent?.()
         } catch {
           // The stream was closed meanwhile; 'close' has told whom it concerns.
         }
@@ -126,3 +133,13 @@ export class StreamSender {
 
 /** Waited for by nobody: what ends a loop whose end was told elsewhere. */
 const never = new Promise<never>(() => {})
+
+/**
+ * Resets a stream without an error when what was given to it has been sent: a reset overtakes what still waits in
+ * node:http2, whose trailers and writes each take a turn of the event loop.
+ */
+export function closeWhenSent(stream: Http2Stream, sender: StreamSender | undefined): void {
+  if (sender !== undefined && !sender.trailersSent) sender.whenTrailersSent = () => closeWhenSent(stream, sender)
+  else if (!stream.writableFinished) stream.once('finish', () => closeWhenSent(stream, sender))
+  else setImmediate(() => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)))
+}
