@@ -25,6 +25,8 @@ async function upstreamOf(t: TestContext): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
+const sessionOf = (reply: Reply): string => reply.cookies.find((pair) => pair.startsWith('__Host-Http-velum='))!
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what is expected is checked by the assertions
 const jsonOf = <T = Record<string, unknown>>(text: string): T => JSON.parse(text) as T
 
 test('people, from the shell to the service, over TLS, two workers and the embedded store', async (t) => {
@@ -72,7 +74,6 @@ test('people, from the shell to the service, over TLS, two workers and the embed
   const ask = httpsAsker(base, folder.path)
   const login = (fields: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}): Promise<Reply> =>
     ask('POST', '/auth/login', { json: { username: 'ada', password, ...fields }, headers })
-  const sessionOf = (reply: Reply): string => reply.cookies.find((pair) => pair.startsWith('__Host-Http-velum='))!
   const navigation = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-site': 'none' }
 
   await t.test('a person navigates, is led to the page, logs in by its form, and comes back', async () => {

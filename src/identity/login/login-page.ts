@@ -57,7 +57,7 @@ const headers = headerBlock([
 ])
 
 const mark =
-  '<svg viewBox="0 0 40 40" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="3" stroke-linecap="round"><path d="M12 5c7 9 7 21 0 30"/><path d="M21 5c7 9 7 21 0 30" opacity=".55"/><path d="M4 20h24m-6-6 6 6-6 6"/></svg>'
+  '<svg viewBox="0 0 40 40" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="3" stroke-linecap="round"><path d="M10 4c8 10 8 22 0 32"/><path d="M18 4c8 10 8 22 0 32" opacity=".5"/><path d="M2 20h35m-6-6 6 6-6 6"/></svg>'
 
 /** The login page: one form, no script, and a policy that lets none in. */
 export function loginPageAnswer(status: number, page: LoginPage): Answer {
