@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Server } from 'node:net'
@@ -191,7 +192,7 @@ suite('gRPC through the gateway', { timeout: 120_000 }, () => {
       })
       sent.write('hel')
       sent.end('lo')
-      const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage]
+      const [response] = (await once(sent, 'response')) as [IncomingMessage]
       let text = ''
       for await (const chunk of response as AsyncIterable<Buffer>) text += chunk.toString()
       const seen = JSON.parse(text) as { url: string; text: string; headers: Record<string, string> }

@@ -38,7 +38,7 @@ export class GrpcCall {
       stream.on('close', () => {
         for (const wake of this.#wake.splice(0)) wake()
         const status = fields['grpc-status'] === undefined ? NaN : Number(fields['grpc-status'])
-        const message = decodeURIComponent(String((fields['grpc-message'] as string | undefined) ?? ''))
+        const message = decodeURIComponent((fields['grpc-message'] as string | undefined) ?? '')
         resolve({ messages: this.#messages, status, message, httpStatus, fields, rstCode: stream.rstCode ?? 0 })
       })
     })
