@@ -1,11 +1,11 @@
 import type { GatewayModel } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import { EnvironmentFault } from '../core/environment-fault.ts'
+import { Fault } from '../core/fault.ts'
 import type { Hub } from '../core/link.ts'
 import type { Log } from '../core/log.ts'
 import type { Stores } from '../core/stores.ts'
-import { loadSecret } from '../stores/sqlite/secret-file.ts'
-import { openSqliteStores } from '../stores/sqlite/sqlite-stores.ts'
+import { openStores } from '../stores/open-stores.ts'
 import { attachStoresToHub } from '../stores/store-link.ts'
 import { stableJson } from '../lib/stable-json.ts'
 
@@ -24,18 +24,14 @@ export interface NodeStore {
 /** Opens what the configuration names. Rejects with an `EnvironmentFault` when it cannot be used. */
 export async function openNodeStore(model: GatewayModel, hub: Hub, clock: Clock, log: Log): Promise<NodeStore> {
   const { store, name } = model
-  if (store.kind !== 'embedded') throw new EnvironmentFault(`the store ${store.kind} is not available yet`)
-  const opening = await openSqliteStores({ folder: store.path, name, clock, log })
-  const { stores, call } = opening
+  const { stores, secrets, call, direct, setAdmin } = await openStores({ store, name, secrets: model.secrets ?? [], clock, log })
   try {
-    const configured = model.secrets ?? []
-    const secrets = configured.length > 0 ? configured : [loadSecret(store.path, log)]
-    const linked = await attachStoresToHub(hub, stores, call, clock)
+    const linked = await attachStoresToHub(hub, stores, call, clock, direct)
     const opened = stableJson(store)
     return {
       stores,
       secrets,
-      setAdmin: (url) => opening.setAdmin(url),
+      setAdmin,
       isOf: (other) => stableJson(other.store) === opened,
       async close() {
         linked.close()
@@ -44,6 +40,7 @@ export async function openNodeStore(model: GatewayModel, hub: Hub, clock: Clock,
     }
   } catch (thrown) {
     await stores.close()
-    throw thrown
+    if (!(thrown instanceof Fault) || thrown.code !== 'store-down') throw thrown
+    throw new EnvironmentFault(`the store cannot be used: ${thrown.message}`, { cause: thrown })
   }
 }

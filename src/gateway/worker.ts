@@ -104,7 +104,7 @@ export class GatewayWorker {
       log,
       meter,
       link: this.#link,
-      stores: createLinkedStores(this.#link, clock),
+      stores: createLinkedStores(this.#link, clock, log),
       shared,
       worker,
       workers,
@@ -150,6 +150,7 @@ export class GatewayWorker {
   close(): void {
     clearInterval(this.#beats)
     this.#listeners.close()
+    void this.#env.stores.close()
     this.#link.close()
     this.#env.sweeper.close()
   }

@@ -34,7 +34,9 @@ const maxValueLength = 65_536
 export function createStores(parts: StoreParts): Stores {
   const { call } = parts
   return {
-    kind: parts.kind,
+    get kind() {
+      return parts.kind
+    },
     records: createRecords(call),
     families: createFamilies(call, parts.now),
     generations: createGenerations(call),

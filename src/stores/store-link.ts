@@ -1,35 +1,33 @@
 import type { Clock, Timer } from '../core/clock.ts'
-import { Fault, faultFrom } from '../core/fault.ts'
+import { faultFrom } from '../core/fault.ts'
 import type { Closable } from '../core/lasting.ts'
 import type { Hub, Link } from '../core/link.ts'
+import { silentLog } from '../core/log.ts'
+import type { Log } from '../core/log.ts'
 import type { BusMessage, Stores } from '../core/stores.ts'
 import { createStores } from './create-stores.ts'
-import { Deadlines } from './deadlines.ts'
+import { DirectCalls } from './direct-calls.ts'
 import { Followers } from './followers.ts'
-import type { CallStore, PackedMessage, StoreCall } from './store-verbs.ts'
-
-/** Topics between the main thread, which holds the store, and the workers, which use it. */
-const topics = { call: 'store.call', heard: 'store.heard', reload: 'store.reload', pulse: 'store.pulse' } as const
-
-/** How main is, said several times a second, after everything that was heard before. */
-interface Pulse {
-  readonly kind: Stores['kind']
-  readonly isUp: boolean
-  readonly caughtUpAt: number
-}
+import { topics } from './link-messages.ts'
+import type { CallBatch, CallReply, Direct, Pulse } from './link-messages.ts'
+import { MainCalls } from './main-calls.ts'
+import type { CallStore, PackedMessage, StoreCall, StoreVerbs } from './store-verbs.ts'
 
 const pulseMs = 200
 /** Main has said nothing for so long: it hangs, and so does every question. */
 const silentMs = 2000
-/** Longest wait for an answer of main's; its driver gives up earlier. */
-const answerMs = 2000
 
-function packed({ topic, key, data, keepUntil, at }: BusMessage): PackedMessage {
-  return { topic, key, data: JSON.stringify(data), keepUntil, at }
-}
-
-/** Lets the workers of a node use its store. Rejects with `store-down` when its stream cannot be followed. */
-export async function attachStoresToHub(hub: Hub, stores: Stores, call: CallStore, clock: Clock): Promise<Closable> {
+/**
+ * Lets the workers of a node use its store: calls in one message a turn, the stream relayed to all of them. `direct` tells
+ * them how to reach the store without main. Rejects with `store-down` when the stream cannot be followed.
+ */
+export async function attachStoresToHub(
+  hub: Hub,
+  stores: Stores,
+  call: CallStore,
+  clock: Clock,
+  direct?: Direct,
+): Promise<Closable> {
   const following = await stores.bus.follow({
     reload: (live, isFirst) => {
       if (!isFirst) hub.tellAll(topics.reload, live.map(packed))
@@ -37,11 +35,11 @@ export async function attachStoresToHub(hub: Hub, stores: Stores, call: CallStor
     hear: (message) => hub.tellAll(topics.heard, [packed(message)]),
   })
   const pulse = (): Pulse => ({ kind: stores.kind, isUp: stores.isUp, caughtUpAt: following.caughtUpAt })
-  const stopCalls = hub.answer(topics.call, (message) => {
-    const { verb, args } = message as StoreCall
-    return (call as (verb: string, ...args: readonly unknown[]) => unknown)(verb, ...args)
-  })
-  const stopPulses = hub.answer(topics.pulse, pulse)
+  const stops = [
+    hub.answer(topics.call, (message) => Promise.all((message as CallBatch).calls.map((one) => replyTo(one, call)))),
+    hub.answer(topics.pulse, pulse),
+    hub.answer(topics.direct, () => direct),
+  ]
   let timer: Timer
   const beat = (): void => {
     hub.tellAll(topics.pulse, pulse())
@@ -51,54 +49,59 @@ export async function attachStoresToHub(hub: Hub, stores: Stores, call: CallStor
   return {
     close() {
       timer.cancel()
-      stopCalls()
-      stopPulses()
+      for (const stop of stops) stop()
       following.stop()
     },
   }
 }
 
-/** The node's store as a worker sees it: through main. What main cannot answer is `store-down`. */
-export function createLinkedStores(link: Link, clock: Clock): Stores {
+async function replyTo({ verb, args }: StoreCall, call: CallStore): Promise<CallReply> {
+  try {
+    const value: unknown = await (call as (verb: string, ...args: readonly unknown[]) => unknown)(verb, ...args)
+    return { value, fault: undefined }
+  } catch (thrown) {
+    const { code, message } = faultFrom(thrown)
+    return { fault: code, message }
+  }
+}
+
+function packed({ topic, key, data, keepUntil, at }: BusMessage): PackedMessage {
+  return { topic, key, data: JSON.stringify(data), keepUntil, at }
+}
+
+/**
+ * The node's store as a worker sees it: through main, or by a connection of its own where main allows one. The stream
+ * always comes from main, which reads it once for the node. What cannot be answered is `store-down`.
+ */
+export function createLinkedStores(link: Link, clock: Clock, log: Log = silentLog): Stores {
   const followers = new Followers()
-  const deadlines = new Deadlines(clock, answerMs)
+  const main = new MainCalls(link, clock)
+  const direct = new DirectCalls(link, clock, log)
   let pulse: Pulse = { kind: 'memory', isUp: true, caughtUpAt: -Infinity }
   let pulsedAt = clock.monotonic()
   const take = (message: unknown): void => {
     pulse = message as Pulse
     pulsedAt = clock.monotonic()
+    direct.look()
   }
   const stops = [
     link.hear(topics.heard, (messages) => followers.deliver(messages as PackedMessage[])),
     link.hear(topics.reload, (live) => followers.reload(live as PackedMessage[])),
     link.hear(topics.pulse, take),
   ]
-  const ask = (topic: string, message: unknown): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      const wait = deadlines.add(() => reject(new Fault('store-down', 'the main thread did not answer in time')))
-      link.ask(topic, message).then(
-        (answer) => {
-          wait.isOver = true
-          resolve(answer)
-          return undefined
-        },
-        (thrown: unknown) => {
-          wait.isOver = true
-          reject(asStoreFault(thrown))
-        },
-      )
-    })
-  const call = ((verb: StoreCall['verb'], ...args: readonly unknown[]) => ask(topics.call, { verb, args })) as CallStore
+  direct.look()
+  const throughMain: CallStore = (verb, ...args) => main.call({ verb, args }) as Promise<ReturnType<StoreVerbs[typeof verb]>>
   return createStores({
     get kind() {
       return pulse.kind
     },
-    call,
+    call: (verb, ...args) => (direct.calls?.call ?? throughMain)(verb, ...args),
     async follow(listener) {
-      // A pulse from before would claim that this listener has heard what it has not.
+      // The live set comes from main, as its stream does: in one line, nothing falls between the two. And a pulse from
+      // before would claim that this listener has heard what it has not.
       const stop = await followers.join(listener, async () => {
-        take(await ask(topics.pulse, undefined))
-        return call('live')
+        take(await main.ask(topics.pulse, undefined))
+        return throughMain('live')
       })
       return {
         get caughtUpAt() {
@@ -107,18 +110,12 @@ export function createLinkedStores(link: Link, clock: Clock): Stores {
         stop,
       }
     },
-    isUp: () => pulse.isUp && clock.monotonic() - pulsedAt < silentMs,
+    isUp: () => (direct.calls ?? pulse).isUp && clock.monotonic() - pulsedAt < silentMs,
     now: () => clock.now(),
     async close() {
       for (const stop of stops) stop()
-      deadlines.endAll()
+      direct.close()
+      main.close()
     },
   })
-}
-
-/** Whatever keeps main from answering, the store cannot be asked. A bug stays one. */
-function asStoreFault(thrown: unknown): Fault {
-  const fault = faultFrom(thrown)
-  const isDown = fault.code !== 'internal' || fault.message.startsWith('nobody answers')
-  return isDown ? new Fault('store-down', fault.message, { cause: fault }) : fault
 }

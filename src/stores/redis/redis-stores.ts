@@ -8,6 +8,7 @@ import { runCall } from '../store-verbs.ts'
 import type { CallStore, StoreVerbs } from '../store-verbs.ts'
 import { connectRedis } from './redis-client.ts'
 import { RedisConnection } from './redis-connection.ts'
+import type { RedisDirect } from './redis-direct.ts'
 import { RedisEngine } from './redis-engine.ts'
 import { parseRedisUrl, targetWords } from './redis-url.ts'
 import type { RedisTarget } from './redis-url.ts'
@@ -32,12 +33,6 @@ export interface RedisStores {
   readonly call: CallStore
   /** What a worker needs to connect by itself. */
   readonly direct: RedisDirect
-}
-
-/** How to reach a Redis that has been looked at already. Holds its password. */
-export interface RedisDirect {
-  readonly url: string
-  readonly isCluster: boolean
 }
 
 const defaultAnswerMs = 200

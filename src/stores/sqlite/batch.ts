@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { FaultCode } from '../../core/fault.ts'
+import type { CallReply } from '../link-messages.ts'
 import { runCall } from '../store-verbs.ts'
 import type { PackedMessage, StoreCall } from '../store-verbs.ts'
 import { SqliteEngine } from './sqlite-engine.ts'
@@ -9,11 +9,6 @@ export interface Batch {
   readonly now: number
   readonly calls: readonly StoreCall[]
 }
-
-/** The answer to one call: its value, or the fault. */
-export type CallReply =
-  | { readonly value: unknown; readonly fault: undefined }
-  | { readonly fault: FaultCode; readonly message: string }
 
 /** The answers in the order of the calls, and what has to be heard on the bus. */
 export interface BatchReply {
