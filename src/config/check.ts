@@ -9,6 +9,7 @@ import { checkLimits } from './check-limits.ts'
 import { checkListeners } from './check-listeners.ts'
 import { checkRoutes } from './check-routes.ts'
 import { checkServices } from './check-services.ts'
+import { checkStore } from './check-store.ts'
 import { checkUse } from './check-use.ts'
 import type { ConfigSource, Finding } from './finding.ts'
 import { Findings } from './finding.ts'
@@ -52,8 +53,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   const { shape } = gatewaySchema
   const name = reading.read(shape.name, ['name']) ?? 'gateway'
   const { listeners, admin, probes } = checkListeners(context)
-  const store = reading.read(shape.store, ['store'])
-  const secrets = reading.read(shape.secret, ['secret']) ?? []
+  const { store, secrets } = checkStore(context)
   const trustedProxies = checkTrustedProxies(context)
   const services = checkServices(context)
   const identity = checkIdentity(context)
@@ -66,7 +66,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     listeners,
     admin,
     probes,
-    store: { kind: 'embedded', path: absolutePath(context, store?.path ?? '.velum') },
+    store,
     secrets,
     trustedProxies,
     services,

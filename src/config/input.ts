@@ -23,7 +23,7 @@ export interface GatewayInput<S extends string = string, L extends string = stri
   readonly probes?: ProbesInput | undefined
   /** Where state is kept. Default: embedded, in `.velum` beside the config file. */
   readonly store?: StoreInput | undefined
-  /** `[current, previous]`: at least 32 characters each, from which keys are derived. The embedded store makes its own. */
+  /** `[current, previous]`: at least 32 characters each, from which keys are derived, the same on all nodes. The embedded store makes its own; required with redis. */
   readonly secret?: readonly Secret[] | undefined
   /** Addresses whose Forwarded, X-Forwarded-* and x-request-id fields are believed. Default: none. */
   readonly trustedProxies?: readonly string[] | undefined
@@ -142,11 +142,20 @@ export interface ProbesInput {
 }
 
 /** The embedded store: a folder of one gateway. */
-export interface StoreInput {
+export interface EmbeddedStoreInput {
   readonly kind: 'embedded'
   /** The folder of the store, relative to the config file. Default: `.velum`. */
   readonly path?: string | undefined
 }
+
+/** A Redis (6.2 or newer), Valkey or Redis Cluster that a fleet of gateways shares; needs `secret`, and never evicts. */
+export interface RedisStoreInput {
+  readonly kind: 'redis'
+  /** `redis[s]://[user:password@]host[:port][,host[:port]…][/database]`; several hosts are nodes of one cluster. */
+  readonly url: Secret
+}
+
+export type StoreInput = EmbeddedStoreInput | RedisStoreInput
 
 /** What stands behind routes: `url`, or several `targets`. */
 export interface ServiceInput {

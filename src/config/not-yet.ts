@@ -12,7 +12,6 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['listeners.*.edge', ['connectionsPerAddress', 'connectionRate', 'handshakeRate']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
-  ['store', ['url']],
   ['services.*', ['concurrency', 'descriptors', 'health', 'limits', 'protos', 'reflection']],
   ['services.*.retries', ['budget']],
   ['identity', ['providers']],
@@ -27,7 +26,6 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
 ])
 
 const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
-  ['store.kind', ['redis']],
   ['routes.*.auth.any.*', ['client-certificate', 'basic']],
   ['defaults.auth.any.*', ['client-certificate', 'basic']],
 ])

@@ -150,7 +150,7 @@ export class GatewayWorker {
   close(): void {
     clearInterval(this.#beats)
     this.#listeners.close()
-    void this.#env.stores.close()
+    void this.#env.stores?.close()
     this.#link.close()
     this.#env.sweeper.close()
   }

@@ -29,7 +29,7 @@ export interface OpenedStores {
   readonly call: CallStore
   readonly direct: Direct
   /** Says where the admin API answers, to commands that find an embedded store taken. */
-  setAdmin(url: string): void
+  readonly setAdmin: (url: string) => void
 }
 
 /** Opens the store that a configuration names. Rejects with `StoreUnusable`, leaving nothing open. */

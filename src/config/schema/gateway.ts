@@ -12,6 +12,15 @@ const storeSchema = z.discriminatedUnion('kind', [
     kind: z.literal('embedded'),
     path: z.string().min(1).optional().describe('The folder of the store, relative to the config file. Default: .velum.'),
   }),
+  z.strictObject({
+    kind: z.literal('redis'),
+    url: z
+      .string()
+      .min(1)
+      .describe(
+        'redis://[user:password@]host[:port][/database], or rediss:// for TLS; nodes of a cluster are separated by commas. Redis 6.2 or newer, Valkey, or a cluster of them, with maxmemory-policy noeviction.',
+      ),
+  }),
 ])
 
 /** What is written down. */
@@ -37,7 +46,7 @@ export const gatewaySchema = z.strictObject({
     .min(1)
     .max(2)
     .optional()
-    .describe('[current, previous]: at least 32 characters each, from which keys are derived. The embedded store makes its own.'),
+    .describe('[current, previous]: at least 32 characters each, from which keys are derived, the same on all nodes. The embedded store makes its own; required with redis.'),
   trustedProxies: z
     .array(cidrOption)
     .optional()

@@ -17,8 +17,7 @@ const form = /^(rediss?):\/\/(?:([^@/]*)@)?([^@/?#]+)(?:\/(\d{1,5})?)?$/
  */
 export function parseRedisUrl(url: string): RedisTarget {
   const match = form.exec(url)
-  if (match === null)
-    throw new StoreUnusable('store.url is no address of a Redis: expected redis://[user:password@]host[:port][/database]')
+  if (match === null) throw new StoreUnusable('store.url is no address of a Redis')
   const [, scheme, credentials, hosts, database] = match
   const [user, ...rest] = (credentials ?? '').split(':')
   return {

@@ -25,7 +25,7 @@ export interface SqliteStores {
   readonly stores: Stores
   readonly call: CallStore
   /** Says in gateway.lock where the admin API answers. */
-  setAdmin(url: string): void
+  readonly setAdmin: (url: string) => void
 }
 
 const reloadAgainMs = 250
