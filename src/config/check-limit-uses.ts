@@ -1,6 +1,6 @@
 import type { CheckContext } from './check-context.ts'
 import { namesOf } from './check-context.ts'
-import { checkCost } from './check-limits.ts'
+import { checkCost, costOf } from './check-limits.ts'
 import type { CheckedLimit } from './check-limits.ts'
 import type { ReadDefaults, ReadRoute } from './check-routes.ts'
 import type { ConfigPath } from './finding.ts'
@@ -33,6 +33,16 @@ export function checkDefaultLimits(context: CheckContext, limits: ReadonlyMap<st
   limitUses(context, limits, ['defaults', 'limits'], defaults, true)
 }
 
+/** The limits of a service. */
+export function checkServiceLimits(
+  context: CheckContext,
+  limits: ReadonlyMap<string, CheckedLimit>,
+  service: string,
+  written: Uses,
+): LimitUse[] {
+  return limitUses(context, limits, ['services', service, 'limits'], written, true)
+}
+
 function limitUses(
   context: CheckContext,
   limits: ReadonlyMap<string, CheckedLimit>,
@@ -52,8 +62,9 @@ function limitUses(
     }
     const limit = limits.get(use)
     if (limit === undefined || isTwice) continue
-    if (isReported && cost !== undefined) checkCost(context, [...at, 'cost'], use, limit.spec, cost)
-    uses.push({ use, cost: cost ?? limit.cost, shadow: shadow ?? limit.spec.shadow, source: pathText(at) })
+    if (isReported) checkCost(context, [...at, 'cost'], limit.spec, cost)
+    const taken = cost === undefined ? { cost: limit.cost, settle: limit.settle } : costOf(cost)
+    uses.push({ use, ...taken, shadow: shadow ?? limit.spec.shadow, source: pathText(at) })
   }
   return uses
 }

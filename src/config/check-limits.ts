@@ -15,6 +15,8 @@ const mostLimits = registryCapacity / 2
 export interface CheckedLimit {
   readonly spec: LimitSpec
   readonly cost: number
+  /** Response header that tells the real cost. */
+  readonly settle: string | undefined
 }
 
 /** The limits by name. `supported`: the algorithms that this version can run. */
@@ -45,27 +47,41 @@ export function checkLimits(context: CheckContext, supported: readonly string[])
       context.findings.error(['limits', name], fault, 'choose numbers within these bounds')
       continue
     }
-    const cost = limit.cost ?? 1
-    checkCost(context, ['limits', name, 'cost'], name, spec, cost)
-    limits.set(name, { spec, cost })
+    const cost = costOf(limit.cost ?? 1)
+    checkCost(context, ['limits', name, 'cost'], spec, limit.cost)
+    limits.set(name, { spec, ...cost })
   }
   return limits
 }
 
-/** A cost that no budget ever holds refuses every request. */
+/** What is taken, and where its settlement is told. */
+export function costOf(written: NonNullable<Limit['cost']>): Omit<CheckedLimit, 'spec'> {
+  if (typeof written === 'number') return { cost: written, settle: undefined }
+  return { cost: written.reserve, settle: written.settle.slice('response-header:'.length).toLowerCase() }
+}
+
+/** Cost that cannot work: more than a budget ever holds refuses every request, and what is held until the end has nothing to settle. */
 export function checkCost(
   context: CheckContext,
   path: readonly (string | number)[],
-  name: string,
   spec: LimitSpec,
-  cost: number,
+  written: Limit['cost'],
 ): void {
+  if (written === undefined) return
+  const { cost, settle } = costOf(written)
+  if (settle !== undefined && spec.algorithm === 'concurrency') {
+    context.findings.error(
+      path,
+      `"${spec.name}" counts what is under way, which is given back at the end: there is nothing to settle`,
+      'give a number as cost, or use another algorithm',
+    )
+  }
   const most = largestCostOf(spec)
   if (cost <= most) return
   const what = 'capacity' in spec ? 'capacity' : 'limit'
   context.findings.warn(
-    path,
-    `a cost of ${cost} is above the ${what} of "${name}" (${most}): every request would be refused`,
+    typeof written === 'number' ? path : [...path, 'reserve'],
+    `a cost of ${cost} is above the ${what} of "${spec.name}" (${most}): every request would be refused`,
     `use a cost of at most ${most}, or raise the ${what}`,
   )
 }

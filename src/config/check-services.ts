@@ -1,17 +1,20 @@
-import type { ServiceSpec, ServiceTlsSpec, TargetSpec } from '../services/service-spec.ts'
+import type { ServiceTlsSpec, TargetSpec } from '../services/service-spec.ts'
 import { checkAuthorities, checkCertificate } from './check-certificate.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, checkedNames } from './check-context.ts'
+import { checkServiceLimits } from './check-limit-uses.ts'
+import type { CheckedLimit } from './check-limits.ts'
 import { issuerRemedy } from './check-own-issuer.ts'
 import type { ConfigPath } from './finding.ts'
+import type { ServiceModel } from './model.ts'
 import type { Fields } from './reading.ts'
 import { serviceSchema } from './schema/services.ts'
 
 type Service = Fields<typeof serviceSchema>
 
 /** What stands behind the routes. */
-export function checkServices(context: CheckContext): ServiceSpec[] {
-  const specs: ServiceSpec[] = []
+export function checkServices(context: CheckContext, limits: ReadonlyMap<string, CheckedLimit>): ServiceModel[] {
+  const specs: ServiceModel[] = []
   const hasIssuer = context.reading.at(['identity', 'issuer']) !== undefined
   for (const name of checkedNames(context, ['services'])) {
     const service = context.reading.readFields(serviceSchema, ['services', name])
@@ -35,6 +38,7 @@ export function checkServices(context: CheckContext): ServiceSpec[] {
       identity: service.identity ?? (hasIssuer ? 'jwt' : 'none'),
       audience: service.audience ?? name,
       tls: tlsOf(context, ['services', name, 'tls'], service.tls),
+      limits: checkServiceLimits(context, limits, name, service.limits ?? []),
     })
   }
   return specs

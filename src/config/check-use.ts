@@ -17,13 +17,14 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
   const limits = new Set([
     ...model.routes.flatMap((route) => route.limits.map(({ use }) => use)),
     ...model.listeners.flatMap((listener) => listener.edgeLimits.map(({ use }) => use)),
+    ...model.services.flatMap(({ limits: uses }) => (uses ?? []).map(({ use }) => use)),
   ])
   for (const { name } of model.limits) {
     if (!limits.has(name))
       findings.warn(
         ['limits', name],
         'nothing uses this limit',
-        "remove it, or name it in limits of a route, of defaults or of a listener's edge",
+        "remove it, or name it in limits of a route, of defaults, of a service or of a listener's edge",
       )
   }
 }

@@ -74,6 +74,7 @@ test('fills every default in', () => {
         identity: 'none',
         audience: 'orders',
         tls: undefined,
+        limits: [],
       },
     ],
     identity: { path: '/auth', own: undefined, tenantClaim: 'tenant', trustedIssuers: [], apiKeys: [] },

@@ -55,9 +55,9 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   const { listeners, admin, probes } = checkListeners(context)
   const { store, secrets } = checkStore(context)
   const trustedProxies = checkTrustedProxies(context)
-  const services = checkServices(context)
-  const identity = checkIdentity(context)
   const limits = checkLimits(context, options.algorithms ?? supportedAlgorithms)
+  const services = checkServices(context, limits)
+  const identity = checkIdentity(context)
   const log = checkLog(context)
   const reservedPath = reading.at(['identity']) === undefined ? undefined : identity.path
   const routes = checkRoutes(context, { services: namesOf(context, ['services']), limits, reservedPath })

@@ -5,7 +5,7 @@ import type { CorsInput } from '../policies/cors.ts'
 import type { CsrfInput } from '../policies/csrf.ts'
 import type { HeadersInput } from '../policies/headers.ts'
 import type { IdentityInput } from './identity-input.ts'
-import type { LimitInput } from './limit-input.ts'
+import type { CostInput, LimitInput } from './limit-input.ts'
 import type { Duration, Secret, Size } from './unit-input.ts'
 
 /**
@@ -28,7 +28,7 @@ export interface GatewayInput<S extends string = string, L extends string = stri
   /** Addresses whose Forwarded, X-Forwarded-* and x-request-id fields are believed. Default: none. */
   readonly trustedProxies?: readonly string[] | undefined
   /** What stands behind the gateway, by name. */
-  readonly services?: Readonly<Record<S, ServiceInput>> | undefined
+  readonly services?: Readonly<Record<S, ServiceInput<NoInfer<L>>>> | undefined
   /** Who is calling: trusted issuers of tokens, API keys. */
   readonly identity?: IdentityInput | undefined
   /** Budgets by name. One name is one counter, wherever it is used. */
@@ -158,7 +158,7 @@ export interface RedisStoreInput {
 export type StoreInput = EmbeddedStoreInput | RedisStoreInput
 
 /** What stands behind routes: `url`, or several `targets`. */
-export interface ServiceInput {
+export interface ServiceInput<L extends string = string> {
   /** The one address of the service: `http://127.0.0.1:7002`, `https://orders.internal`, `grpc://127.0.0.1:7003`. */
   readonly url?: string | undefined
   /** Several addresses of the service. */
@@ -184,6 +184,8 @@ export interface ServiceInput {
   readonly identity?: 'jwt' | 'headers' | 'none' | 'pass' | undefined
   /** Whom tokens for this service are meant for. Default: its name. */
   readonly audience?: string | undefined
+  /** Limits of the service, whatever route leads to it; when they refuse, what the route's took is given back. */
+  readonly limits?: readonly (L | LimitUseInput<L>)[] | undefined
   /** Further tries after a failure, where sending again is safe. */
   readonly retries?: RetriesInput | undefined
 }
@@ -336,7 +338,7 @@ export interface LimitUseInput<L extends string = string> {
   /** The name of a limit. */
   readonly use: L
   /** How much a request takes. Default: the limit's own cost. */
-  readonly cost?: number | undefined
+  readonly cost?: CostInput | undefined
   /** Decides and reports here, but never refuses. */
   readonly shadow?: boolean | undefined
 }

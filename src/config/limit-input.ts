@@ -11,13 +11,19 @@ export type KeyPartInput =
   | `header:${string}`
   | `claim:${string}`
 
+/**
+ * What a request takes: a number, or `reserve` until the field `settle` of the answer tells what it really was. The
+ * difference is given back, or goes into debt.
+ */
+export type CostInput = number | { readonly reserve: number; readonly settle: `response-header:${string}` }
+
 interface LimitCommonInput {
   /** Whose budget it is; several make one combined key. Default: one global budget. */
   readonly per?: readonly KeyPartInput[] | undefined
   /** A request without a key part shares one budget with its like, is not limited, or is refused. Default: `shared`. */
   readonly missing?: 'shared' | 'skip' | 'refuse' | undefined
   /** How much a request takes. Default: 1. */
-  readonly cost?: number | undefined
+  readonly cost?: CostInput | undefined
   /** Decides and reports, but never refuses. Default: false. */
   readonly shadow?: boolean | undefined
   /** Allowed overshoot over a fleet, as a fraction of the limit; 0 is exact. Default: 0.05. */

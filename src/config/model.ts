@@ -20,11 +20,17 @@ export interface GatewayModel {
   /** Current, previous; at least 32 characters each. Empty: the embedded store makes its own. Never to be printed. */
   readonly secrets?: readonly string[] | undefined
   readonly trustedProxies: readonly string[]
-  readonly services: readonly ServiceSpec[]
+  readonly services: readonly ServiceModel[]
   readonly identity: IdentitySpec
   readonly limits: readonly LimitSpec[]
   readonly log: { readonly format: 'json' | 'none'; readonly file: string; readonly level: 'debug' | 'info' | 'warn' | 'error' }
   readonly routes: readonly RouteModel[]
+}
+
+/** A service with what stands around it. */
+export interface ServiceModel extends ServiceSpec {
+  /** Charged for every request that goes there, after all else was decided; absent: none. */
+  readonly limits?: readonly LimitUse[] | undefined
 }
 
 export interface ListenerModel {
@@ -135,6 +141,8 @@ export interface AuthModel {
 export interface LimitUse {
   readonly use: string
   readonly cost: number
+  /** Response header that tells what a request really cost; `cost` is what is reserved. */
+  readonly settle?: string | undefined
   readonly shadow: boolean
   readonly source: string
 }

@@ -12,7 +12,7 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['listeners.*.edge', ['connectionsPerAddress', 'connectionRate', 'handshakeRate']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
-  ['services.*', ['concurrency', 'descriptors', 'health', 'limits', 'protos', 'reflection']],
+  ['services.*', ['concurrency', 'descriptors', 'health', 'protos', 'reflection']],
   ['services.*.retries', ['budget']],
   ['identity', ['providers']],
   ['routes.*', routeNames],

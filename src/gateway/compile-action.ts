@@ -1,23 +1,25 @@
-import type { RedirectAction, RespondAction, RouteModel, ToAction } from '../config/model.ts'
+import type { RedirectAction, RespondAction, RouteModel, ServiceModel, ToAction } from '../config/model.ts'
 import { Answer, emptyAnswer } from '../core/answer.ts'
 import { BytesBody } from '../core/body.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Handler } from '../core/handler.ts'
 import { H } from '../core/header-names.ts'
 import { dropTable, headerBlock, Headers } from '../core/headers.ts'
+import type { Policy } from '../core/policy.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
 import type { Service } from '../core/service.ts'
 import { protectedHeaderIds, withoutOwnCookies } from '../identity/protected-headers.ts'
 import { compileRedirect, compileRewrite } from '../routing/rewrite.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
-import type { Upstream } from './forward.ts'
+import type { LimitedUpstream } from './drawn-limits.ts'
+import { drawnLimits, remembering } from './drawn-limits.ts'
 import { createForward } from './forward.ts'
 import { identityHeaders } from '../identity/identity-headers.ts'
 import { createDraw } from './split.ts'
 
 /** A service as routes use it. */
 export interface CompiledService {
-  readonly spec: ServiceSpec
+  readonly spec: ServiceModel
   /** Behind the service's own policies. */
   readonly service: Service
 }
@@ -30,6 +32,15 @@ export interface ActionEnv {
   /** How a service of an audience is told by a token who is calling; absent without an issuer. */
   readonly tokenEdit?: ((audience: string) => RequestEdit) | undefined
   readonly random: () => number
+  /** The limits of a service, for this route. */
+  readonly limitsOf: (service: ServiceModel) => Policy | undefined
+}
+
+/** The end of a route. */
+export interface RouteEnd {
+  readonly end: Handler
+  /** What the service behind it limits; decides right in front of it. */
+  readonly limits?: Policy | undefined
 }
 
 /** Fields that belong to one connection or that the gateway writes itself; no service gets the client's. */
@@ -62,30 +73,35 @@ const notForwarded = [
 ]
 
 /** What stands at the end of a route's policies. */
-export function compileAction(route: RouteModel, env: ActionEnv): Handler {
-  if (route.action.kind === 'redirect') return redirecting(route, route.action)
-  if (route.action.kind === 'respond') return responding(route.action)
+export function compileAction(route: RouteModel, env: ActionEnv): RouteEnd {
+  if (route.action.kind === 'redirect') return { end: redirecting(route, route.action) }
+  if (route.action.kind === 'respond') return { end: responding(route.action) }
   return forwarding(route, route.action, env)
 }
 
-function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): Handler {
-  const upstreams = action.services.map(({ service: name, weight }): Upstream => {
+function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteEnd {
+  const upstreams = action.services.map(({ service: name, weight }): LimitedUpstream => {
     const compiled = env.services.get(name)
     if (compiled === undefined) throw new Error(`${route.source}.to: there is no service ${JSON.stringify(name)}`)
     const { spec, service } = compiled
     const drop = dropTable([...notForwarded, ...protectedHeaderIds({ identity: spec.identity, hasApiKeys: env.hasApiKeys })])
-    return { name, weight, service, drop, attachIdentity: attaching(spec, env) }
+    return { name, weight, service, drop, attachIdentity: attaching(spec, env), limits: env.limitsOf(spec) }
   })
   const rewrite = action.rewrite?.path === undefined ? undefined : compileRewrite(action.rewrite.path, route.match)
-  return createForward({
+  const drawn = upstreams.length === 1 ? undefined : createDraw(upstreams, action.split, env.random)
+  const isLimited = upstreams.some((upstream) => upstream.limits !== undefined)
+  const draw = drawn === undefined || !isLimited ? drawn : remembering(drawn)
+  const limits = draw === undefined ? upstreams[0].limits : isLimited ? drawnLimits(route, draw) : undefined
+  const end = createForward({
     upstreams,
-    draw: upstreams.length === 1 ? undefined : createDraw(upstreams, action.split, env.random),
+    draw,
     rewritePath: rewrite === undefined ? undefined : (x) => rewrite(x.params),
     host: action.rewrite?.host,
     edits: [withoutOwnCookies, ...env.edits],
     timeoutMs: route.timeoutMs,
     clock: env.clock,
   })
+  return { end, limits }
 }
 
 function attaching(spec: ServiceSpec, { tokenEdit }: ActionEnv): RequestEdit | undefined {

@@ -1,4 +1,4 @@
-import type { GatewayModel, PolicyUse, RouteModel } from '../config/model.ts'
+import type { GatewayModel, PolicyUse, RouteModel, ServiceModel } from '../config/model.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
 import type { Closable } from '../core/lasting.ts'
@@ -44,7 +44,9 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     const services = new Map<string, CompiledService>()
     for (const spec of model.services) services.set(spec.name, { spec, service: createService(spec, env).service })
 
-    const edges = new Map(model.listeners.map((listener) => [listener.name, edgePolicies(listener.edgeLimits, limitEnv)]))
+    const edges = new Map(
+      model.listeners.map((listener) => [listener.name, edgePolicies(listener.name, listener.edgeLimits, limitEnv)]),
+    )
     const offset = Math.max(0, ...[...edges.values()].map((policies) => policies.length))
     const identity = createIdentity(model.identity, env)
     const { authenticators, streams, tokenEdit } = identity
@@ -61,15 +63,16 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         loginPath: identity.parts === undefined ? undefined : `${identity.parts.path}/login`,
       })
       const { policies, edits } = routePolicies(route, policyEnv, limitEnv)
-      const end = compileAction(route, {
+      const { end, limits } = compileAction(route, {
         clock: env.clock,
         services,
         edits,
         hasApiKeys: model.identity.apiKeys.length > 0,
         tokenEdit,
         random: Math.random,
+        limitsOf: (service) => serviceLimits(route, service, limitEnv),
       })
-      return readyRoute(route, index, policies, end, offset)
+      return readyRoute(route, index, limits === undefined ? policies : [...policies, limits], end, offset)
     })
     const router = identity.before(routing(routes))
     const proxies = new AddressSet(model.trustedProxies)
@@ -108,12 +111,16 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
   }
 }
 
-function edgePolicies(uses: readonly { readonly use: string; readonly source: string }[], env: LimitEnv): Policy[] {
+function edgePolicies(
+  listener: string,
+  uses: readonly { readonly use: string; readonly source: string }[],
+  env: LimitEnv,
+): Policy[] {
   const policy = limitPolicy(
     {
       kind: 'edge',
       uses: uses.map(({ use, source }) => ({ use, source, cost: 1, shadow: false })),
-      source: 'edge.limits',
+      source: `listeners.${listener}.edge.limits`,
       route: '',
       service: '',
     },
@@ -146,6 +153,14 @@ function routePolicies(
   )
   if (limits !== undefined) policies.push(limits)
   return { policies, edits }
+}
+
+/** What a service limits, as it stands on this route; undefined where it limits nothing. */
+function serviceLimits(route: RouteModel, { name, limits }: ServiceModel, env: LimitEnv): Policy | undefined {
+  return limitPolicy(
+    { kind: 'service', uses: limits ?? [], source: `services.${name}.limits`, route: route.name, service: name },
+    env,
+  )
 }
 
 const misdirected: Problem = { name: 'misdirected' }

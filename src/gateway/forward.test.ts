@@ -39,12 +39,13 @@ async function forwarded(
     call = made
     return new Answer(200, new Headers(), emptyBody)
   }
-  const handler = compileAction(route, {
+  const { end: handler } = compileAction(route, {
     services: new Map([['orders', { spec, service }]]),
     clock: new ManualClock(),
     edits: [],
     hasApiKeys: true,
     random: Math.random,
+    limitsOf: () => undefined,
   })
   const answer = await handler(x)
   return { answer, call: call! }

@@ -62,6 +62,7 @@ test('limits over real sockets, on two workers', async (t) => {
   let isHolding = true
   const node = await gateway(t, (incoming, response) => {
     if (incoming.url !== '/slow' || !isHolding) {
+      if (incoming.url?.startsWith('/model') === true) response.setHeader('x-cost', incoming.url.slice('/model?'.length))
       response.end('ok')
       return
     }
@@ -126,5 +127,37 @@ test('limits over real sockets, on two workers', async (t) => {
     let status = 429
     for (let tries = 0; tries < 100 && status === 429; tries++) ({ status } = await node.ask('/slow'))
     assert.equal(status, 200)
+  })
+
+  await t.test('a service refuses whatever route leads to it, and the limits of the route get their charge back', async () => {
+    const answers = await Promise.all(Array.from({ length: 6 }, () => node.ask('/ledger', 'ledgers')))
+    assert.deepEqual([count(answers, 200), count(answers, 429)], [3, 3])
+    for (const { headers } of answers) {
+      assert.equal(headers['ratelimit-policy'], '"callers";q=10;w=864000, "ledgerCalls";q=3;w=259200')
+    }
+    const again = await node.ask('/ledger-again')
+    assert.equal(again.status, 429)
+    assert.equal((JSON.parse(again.content) as Record<string, unknown>)['policy'], 'ledgerCalls')
+    // Three were charged to the caller, not six.
+    assert.match(String((await node.ask('/callers', 'ledgers')).headers['ratelimit']), /"callers";r=6/)
+  })
+
+  await t.test('of several services the one that is drawn is charged, and is the one that is called', async () => {
+    const answers = await Promise.all(Array.from({ length: 40 }, () => node.ask('/mixed')))
+    const charged = answers.filter(({ headers }) => headers['ratelimit-policy'] !== undefined)
+    const passed = charged.filter(({ status }) => status === 200)
+    assert.equal(passed.length, 2)
+    assert.equal(count(answers, 429), charged.length - 2)
+    assert.ok(charged.length < 40)
+  })
+
+  await t.test('a cost is reserved, then settled by what the service says', async () => {
+    const left = async (cost: string): Promise<unknown> => (await node.ask(`/model?${cost}`)).headers['ratelimit']
+    assert.match(String(await left('10')), /"tokens";r=90/)
+    assert.match(String(await left('70')), /"tokens";r=20/)
+    const refused = await node.ask('/model?1')
+    assert.equal(refused.status, 429)
+    // A reservation of 40 does not fit into 20: it takes twenty refills of a day each.
+    assert.equal(Math.ceil(Number(refused.headers['retry-after']) / 86_400), 20)
   })
 })

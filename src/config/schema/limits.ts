@@ -15,6 +15,35 @@ const keyPart = z
     context.addIssue({ code: 'custom', message: `${JSON.stringify(text.slice(0, 80))} is not a key part`, params: { remedy } })
   })
 
+const settlePattern = /^response-header:[!#$%&'*+\-.^`|~0-9A-Za-z]+$/
+
+const settle = z
+  .string()
+  .meta({ pattern: settlePattern.source, examples: ['response-header:x-cost'] })
+  .superRefine((text, context) => {
+    if (settlePattern.test(text)) return
+    const message = `${JSON.stringify(text.slice(0, 80))} does not say where the cost is told`
+    context.addIssue({ code: 'custom', message, params: { remedy: 'use response-header:NAME' } })
+  })
+
+/** What a request takes: a number, or a reservation that the answer settles. */
+export const costSchema = z.union([
+  z.int().min(1).max(largestAmount),
+  z.strictObject({
+    reserve: amount('What is taken when the request comes, and stays taken if the answer says nothing.'),
+    settle: settle.describe("Where the service tells what the request really cost: a header field of its answer. The difference is given back, or goes into debt."),
+  }),
+])
+
+const limitUse = z.strictObject({
+  use: z.string().describe('The name of a limit.'),
+  cost: costSchema.optional().describe("How much a request takes, or what is reserved until the answer tells. Default: the limit's own cost."),
+  shadow: z.boolean().optional().describe('Decides and reports here, but never refuses.'),
+})
+
+/** Names of limits, or a limit with what is special about it here. */
+export const limitUses = z.array(z.union([z.string(), limitUse]))
+
 const common = {
   per: z
     .array(keyPart)
@@ -24,7 +53,7 @@ const common = {
     .enum(['shared', 'skip', 'refuse'])
     .optional()
     .describe('What happens to a request without a key part: it shares one budget with its like, is not limited, or is refused. Default: shared.'),
-  cost: z.int().min(1).max(largestAmount).optional().describe('How much a request takes. Default: 1.'),
+  cost: costSchema.optional().describe('How much a request takes, or what is reserved until the answer tells. Default: 1.'),
   shadow: z.boolean().optional().describe('Decides and reports, but never refuses. Default: false.'),
   tolerance: z
     .number()

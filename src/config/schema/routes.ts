@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { policyKinds } from '../../policies/list.ts'
 import { hostNameSchema } from './listeners.ts'
-import { largestAmount } from '../../limits/limit-fault.ts'
+import { limitUses } from './limits.ts'
 import { duration, name, oneOrMore } from './units.ts'
 
 const fieldValue = z
@@ -49,14 +49,6 @@ const respondSchema = z.strictObject({
   headers: z.record(z.string(), z.string()).optional().describe('Header fields of the answer.'),
   body: z.string().optional().describe('The content of the answer, as text.'),
 })
-
-const limitUse = z.strictObject({
-  use: z.string().describe('The name of a limit.'),
-  cost: z.int().min(1).max(largestAmount).optional().describe("How much a request takes. Default: the limit's own cost."),
-  shadow: z.boolean().optional().describe('Decides and reports here, but never refuses.'),
-})
-
-const limitUses = z.array(z.union([z.string(), limitUse]))
 
 const limitsSchema = z.union([
   limitUses,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { hostNameSchema } from './listeners.ts'
+import { limitUses } from './limits.ts'
 import { duration, name } from './units.ts'
 
 const urlSchema = z.string().meta({ examples: ['http://127.0.0.1:7002', 'https://orders.internal', 'grpc://127.0.0.1:7003'] })
@@ -51,6 +52,11 @@ export const serviceSchema = z.strictObject({
       "How the service learns who calls: `jwt` (a token of 60 seconds for this service alone, in Authorization), `headers` (x-auth-subject, -tenant, -client, -scopes, -roles), `pass` (the caller's own bearer token) or `none`. Default: jwt where identity.issuer is given, else none.",
     ),
   audience: z.string().min(1).optional().describe('Whom tokens for this service are meant for. Default: the name of the service.'),
+  limits: limitUses
+    .optional()
+    .describe(
+      'Limits of the service, whatever route leads to it; charged last, and when they refuse, what the limits of the route took is given back.',
+    ),
   retries: z
     .strictObject({
       attempts: z.int().min(1).max(10).optional().describe('Tries per request, the first one counted. Default: 1.'),
