@@ -33,14 +33,13 @@ export function createAdminHandler(options: AdminHandlerOptions): Handler {
   const { endpoints, tokens, isOwnHost } = options
   const byPath = new Map<string, Endpoint[]>()
   for (const endpoint of endpoints) {
-    const place = endpoint.path.replace(/\{id\}$/, '')
-    byPath.set(place, [...(byPath.get(place) ?? []), endpoint])
+    byPath.set(endpoint.path, [...(byPath.get(endpoint.path) ?? []), endpoint])
   }
 
   const answer = (x: Exchange): MaybePromise<Answer> => {
     if (!isOwnHost(x.authority)) return httpProblem({ name: 'misdirected' }, x.id)
     const path = pathOf(x)
-    const found = byPath.get(path) ?? byPath.get(path.slice(0, path.lastIndexOf('/') + 1))
+    const found = byPath.get(path) ?? byPath.get(withLastId(path)) ?? byPath.get(withInnerId(path))
     const endpoint = found?.find(({ method }) => method === x.method || (method === 'GET' && x.method === 'HEAD'))
     // Without a token nobody learns which addresses there are.
     if (endpoint?.roles !== 'anyone') {
@@ -67,6 +66,17 @@ export function createAdminHandler(options: AdminHandlerOptions): Handler {
     given.headers.put(noStore)
     return given
   }
+}
+
+/** `/a/b/c` as `/a/b/{id}`. */
+function withLastId(path: string): string {
+  return `${path.slice(0, path.lastIndexOf('/') + 1)}{id}`
+}
+
+/** `/a/b/c` as `/a/{id}/c`. */
+function withInnerId(path: string): string {
+  const last = path.lastIndexOf('/')
+  return `${withLastId(path.slice(0, Math.max(0, last)))}${path.slice(last)}`
 }
 
 function bearerToken(value: string): string | undefined {

@@ -5,7 +5,7 @@ import type { AdminRole } from './admin-tokens.ts'
 /** One address of the admin surface. */
 export interface Endpoint {
   readonly method: 'GET' | 'POST' | 'DELETE'
-  /** As it is asked for; `/{id}` at its end stands for one segment. */
+  /** As it is asked for; `{id}` as its last segment, or the one before, stands for any. */
   readonly path: string
   /** Who may call it; `anyone` needs no token. */
   readonly roles: readonly AdminRole[] | 'anyone'

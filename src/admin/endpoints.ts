@@ -6,6 +6,7 @@ import { metricsText, metricsType } from '../gateway/metrics-text.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
 import type { Endpoint } from './endpoint.ts'
 import { identityEndpoints } from './identity-endpoints.ts'
+import { limitEndpoints } from './limit-endpoints.ts'
 import { userEndpoints } from './user-endpoints.ts'
 import { healthAnswer, readyAnswer } from './probes.ts'
 
@@ -29,6 +30,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
       roles: ['admin'],
       handle: () => jsonAnswer(200, { services: serviceDocuments(gateway) }),
     },
+    ...limitEndpoints(gateway),
     ...identityEndpoints(gateway),
     ...userEndpoints(gateway),
   ]
