@@ -90,6 +90,8 @@ async function launch(binary: string, port: number, folder: string, args: readon
     lines.push(line)
     if (!line.includes('eady to accept connections')) continue
     child.stdout.resume()
+    // A test that fails early must not leave it behind.
+    process.once('exit', () => child.kill('SIGKILL'))
     return child
   }
   throw new Error(`${binary} did not start: ${lines.join('\n')}`)
