@@ -16,7 +16,10 @@ const longestMs = 1e11
 /** Milliseconds that the caller gives the whole exchange, from its first byte; Infinity when it did not say. */
 export function callerTimeoutMs(x: Exchange): number {
   const grpc = x.version === '2' ? x.headers.first(H.grpcTimeout) : undefined
-  if (grpc !== undefined) return Math.min(longestMs, parseGrpcTimeout(grpc) ?? Infinity)
+  if (grpc !== undefined) {
+    const ms = parseGrpcTimeout(grpc)
+    return ms === undefined ? Infinity : Math.min(longestMs, ms)
+  }
   if (!x.isProxied) return Infinity
   const text = x.headers.first(H.requestTimeout)
   return text === undefined || !/^\d{1,9}$/.test(text) ? Infinity : Number(text)
