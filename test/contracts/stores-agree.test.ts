@@ -95,7 +95,33 @@ const oneStep: fc.Arbitrary<Step> = fc.record({
 })
 
 /** Long enough that rare states come about. */
-const steps = fc.array(oneStep, { minLength: 30, maxLength: 80, size: 'max' })
+const bounds = { minLength: 30, maxLength: 80, size: 'max' } as const
+const steps = fc.array(oneStep, bounds)
+
+const longFamily = family.map((one): PackedFamily => Object.assign({}, one, { id: 'a', expiresAt: 50_000, idleAt: 20_000 }))
+const longRotation = rotation.map((one): PackedRotation => Object.assign({}, one, { id: 'a', idleMs: 20_000, graceMs: 1000 }))
+/** One long-lived family with few tokens, at the edges of its grace. */
+const oneRotation: fc.Arbitrary<Step> = fc.record({
+  waitMs: fc.constantFrom(0, 0, 1, 999, 1000),
+  call: fc.oneof(
+    {
+      weight: 1,
+      arbitrary: call('createFamily', longFamily),
+    },
+    {
+      weight: 12,
+      arbitrary: call('rotate', longRotation),
+    },
+  ),
+})
+const born: Step = {
+  waitMs: 0,
+  call: {
+    verb: 'createFamily',
+    args: fc.sample(longFamily, { numRuns: 1, seed: 1 }),
+  },
+}
+const lives = fc.array(oneRotation, { ...bounds, minLength: 5, maxLength: 12 }).map((made) => [born].concat(made))
 
 /** Spans in the arguments become times; an update names the owner that is there, as who read the record does. */
 function at(now: number, made: unknown, ownerOf: (id: string) => string): unknown {
@@ -143,8 +169,8 @@ async function agree(made: readonly Step[], redis: RedisEngine | undefined): Pro
 
 test('memory and SQLite answer alike, whatever is called', async () => {
   await fc.assert(
-    fc.asyncProperty(steps, (made) => agree(made, undefined)),
-    { numRuns: 300 },
+    fc.asyncProperty(fc.oneof(steps, lives), (made) => agree(made, undefined)),
+    { numRuns: 1000 },
   )
 })
 
@@ -155,10 +181,10 @@ test('Redis answers as they do', { skip: noRedis }, async (t) => {
   await connection.connect()
   const engine = new RedisEngine(connection)
   await fc.assert(
-    fc.asyncProperty(steps, async (made) => {
+    fc.asyncProperty(fc.oneof(steps, lives), async (made) => {
       await connection.send(0, ['FLUSHALL'])
       await agree(made, engine)
     }),
-    { numRuns: 60 },
+    { numRuns: 300 },
   )
 })
