@@ -155,6 +155,7 @@ export interface RedisStoreInput {
   readonly url: Secret
 }
 
+/** Where sessions, keys and counters live: in a folder of this node, or in a server that a fleet shares. */
 export type StoreInput = EmbeddedStoreInput | RedisStoreInput
 
 /** What stands behind routes: `url`, or several `targets`. */
