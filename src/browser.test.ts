@@ -12,6 +12,8 @@ const json = (status: number, value: unknown, headers: Record<string, string> = 
 const tokens = (text: string, seconds = 600): Response =>
   json(200, { access_token: text, token_type: 'Bearer', expires_in: seconds })
 
+const changed = (client: VelumClient): Promise<string> => new Promise((resolve) => void client.onChange(resolve))
+
 let pages = 0
 
 /** A page of the gateway's origin, with a gateway that answers as `answer` says; every client has a path, so a channel, of its own test. */
@@ -121,7 +123,6 @@ test('a gateway that fails is no logout, and is asked again', async (t) => {
 test('tabs share login, token and logout', async (t) => {
   const { asked, open } = page(t, ({ path }) => (path === '/auth/logout' ? new Response(null, { status: 204 }) : tokens('one')))
   const [one, other] = [open(), open()]
-  const changed = (client: VelumClient): Promise<string> => new Promise((resolve) => void client.onChange(resolve))
   const heard = changed(other)
   await one.login('ada', 'secret')
   assert.equal(await heard, 'in')
@@ -144,7 +145,7 @@ test('two tabs that need a token at once cause one refresh', async (t) => {
 })
 
 test('a refresh that a logout overtakes brings nobody back', async (t) => {
-  let release: (response: Response) => void = () => {}
+  let release: ((response: Response) => void) | undefined
   const { open } = page(t, ({ path }) => {
     if (path === '/auth/logout') return new Response(null, { status: 204 })
     return new Promise<Response>((resolve) => (release = resolve))
@@ -153,7 +154,7 @@ test('a refresh that a logout overtakes brings nobody back', async (t) => {
   const token = client.accessToken()
   await new Promise((resolve) => setTimeout(resolve, 10))
   await client.logout()
-  release(tokens('late'))
+  release!(tokens('late'))
   assert.equal(await token, undefined)
   assert.equal(client.state, 'out')
 })
