@@ -4,6 +4,7 @@ import type { Gateway } from '../gateway/gateway.ts'
 import type { Family } from '../gateway/meter-totals.ts'
 import { metricsText, metricsType } from '../gateway/metrics-text.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
+import { addressOf } from '../services/target-address.ts'
 import type { Endpoint } from './endpoint.ts'
 import { identityEndpoints } from './identity-endpoints.ts'
 import { limitEndpoints } from './limit-endpoints.ts'
@@ -67,7 +68,10 @@ function serviceDocuments(gateway: Gateway): unknown {
     timeoutMs,
     attempts,
     maxConnections,
-    targets: targets.map(({ url, weight }) => ({ url, weight })),
+    targets: targets.map((target) => {
+      const ejected = gateway.ejection(name, addressOf(target))
+      return { url: target.url, weight: target.weight, state: ejected === undefined ? 'in' : 'ejected', ejected }
+    }),
     connections: seriesOf(families.get('velum_service_connections'), name).reduce((sum, [, value]) => sum + value, 0),
     requests: Object.fromEntries(
       seriesOf(families.get('velum_service_requests_total'), name).map(([labels, value]) => [labels.get('outcome') ?? '', value]),

@@ -189,6 +189,8 @@ export interface ServiceInput<L extends string = string> {
   readonly limits?: readonly (L | LimitUseInput<L>)[] | undefined
   /** Further tries after a failure, where sending again is safe. */
   readonly retries?: RetriesInput | undefined
+  /** When a target is left out because of how it answers; `false`: never. */
+  readonly eject?: false | EjectInput | undefined
 }
 
 /** How targets with TLS are spoken to. */
@@ -215,6 +217,16 @@ export interface TargetInput {
 export interface RetriesInput {
   /** Tries per request, the first one counted. Default: 1. */
   readonly attempts?: number | undefined
+  /** Further tries, as a share of the service's requests. Default: 0.2. */
+  readonly budget?: number | undefined
+}
+
+/** When a target is left out because of how it answers. */
+export interface EjectInput {
+  /** Failures in a row. Default: 5. */
+  readonly failures?: number | undefined
+  /** For how long the first time; doubled each further time, up to 5 minutes. Default: `10s`. */
+  readonly for?: Duration | undefined
 }
 
 /** What is logged, and where to. */

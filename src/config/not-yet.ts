@@ -13,7 +13,6 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
   ['services.*', ['concurrency', 'descriptors', 'health', 'protos', 'reflection']],
-  ['services.*.retries', ['budget']],
   ['identity', ['providers']],
   ['routes.*', routeNames],
   ['routes.*.auth', authNames],

@@ -113,7 +113,7 @@ const byFault: Record<FaultCode, Problem> = {
   'write-timeout': { name: 'request-timeout' },
   'no-target': { name: 'unavailable', headers: retrySoon },
   overloaded: { name: 'reduced-capacity', headers: retrySoon },
-  'service-refused': { name: 'bad-service' },
+  'service-refused': { name: 'unavailable', headers: retrySoon },
   'service-reset': { name: 'bad-service' },
   'service-truncated': { name: 'bad-service' },
   'service-nonsense': { name: 'bad-service' },

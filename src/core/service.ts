@@ -20,6 +20,8 @@ export interface Call {
   readonly upgrade: string | undefined
   /** Monotonic milliseconds by which the answer's head must have come, over all attempts; Infinity for none. */
   readonly headBy: number
+  /** Whether `headBy` is the caller's own wish: missing it says nothing about the service. Absent: it is configured. */
+  readonly isCallersDeadline?: boolean
 }
 
 /** What stands behind: answers a Call on behalf of an Exchange. Throws a Fault when there is no answer. */

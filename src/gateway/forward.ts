@@ -56,6 +56,7 @@ export function createForward(options: ForwardOptions): Handler {
       body: x.body,
       upgrade: x.upgrade,
       headBy: x.startedMono + Math.min(timeoutMs, callerMs),
+      isCallersDeadline: callerMs < timeoutMs,
     }
     x.service = upstream.name
     return upstream.service(call, x)

@@ -15,6 +15,7 @@ import type { UserAdmin } from '../identity/login/user-admin.ts'
 import { inspectToken } from '../identity/token-inspection.ts'
 import type { InspectedToken } from '../identity/token-inspection.ts'
 import type { LimitKeys } from '../limits/key-board.ts'
+import { NodeTargets } from '../services/node-targets.ts'
 import { createTicketKeys } from '../wire/tls/ticket-keys.ts'
 import type { TicketKeys } from '../wire/tls/ticket-keys.ts'
 import { AccessSink } from './access-sink.ts'
@@ -75,6 +76,8 @@ export interface Gateway {
   families(): Family[]
   /** The busiest and the refused keys of a limit. */
   limitKeys(limit: string): LimitKeys
+  /** What keeps a target (by `host:port`) out, and for how long yet; undefined when nothing does. */
+  ejection(service: string, address: string): { readonly reason: string; readonly forMs: number } | undefined
   /** Sessions, revocations and the audit log; undefined while the configuration names no issuer. */
   readonly identity: IdentityAdmin | undefined
   /** People who log in by password; undefined while the configuration names no issuer. */
@@ -112,6 +115,7 @@ class Node implements Gateway {
   readonly #ticketKeys: TicketKeys
   readonly #identity: IdentityHub
   readonly #login: LoginHub
+  readonly #targets: NodeTargets
   /** Open from the first configuration on that needs it. */
   #store: NodeStore | undefined
   readonly #startedAt: number
@@ -173,6 +177,7 @@ class Node implements Gateway {
       changed: (keys) => this.#hub.tellAll(toldTopics.ticketKeys, keys),
     })
     this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
+    this.#targets = new NodeTargets(this.#hub, { clock, log, meter })
     this.#login = attachLoginToHub(this.#hub, { clock, log, meter, store: () => this.#store })
   }
 
@@ -261,6 +266,10 @@ class Node implements Gateway {
     return this.#limits.keys(limit)
   }
 
+  ejection(service: string, address: string): { readonly reason: string; readonly forMs: number } | undefined {
+    return this.#targets.ejection(service, address)
+  }
+
   async start(): Promise<void> {
     try {
       await this.#change(this.#options.model)
@@ -310,6 +319,7 @@ class Node implements Gateway {
       sink.commit()
       this.#identity.commit()
       this.#login.commit(model.identity.own)
+      this.#targets.commit(model.services)
     } catch (thrown) {
       for (const step of undo) step()
       throw thrown
@@ -333,6 +343,7 @@ class Node implements Gateway {
   async #close(): Promise<void> {
     await this.#supervisor.close()
     this.#limits.close()
+    this.#targets.close()
     this.#identity.close()
     await this.#login.close()
     this.#certificates.close()

@@ -1,11 +1,10 @@
-import type { Answer } from '../core/answer.ts'
 import type { BuildEnv } from '../core/build-env.ts'
-import type { Exchange } from '../core/exchange.ts'
-import { Fault, faultFrom } from '../core/fault.ts'
+import { Fault } from '../core/fault.ts'
 import type { Closable } from '../core/lasting.ts'
-import type { Call, Service } from '../core/service.ts'
+import type { Service } from '../core/service.ts'
 import { createHttp1Client } from '../wire/http1/pool.ts'
-import { isIdempotent } from '../wire/http1/call-head.ts'
+import { createChoice } from './choice.ts'
+import { RetryBudget } from './retry-budget.ts'
 import type { Rotation } from './round-robin.ts'
 import { createRotation } from './round-robin.ts'
 import type { ServiceCounts } from './service-counts.ts'
@@ -13,6 +12,7 @@ import { createServiceCounts } from './service-counts.ts'
 import type { ServiceSpec } from './service-spec.ts'
 import type { CreateClientWire, Target } from './target.ts'
 import { createTarget } from './target.ts'
+import { Tries } from './tries.ts'
 
 /** A Service compiled from the configuration, for the length of one Generation. */
 export interface CompiledService extends Closable {
@@ -25,7 +25,12 @@ export interface CompiledService extends Closable {
  * the time of the answer's head on the exchange. Throws the Faults of `ClientWire.send`, and `no-target`.
  * Closing it closes nothing: the connections belong to `env.hold`.
  */
-export function createService(spec: ServiceSpec, env: BuildEnv, createWire: CreateClientWire = createHttp1Client): CompiledService {
+export function createService(
+  spec: ServiceSpec,
+  env: BuildEnv,
+  createWire: CreateClientWire = createHttp1Client,
+  random: () => number = Math.random,
+): CompiledService {
   const counts = createServiceCounts(env.meter, spec.name)
   const targets = spec.targets.map((target) => createTarget(spec, target, env, createWire))
   const rotation = createRotation(
@@ -33,10 +38,13 @@ export function createService(spec: ServiceSpec, env: BuildEnv, createWire: Crea
     env.worker,
   )
   const draw = spec.balance === 'least-requests' && targets.length > 1 ? lessLoaded(targets, rotation) : rotation.next
-  const tries = new Tries(spec, targets, rotation, counts, env)
+  const choice = createChoice(targets, draw, rotation, env.clock)
+  const share = spec.retryBudget ?? 0.2
+  const budget = env.hold.take(`services/retry-budget ${spec.name} ${share}`, () => new RetryBudget(share))
+  const tries = new Tries({ attempts: spec.attempts, targets, choice, budget, counts, clock: env.clock, random })
   return {
     service(call, x) {
-      const first = draw()
+      const first = choice.first()
       if (first === -1) throw noTarget(counts)
       return tries.begin(call, x, first)
     },
@@ -62,62 +70,4 @@ function lessLoaded(targets: readonly Target[], rotation: Rotation): () => numbe
 
 function load({ wire, spec }: Target): number {
   return (wire.busy + wire.queued) / spec.weight
-}
-
-/** Carries a call to one target after another, as far as that is safe. */
-class Tries {
-  readonly #attempts: number
-  readonly #targets: readonly Target[]
-  readonly #rotation: Rotation
-  readonly #counts: ServiceCounts
-  readonly #env: BuildEnv
-
-  constructor(spec: ServiceSpec, targets: readonly Target[], rotation: Rotation, counts: ServiceCounts, env: BuildEnv) {
-    this.#attempts = spec.attempts
-    this.#targets = targets
-    this.#rotation = rotation
-    this.#counts = counts
-    this.#env = env
-  }
-
-  begin(call: Call, x: Exchange, index: number): Promise<Answer> {
-    return this.#try(call, x, index, undefined)
-  }
-
-  #try(call: Call, x: Exchange, index: number, tried: number[] | undefined): Promise<Answer> {
-    const target = this.#targets[index]
-    x.attempts++
-    x.targetAddress = target.address
-    return target.wire.send(call, x).then(
-      (answer) => {
-        x.serviceHeadAt = this.#env.clock.monotonic()
-        this.#counts.answered(answer.status)
-        return answer
-      },
-      (thrown: unknown) => {
-        const fault = faultFrom(thrown)
-        this.#counts.failed(fault.code)
-        const failed = tried === undefined ? [index] : [...tried, index]
-        const next = this.#next(call, x, fault, index, failed)
-        if (next === -1) throw fault
-        return this.#try(call, x, next, failed)
-      },
-    )
-  }
-
-  /**
-   * Which target comes next; -1: none. While no target has seen anything of the call, moving on costs no try, nor does
-   * it where a target cannot be reached any more and the call may be carried out twice. Anything else is a try of those
-   * that were configured, and needs such a call.
-   */
-  #next(call: Call, x: Exchange, fault: Fault, index: number, tried: readonly number[]): number {
-    if (x.left !== undefined || this.#env.clock.monotonic() >= call.headBy) return -1
-    const mayRepeat = call.body.bytes !== undefined && isIdempotent(call.method)
-    const isFree = fault.unsent || (mayRepeat && fault.code === 'service-refused')
-    const isTryLeft = tried.length < this.#attempts
-    if (!isFree && !(mayRepeat && isTryLeft && fault.code === 'service-reset')) return -1
-    const other = this.#rotation.after(index, tried)
-    if (other !== -1) return other
-    return isTryLeft ? index : -1
-  }
 }

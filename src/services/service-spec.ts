@@ -21,6 +21,14 @@ export interface ServiceTlsSpec {
   readonly serverName: string | undefined
 }
 
+/** When a target is left out because of how it answers. */
+export interface EjectSpec {
+  /** Failures in a row. */
+  readonly failures: number
+  /** The first time; doubled each further time, up to five minutes. */
+  readonly baseMs: number
+}
+
 /** What stands behind routes, after the configuration was checked: durations in ms, sizes in bytes. */
 export interface ServiceSpec {
   readonly name: string
@@ -35,6 +43,10 @@ export interface ServiceSpec {
   readonly maxConnections: number
   /** Tries per request; the first one counts. */
   readonly attempts: number
+  /** Tries beyond the first, as a share of the calls of this service on one worker; absent: 0.2. */
+  readonly retryBudget?: number | undefined
+  /** Undefined: targets are never left out. */
+  readonly eject?: EjectSpec | undefined
   readonly identity: 'jwt' | 'headers' | 'none' | 'pass'
   readonly audience: string
   /** Of targets with TLS. */

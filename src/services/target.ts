@@ -2,6 +2,9 @@ import type { BuildEnv } from '../core/build-env.ts'
 import type { ClientWire, ClientWireOptions } from '../wire/client-wire.ts'
 import { createHttp2Client } from '../wire/http2/http2-client.ts'
 import type { ServiceSpec, TargetSpec } from './service-spec.ts'
+import { Standing } from './standing.ts'
+import { StandingBoard } from './standing-board.ts'
+import { addressOf } from './target-address.ts'
 import { serviceTrust } from './trust.ts'
 
 /** One address of a service, with its connections. */
@@ -10,6 +13,7 @@ export interface Target {
   /** `host:port`, for the log. */
   readonly address: string
   readonly wire: ClientWire
+  readonly standing: Standing
 }
 
 export type CreateClientWire = (options: ClientWireOptions) => ClientWire
@@ -60,5 +64,12 @@ export function createTarget(service: ServiceSpec, spec: TargetSpec, env: BuildE
       connections: env.meter.gauge('velum_service_connections', 'Open connections to the targets of a service.', { service: name }),
     }),
   )
-  return { spec, address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`, wire }
+  const address = addressOf(spec)
+  return { spec, address, wire, standing: standingOf(service, address, env) }
+}
+
+function standingOf({ name, eject }: ServiceSpec, address: string, { hold, link }: BuildEnv): Standing {
+  const board = hold.take('services/standing-board', () => new StandingBoard(link))
+  const key = ['services/standing', name, address, eject?.failures, eject?.baseMs].join(' ')
+  return hold.take(key, () => new Standing({ service: name, address, eject, board }))
 }

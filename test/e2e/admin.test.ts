@@ -108,13 +108,13 @@ test('config, routes and services say what is being served', async (t) => {
       ['orders', 'orders'],
     ],
   )
-  assert.equal((await call(web, '/orders/1')).status, 502)
+  assert.equal((await call(web, '/orders/1')).status, 503)
   const { services } = JSON.parse((await call(admin, '/api/services', { token })).text) as {
     services: { name: string; targets: unknown; requests: Record<string, number> }[]
   }
   assert.deepEqual(services[0].targets, [
-    { url: 'http://127.0.0.1:1', weight: 2 },
-    { url: 'http://127.0.0.1:2', weight: 1 },
+    { url: 'http://127.0.0.1:1', weight: 2, state: 'in' },
+    { url: 'http://127.0.0.1:2', weight: 1, state: 'in' },
   ])
   assert.ok(services[0].requests['refused'] >= 1)
 })
@@ -165,7 +165,7 @@ test('each request has one line in the access log, without its secrets', async (
     lines.map(({ route, status, end, query }) => [route, status, end, query]),
     [
       ['hello', 200, 'complete', 'access_token=[redacted]&x=1'],
-      ['orders', 502, 'complete', undefined],
+      ['orders', 503, 'complete', undefined],
     ],
   )
   assert.equal(lines[1]['fault'], 'service-refused')

@@ -77,7 +77,7 @@ test('services over real sockets', async (t) => {
     ['/conflict', 502],
     ['/many-headers', 502],
     ['/silent', 504],
-    ['/gone', 502],
+    ['/gone', 503],
   ]
   for (const [path, status] of failures) {
     await t.test(`answer ${status} for ${path}, say nothing of themselves, and go on`, async () => {

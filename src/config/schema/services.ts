@@ -60,9 +60,29 @@ export const serviceSchema = z.strictObject({
   retries: z
     .strictObject({
       attempts: z.int().min(1).max(10).optional().describe('Tries per request, the first one counted. Default: 1.'),
+      budget: z
+        .number()
+        .min(0)
+        .max(1)
+        .optional()
+        .describe("Further tries, as a share of the service's requests: however they fail, a service gets no more than that on top. Default: 0.2."),
     })
     .optional()
     .describe('Further tries after a failure, where sending again is safe.'),
+  eject: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        failures: z.int().min(1).max(1000).optional().describe('Failures in a row that leave a target out. Default: 5.'),
+        for: duration('100ms', '5m')
+          .optional()
+          .describe('For how long, the first time; doubled each further time, up to 5 minutes. Default: 10s.'),
+      }),
+    ])
+    .optional()
+    .describe(
+      'When a target is left out because of how it answers: no connection, resets, timeouts, nonsense, 502, 503 or 504 in a row. When all are out, all are sent to. `false`: never.',
+    ),
 })
 
 /** The services by name. */

@@ -1,0 +1,45 @@
+import type { Clock } from '../core/clock.ts'
+import type { Rotation } from './round-robin.ts'
+import type { Target } from './target.ts'
+
+/** Draws numbers of targets among those that may be sent to; -1: there is none. */
+export interface Choice {
+  /** The target of a call's first try. */
+  first(): number
+  /** The target to try after `index` failed, skipping those in `tried`. */
+  after(index: number, tried: readonly number[]): number
+}
+
+/**
+ * Chooses among targets with weight, leaving out those of bad standing. When all are, none is left out: a target that
+ * fails often is better than none, except where not even a connection comes about.
+ */
+export function createChoice(targets: readonly Target[], draw: () => number, rotation: Rotation, clock: Clock): Choice {
+  const others = targets.map((_, index) => index)
+  const choose = (isGood: (target: Target) => boolean): number => {
+    for (let turn = 0; turn < targets.length; turn++) {
+      const index = draw()
+      if (index === -1 || isGood(targets[index])) return index
+    }
+    return others.find((index) => targets[index].spec.weight > 0 && isGood(targets[index])) ?? -1
+  }
+  return {
+    first() {
+      const index = draw()
+      if (index === -1 || !targets[index].standing.isMarked) return index
+      const now = clock.monotonic()
+      if (targets[index].standing.isUsable(now)) return index
+      const usable = choose(({ standing }) => standing.isUsable(now))
+      return usable === -1 ? choose(({ standing }) => standing.mayTryAnyway) : usable
+    },
+    after(index, tried) {
+      const now = clock.monotonic()
+      const isOut = ({ standing }: Target): boolean => !standing.isUsable(now)
+      const isAnyUsable = targets.some((target) => target.spec.weight > 0 && !isOut(target))
+      const skipped = others.filter(
+        (other) => tried.includes(other) || (isAnyUsable ? isOut(targets[other]) : !targets[other].standing.mayTryAnyway),
+      )
+      return rotation.after(index, skipped)
+    },
+  }
+}

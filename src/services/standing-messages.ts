@@ -1,0 +1,35 @@
+/** Main tells workers of targets on this topic, and answers it with all of them. */
+export const standingTopic = 'services/standing'
+/** Workers tell main that a target fails. */
+export const failedTopic = 'services/failed'
+/** Workers tell main that a target answers that was left out. */
+export const recoveredTopic = 'services/recovered'
+
+/** What main knows of a target. Times are monotonic milliseconds, the same on all threads. */
+export interface TargetState {
+  readonly service: string
+  readonly address: string
+  /** By how it answered; 0 when it is not ejected. */
+  readonly ejectedUntil: number
+  /** What it failed with last; '' when it is not ejected. */
+  readonly reason: string
+}
+
+/** A worker saw a target fail so often that it should be left out. */
+export interface FailedMessage {
+  readonly service: string
+  readonly address: string
+  /** The code of the fault, or the status. */
+  readonly reason: string
+}
+
+/** A target that was left out answered a call that was sent to it all the same. */
+export interface RecoveredMessage {
+  readonly service: string
+  readonly address: string
+}
+
+/** The name of a target among all of a node's. */
+export function standingKey(service: string, address: string): string {
+  return `${service} ${address}`
+}
