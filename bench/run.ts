@@ -1,5 +1,6 @@
 // `npm run bench -- CLAIM [--quick] [--seconds N] [--rounds N] [--only 'NAME;…'] [--scenario 'NAME;…']`
 import { parseArgs } from 'node:util'
+import { benchH2 } from './h2.ts'
 import { benchIdentity } from './identity.ts'
 import { benchMemory } from './memory.ts'
 import { benchProxy } from './proxy.ts'
@@ -21,6 +22,7 @@ export interface BenchOptions {
 
 const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
   proxy: benchProxy,
+  h2: benchH2,
   memory: benchMemory,
   identity: benchIdentity,
 }

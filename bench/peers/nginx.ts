@@ -70,7 +70,8 @@ function body(bytes: number): string {
   return `{"items":"${'x'.repeat(bytes - 12)}"}`
 }
 
-function startNginx(folder: string, port: number, cores: string, http: string): Promise<Running> {
+/** One nginx worker with this inside `http { }`. */
+export function startNginx(folder: string, port: number, cores: string, http: string): Promise<Running> {
   mkdirSync(folder, { recursive: true })
   const config = join(folder, 'nginx.conf')
   writeFileSync(

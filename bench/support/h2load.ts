@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process'
+
+export interface H2Load {
+  readonly url: string
+  readonly seconds: number
+  readonly connections: number
+  /** Streams at a time on each connection. */
+  readonly streams: number
+  readonly cores: string
+  readonly headers?: readonly string[]
+  /** A file that is the body of every request. */
+  readonly bodyPath?: string
+}
+
+/** What one round of h2load saw. Latencies in microseconds. */
+export interface H2LoadResult {
+  readonly requests: number
+  readonly requestsPerSecond: number
+  readonly mean: number
+  readonly max: number
+  /** Answers of 4xx and 5xx, and streams that broke; those under way when the time was over are none. */
+  readonly errors: number
+}
+
+/** Runs h2load once. Rejects when it cannot run or prints nothing usable. */
+export async function runH2load(load: H2Load): Promise<H2LoadResult> {
+  const { url, seconds, connections, streams, cores } = load
+  const args = ['-c', cores, 'h2load', `-D${seconds}`, '-t1', `-c${connections}`, `-m${streams}`]
+  for (const header of load.headers ?? []) args.push('-H', header)
+  if (load.bodyPath !== undefined) args.push('-d', load.bodyPath)
+  const child = spawn('taskset', [...args, url], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let printed = ''
+  child.stdout.on('data', (bytes: Buffer) => (printed += bytes.toString()))
+  child.stderr.on('data', (bytes: Buffer) => (printed += bytes.toString()))
+  await new Promise<void>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', () => resolve())
+  })
+  const finished = /finished in [\d.]+\w+, ([\d.]+) req\/s/.exec(printed)
+  const counts = /(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored/.exec(printed)
+  const codes = /status codes: \d+ 2xx, \d+ 3xx, (\d+) 4xx, (\d+) 5xx/.exec(printed)
+  const times = /time for request:\s+(\S+)\s+(\S+)\s+(\S+)/.exec(printed)
+  if (finished === null || counts === null || codes === null || times === null) {
+    throw new Error(`h2load gave no result for ${url}:\n${printed.slice(-1000)}`)
+  }
+  return {
+    requests: Number(counts[1]),
+    requestsPerSecond: Number(finished[1]),
+    mean: micros(times[3]),
+    max: micros(times[2]),
+    errors: Number(counts[4]) + Number(codes[1]) + Number(codes[2]),
+  }
+}
+
+function micros(text: string): number {
+  const value = Number.parseFloat(text)
+  if (text.endsWith('us')) return value
+  return text.endsWith('ms') ? value * 1000 : value * 1_000_000
+}
