@@ -1,0 +1,93 @@
+import type { Clock } from '../../core/clock.ts'
+import { Fault } from '../../core/fault.ts'
+
+/** How often a store that does not answer is tried again. */
+const probeMs = 100
+/** A timer later than this shows that the thread was busy: the answer may be there, unread. */
+const busyMs = 5
+
+/**
+ * Stands between requests and the store: whoever waits for longer than the deadline gets `store-down`, and so does at once
+ * everybody after that, until the store answers a question of our own in time.
+ */
+export class FleetBreaker {
+  readonly #clock: Clock
+  readonly #deadlineMs: number
+  readonly #probe: () => Promise<unknown>
+  #isOpen = false
+  #isClosed = false
+
+  constructor(clock: Clock, deadlineMs: number, probe: () => Promise<unknown>) {
+    this.#clock = clock
+    this.#deadlineMs = deadlineMs
+    this.#probe = probe
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** The answer to what was asked, or `store-down`. `late` is told of an answer that nobody waited for any more. */
+  async guard<T>(ask: () => Promise<T>, late?: (answer: T) => void): Promise<T> {
+    if (this.#isOpen) throw storeDown()
+    try {
+      return await this.#within(ask, late)
+    } catch (thrown) {
+      this.#open()
+      throw thrown instanceof Fault && thrown.code === 'store-down' ? thrown : storeDown(thrown)
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  #within<T>(ask: () => Promise<T>, late?: (answer: T) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let isLate = false
+      const dueAt = this.#clock.monotonic() + this.#deadlineMs
+      const giveUp = (): void => {
+        isLate = true
+        reject(storeDown())
+      }
+      let timer = this.#clock.after(this.#deadlineMs, () => {
+        if (this.#clock.monotonic() - dueAt > busyMs) timer = this.#clock.after(1, giveUp)
+        else giveUp()
+      })
+      ask().then(
+        (answer) => {
+          timer.cancel()
+          if (isLate) late?.(answer)
+          else resolve(answer)
+          return undefined
+        },
+        (thrown: unknown) => {
+          timer.cancel()
+          reject(thrown)
+        },
+      )
+    })
+  }
+
+  #open(): void {
+    if (this.#isOpen) return
+    this.#isOpen = true
+    this.#clock.after(probeMs, this.#tryAgain)
+  }
+
+  readonly #tryAgain = (): void => {
+    if (this.#isClosed) return
+    this.#within(this.#probe).then(
+      () => {
+        this.#isOpen = false
+        return undefined
+      },
+      () => void this.#clock.after(probeMs, this.#tryAgain),
+    )
+  }
+}
+
+/** What everybody gets while the store does not answer. */
+export function storeDown(cause?: unknown): Fault {
+  return new Fault('store-down', 'the store of the limits does not answer', { cause })
+}

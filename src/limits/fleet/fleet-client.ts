@@ -1,0 +1,245 @@
+import type { BudgetCall, BudgetHolders, BudgetLevel, BudgetReply, BudgetState, BudgetStore } from '../../core/budgets.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
+import type { MaybePromise } from '../../core/handler.ts'
+import type { Closable } from '../../core/lasting.ts'
+import { FleetBreaker, storeDown } from './fleet-breaker.ts'
+import type { FleetLimit } from './fleet-limit.ts'
+import { Leases } from './leases.ts'
+import { Refusals } from './refusals.ts'
+
+/** The levels of one step that a fleet shares, for one request. */
+export interface FleetStep {
+  /** Equal for requests that take the same of the same budgets. */
+  readonly id: string
+  readonly levels: readonly BudgetLevel[]
+  readonly limits: readonly FleetLimit[]
+}
+
+export interface FleetClientOptions {
+  readonly store: BudgetStore
+  readonly clock: Clock
+  /** Names of this node and of this holder within it, unique in the fleet. */
+  readonly node: string
+  readonly holder: string
+  /** Longest wait for the store; 15 ms. */
+  readonly deadlineMs?: number
+  /** When what was asked in one turn goes to the store. Default: when the turn of the event loop is over. */
+  readonly schedule?: (run: () => void) => void
+}
+
+const greetEveryMs = 500
+/** A holder who has not been heard of for so long counts no longer: it has lost its leases by then. */
+const forgetMs = 3000
+/** A new holder prepays nothing until all others know that it is there. */
+const settleMs = 2 * greetEveryMs
+
+interface Waiting {
+  readonly resolve: (reply: BudgetReply) => void
+  readonly reject: (thrown: unknown) => void
+}
+
+/** Calls that go to the store together: equal charges are one call. */
+interface Queued {
+  readonly verb: BudgetCall['verb']
+  readonly step: FleetStep
+  /** Requests, whether or not somebody waits for the answer. */
+  count: number
+  readonly waiting: Waiting[]
+}
+
+/**
+ * One holder's access to the budgets of the fleet. Equal requests of one turn are one call, all calls of a turn one
+ * message; large limits are prepaid in small leases; who was refused is refused here until its time, at most a second.
+ */
+export class FleetClient implements Closable {
+  readonly #store: BudgetStore
+  readonly #clock: Clock
+  readonly #options: FleetClientOptions
+  readonly #breaker: FleetBreaker
+  readonly #schedule: (run: () => void) => void
+  readonly #leases: Leases
+  readonly #refusals: Refusals
+  readonly #charges = new Map<string, Queued>()
+  readonly #others: Queued[] = []
+  #isScheduled = false
+  #fleet: BudgetHolders = { holders: 1, nodes: 1 }
+  #settledAt = Infinity
+  #greeting: Timer | undefined
+  #isClosed = false
+
+  constructor(options: FleetClientOptions) {
+    this.#options = options
+    this.#store = options.store
+    this.#clock = options.clock
+    this.#schedule = options.schedule ?? ((run) => void setImmediate(run))
+    this.#breaker = new FleetBreaker(options.clock, options.deadlineMs ?? 15, () => options.store.run([]))
+    this.#leases = new Leases(options.clock, (step, count) => this.#giveBack(step, count))
+    this.#refusals = new Refusals(options.clock)
+  }
+
+  /** Introduces this holder, and goes on doing so. Resolves when the store has answered, or will not for now. */
+  async start(): Promise<void> {
+    await this.#greet()
+  }
+
+  get isDown(): boolean {
+    return this.#breaker.isOpen
+  }
+
+  /** How many share the budgets, as last heard. */
+  get fleet(): BudgetHolders {
+    return this.#fleet
+  }
+
+  /** Takes for one request: granted is 1 or 0. Rejects with `store-down`. */
+  charge(step: FleetStep): MaybePromise<BudgetReply> {
+    const refused = this.#refusals.find(step.id)
+    if (refused !== undefined) return refused
+    const leased = this.#leases.spend(step)
+    if (leased !== undefined) return leased
+    if (this.#breaker.isOpen) throw storeDown()
+    return new Promise((resolve, reject) => {
+      const waiting = { resolve, reject }
+      const queued = this.#charges.get(step.id)
+      if (queued !== undefined) {
+        queued.count++
+        queued.waiting.push(waiting)
+      } else if (step.limits.some(({ kind }) => kind === 'leaky-queue')) {
+        // Each has a place of its own.
+        this.#put({ verb: 'charge', step, count: 1, waiting: [waiting] })
+      } else {
+        this.#charges.set(step.id, { verb: 'charge', step, count: 1, waiting: [waiting] })
+        this.#sendSoon()
+      }
+    })
+  }
+
+  /** Everything that takes no decision: `peek`, `credit`, `debit`. */
+  ask(verb: 'peek' | 'credit' | 'debit', step: FleetStep): Promise<BudgetReply> {
+    // What comes back, or is taken, may change what was refused.
+    if (verb === 'credit') this.#refusals.forget(step.id)
+    return new Promise((resolve, reject) => this.#put({ verb, step, count: 1, waiting: [{ resolve, reject }] }))
+  }
+
+  /** Returns what is prepaid and takes leave. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#greeting?.cancel()
+    this.#leases.close()
+    this.#send()
+    this.#breaker.close()
+    const end = (): void => this.#store.close()
+    this.#store.leave(this.#options.node, this.#options.holder).then(end, end)
+  }
+
+  #put(queued: Queued): void {
+    this.#others.push(queued)
+    this.#sendSoon()
+  }
+
+  #giveBack(step: FleetStep, count: number): void {
+    this.#put({ verb: 'credit', step, count, waiting: [] })
+  }
+
+  #sendSoon(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#schedule(() => {
+      this.#isScheduled = false
+      this.#send()
+    })
+  }
+
+  #send(): void {
+    const batch = [...merged(this.#others), ...this.#charges.values()]
+    this.#others.length = 0
+    this.#charges.clear()
+    if (batch.length === 0) return
+    const extras: number[] = []
+    const calls = batch.map(({ verb, step, count }): BudgetCall => {
+      const mayLease = verb === 'charge' && !this.#isClosed && this.#clock.monotonic() >= this.#settledAt
+      const extra = mayLease ? this.#leases.reserve(step, count, this.#fleet.holders) : 0
+      extras.push(extra)
+      return { verb, count: count + extra, levels: step.levels }
+    })
+    this.#breaker
+      .guard(
+        () => this.#store.run(calls),
+        (late) => this.#undo(calls, late),
+      )
+      .then(
+        (replies) => {
+          for (let i = 0; i < batch.length; i++) this.#conclude(batch[i], extras[i], replies[i])
+          return undefined
+        },
+        (thrown: unknown) => {
+          for (let i = 0; i < batch.length; i++) {
+            this.#leases.fill(batch[i].step, extras[i], 0, undefined)
+            for (const { reject } of batch[i].waiting) reject(thrown)
+          }
+        },
+      )
+  }
+
+  #conclude({ verb, step, waiting }: Queued, extra: number, reply: BudgetReply): void {
+    if (verb !== 'charge') {
+      for (const { resolve } of waiting) resolve(reply)
+      return
+    }
+    const granted = Math.min(reply.granted, waiting.length)
+    this.#leases.fill(step, extra, reply.granted - granted, reply)
+    for (let i = 0; i < waiting.length; i++) {
+      waiting[i].resolve(i < granted ? passedAs(reply, step, reply.granted - 1 - i) : { granted: 0, levels: reply.levels })
+    }
+    if (granted < waiting.length) this.#refusals.remember(step.id, reply)
+  }
+
+  /** Those who waited were told that the store is down, and went on without it. */
+  #undo(calls: readonly BudgetCall[], replies: readonly BudgetReply[]): void {
+    const credits: BudgetCall[] = []
+    for (const [i, { verb, levels }] of calls.entries()) {
+      const { granted } = replies[i]
+      if (verb === 'charge' && granted > 0) credits.push({ verb: 'credit', count: granted, levels })
+    }
+    if (credits.length > 0) this.#store.run(credits).catch(() => undefined)
+  }
+
+  async #greet(): Promise<void> {
+    try {
+      const { node, holder } = this.#options
+      this.#fleet = await this.#breaker.guard(() => this.#store.greet(node, holder, forgetMs))
+      if (this.#settledAt === Infinity) this.#settledAt = this.#clock.monotonic() + settleMs
+    } catch {
+      // Others may have forgotten this holder by the time it is back.
+      this.#settledAt = Infinity
+    }
+    if (!this.#isClosed) this.#greeting = this.#clock.after(greetEveryMs, () => void this.#greet())
+  }
+}
+
+/** How budgets stand for a request that passed while `after` more were taken behind it. */
+function passedAs(reply: BudgetReply, step: FleetStep, after: number): BudgetReply {
+  const levels = reply.levels.map((state, i): BudgetState => {
+    const remaining = state.remaining + after * step.levels[i].cost
+    return { ...state, remaining, retryAfterMs: 0, unitAfterMs: remaining > 0 ? 0 : state.unitAfterMs }
+  })
+  return { granted: 1, levels }
+}
+
+/** Equal corrections as one. */
+function merged(queued: readonly Queued[]): Queued[] {
+  const credits = new Map<string, Queued>()
+  const all: Queued[] = []
+  for (const one of queued) {
+    const same = one.verb === 'credit' ? credits.get(one.step.id) : undefined
+    if (same !== undefined) {
+      same.count += one.count
+      same.waiting.push(...one.waiting)
+      continue
+    }
+    all.push(one)
+    if (one.verb === 'credit') credits.set(one.step.id, one)
+  }
+  return all
+}

@@ -1,0 +1,189 @@
+import { hash } from 'node:crypto'
+import type { BudgetReply, BudgetState } from '../../core/budgets.ts'
+import type { Charge, Charged, Counters, LevelState } from '../../core/counters.ts'
+import { Fault } from '../../core/fault.ts'
+import type { MaybePromise } from '../../core/handler.ts'
+import { isPromise } from '../../core/handler.ts'
+import type { Meter } from '../../core/meter.ts'
+import type { LimitSpec } from '../limit-spec.ts'
+import type { LocalCounters } from '../limit-table.ts'
+import type { FleetClient, FleetStep } from './fleet-client.ts'
+import type { FleetLimit } from './fleet-limit.ts'
+import { fleetLimitOf, shareOf } from './fleet-limit.ts'
+
+export interface FleetCountersOptions {
+  readonly specs: readonly LimitSpec[]
+  /** Limits that each node counts for itself, although a fleet could share them: those of the edge. */
+  readonly isLocal: (limit: string) => boolean
+  readonly client: FleetClient
+  /** Opens the node's own table for these limits. */
+  readonly open: (specs: readonly LimitSpec[]) => LocalCounters
+  readonly meter: Meter
+}
+
+/** Longer keys stand in the store as their SHA-256. */
+const longestKey = 64
+
+/**
+ * Budgets of the whole fleet where limits can be shared, the node's own where they cannot. All levels of a step that the
+ * fleet shares are charged at once; a node's own are charged first, and given back if the fleet refuses. While the store
+ * does not answer, each limit's `onStoreFailure` says what counts.
+ */
+export function createFleetCounters(options: FleetCountersOptions): Counters {
+  const shared = new Map<string, FleetLimit>()
+  for (const spec of options.specs) {
+    const limit = options.isLocal(spec.name) ? undefined : fleetLimitOf(spec)
+    if (limit !== undefined) shared.set(spec.name, limit)
+  }
+  return new FleetCounters(options, shared)
+}
+
+/** What is said of a budget that nobody was asked about. */
+function unknownState(limit: FleetLimit): LevelState {
+  return { remaining: limit.largestCost, retryAfterMs: 0, resetAfterMs: 0, unitAfterMs: 0, delayMs: 0 }
+}
+
+class FleetCounters implements Counters {
+  readonly #options: FleetCountersOptions
+  readonly #shared: ReadonlyMap<string, FleetLimit>
+  #own: { readonly nodes: number; readonly counters: LocalCounters }
+
+  constructor(options: FleetCountersOptions, shared: ReadonlyMap<string, FleetLimit>) {
+    this.#options = options
+    this.#shared = shared
+    this.#own = this.#openOwn(options.client.fleet.nodes)
+  }
+
+  charge(charges: readonly Charge[]): MaybePromise<Charged> {
+    const ours = charges.filter(({ limit }) => this.#shared.has(limit))
+    if (ours.length === 0) return this.#node().charge(charges)
+    const own = charges.filter(({ limit }) => !this.#shared.has(limit))
+    const charged = own.length === 0 ? undefined : this.#node().charge(own)
+    if (charged !== undefined && charged.refusedBy !== -1) return this.#together(charges, charged, undefined)
+    const conclude = (fleet: Charged): Charged => {
+      if (fleet.refusedBy !== -1 && own.length > 0) this.#node().credit(own)
+      return this.#together(charges, charged, fleet)
+    }
+    const failed = (thrown: unknown): Charged => {
+      try {
+        return conclude(this.#without(ours, thrown, 'charge'))
+      } catch (closed) {
+        if (own.length > 0) this.#node().credit(own)
+        throw closed
+      }
+    }
+    try {
+      const reply = this.#options.client.charge(this.#stepOf(ours))
+      if (!isPromise(reply)) return conclude(chargedOf(reply))
+      return reply.then((given) => conclude(chargedOf(given)), failed)
+    } catch (thrown) {
+      return failed(thrown)
+    }
+  }
+
+  peek(charges: readonly Charge[]): MaybePromise<Charged> {
+    const ours = charges.filter(({ limit }) => this.#shared.has(limit))
+    if (ours.length === 0) return this.#node().peek(charges)
+    const own = charges.filter(({ limit }) => !this.#shared.has(limit))
+    const peeked = own.length === 0 ? undefined : this.#node().peek(own)
+    return this.#options.client.ask('peek', this.#stepOf(ours)).then(
+      (reply) => this.#together(charges, peeked, chargedOf(reply)),
+      (thrown: unknown) => this.#together(charges, peeked, this.#without(ours, thrown, 'peek')),
+    )
+  }
+
+  credit(charges: readonly Charge[]): MaybePromise<void> {
+    return this.#correct('credit', charges)
+  }
+
+  debit(charges: readonly Charge[]): MaybePromise<void> {
+    return this.#correct('debit', charges)
+  }
+
+  #correct(verb: 'credit' | 'debit', charges: readonly Charge[]): MaybePromise<void> {
+    const ours = charges.filter(({ limit }) => this.#shared.has(limit))
+    const own = charges.filter(({ limit }) => !this.#shared.has(limit))
+    if (own.length > 0) this.#node()[verb](own)
+    if (ours.length === 0) return undefined
+    return this.#correctShared(verb, ours)
+  }
+
+  async #correctShared(verb: 'credit' | 'debit', charges: readonly Charge[]): Promise<void> {
+    try {
+      await this.#options.client.ask(verb, this.#stepOf(charges))
+    } catch {
+      // That the store is down is known by now; a credit that is lost comes back by itself.
+      if (verb === 'debit') this.#node().debit(charges)
+    }
+  }
+
+  /** What counts while the store does not answer. Throws `store-down` where a limit says `closed`. */
+  #without(charges: readonly Charge[], thrown: unknown, verb: 'charge' | 'peek'): Charged {
+    if (!(thrown instanceof Fault) || thrown.code !== 'store-down') throw thrown
+    const limits = charges.map(({ limit }) => this.#shared.get(limit)!)
+    if (verb === 'charge') for (const limit of limits) this.#count(limit)
+    if (limits.some(({ onStoreFailure }) => onStoreFailure === 'closed')) throw thrown
+    const local = charges.filter((_, i) => limits[i].onStoreFailure === 'local')
+    const counted = local.length === 0 ? undefined : this.#node()[verb](local)
+    let next = 0
+    const levels = limits.map((limit) => (limit.onStoreFailure === 'local' ? counted!.levels[next++] : unknownState(limit)))
+    return { refusedBy: longestWait(levels, counted === undefined || counted.refusedBy === -1), levels }
+  }
+
+  #count({ name, onStoreFailure }: FleetLimit): void {
+    const help = 'Charges that were decided without the store, by limit and by what counted instead.'
+    this.#options.meter.counter('velum_limit_store_failures_total', help, { limit: name, answer: onStoreFailure }).add()
+  }
+
+  /** The levels in the order in which they were asked for. */
+  #together(charges: readonly Charge[], own: Charged | undefined, fleet: Charged | undefined): Charged {
+    if (own === undefined && fleet !== undefined) return fleet
+    let ownAt = 0
+    let fleetAt = 0
+    const levels = charges.map(({ limit }) => {
+      const shared = this.#shared.get(limit)
+      if (shared === undefined) return own!.levels[ownAt++]
+      return fleet === undefined ? unknownState(shared) : fleet.levels[fleetAt++]
+    })
+    const isPassed = (own === undefined || own.refusedBy === -1) && fleet !== undefined && fleet.refusedBy === -1
+    return { refusedBy: longestWait(levels, isPassed), levels }
+  }
+
+  #stepOf(charges: readonly Charge[]): FleetStep {
+    let id = ''
+    const limits: FleetLimit[] = []
+    const levels = charges.map(({ limit: name, key, cost }) => {
+      const limit = this.#shared.get(name)!
+      limits.push(limit)
+      const budget = `${name}:${key.length <= longestKey ? `=${key}` : `#${hash('sha256', key, 'base64url')}`}`
+      id += `${budget.length}:${budget}${cost}:`
+      return { id: budget, kind: limit.kind, parameters: limit.parameters, cost }
+    })
+    return { id, levels, limits }
+  }
+
+  /** The node's own budgets: whole for its own limits, its share for those of the fleet. */
+  #node(): LocalCounters {
+    const { nodes } = this.#options.client.fleet
+    if (nodes !== this.#own.nodes) this.#own = this.#openOwn(nodes)
+    return this.#own.counters
+  }
+
+  #openOwn(nodes: number): { nodes: number; counters: LocalCounters } {
+    const specs = this.#options.specs.map((spec) => (this.#shared.has(spec.name) ? shareOf(spec, nodes) : spec))
+    return { nodes, counters: this.#options.open(specs) }
+  }
+}
+
+function chargedOf({ granted, levels }: BudgetReply): Charged {
+  return { refusedBy: longestWait(levels, granted > 0), levels }
+}
+
+function longestWait(levels: readonly BudgetState[], isPassed: boolean): number {
+  let refusedBy = -1
+  if (isPassed) return refusedBy
+  for (let i = 0; i < levels.length; i++) {
+    if (levels[i].retryAfterMs > (refusedBy === -1 ? 0 : levels[refusedBy].retryAfterMs)) refusedBy = i
+  }
+  return refusedBy
+}

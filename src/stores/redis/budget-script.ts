@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto'
+import { budgetAlgorithms } from './budget-algorithms.ts'
+import type { Script } from './scripts.ts'
+
+/**
+ * KEYS the budgets · ARGV now in ms ('' for the server's clock), then for each call: verb (1 charge, 2 peek, 3 credit,
+ * 4 debit), count, number of levels, and for each level: its key's place in KEYS, algorithm, three parameters, cost.
+ * Answers for each call: how many were granted, then of each level: remaining, retry (-1 for never), reset, unit, delay.
+ *
+ * A budget is a text of seven numbers: algorithm, parameters, state. It ends a second after it is whole: what has ended
+ * would say no more than nothing does.
+ */
+const text = `
+${budgetAlgorithms}
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + floor(time[2] / 1000)
+end
+
+local budgets = {}
+local function load(at, kind, p)
+  local budget = budgets[at]
+  if budget then
+    if budget.kind == kind and budget.p[1] == p[1] and budget.p[2] == p[2] and budget.p[3] == p[3] then return budget end
+  else
+    local stored = redis.call('GET', KEYS[at])
+    if not stored then
+      budget = { kind = kind, p = p, s = { 0, 0, 0 }, isNew = true }
+      budgets[at] = budget
+      A[kind].advance(budget.s, p, now)
+      return budget
+    end
+    local n = {}
+    for part in string.gmatch(stored, '%S+') do n[#n + 1] = tonumber(part) end
+    budget = { kind = n[1], p = { n[2], n[3], n[4] }, s = { n[5], n[6], n[7] } }
+    budgets[at] = budget
+    A[budget.kind].advance(budget.s, budget.p, now)
+    -- Mended after a jump of the clock: to be kept, or the next jump would find it again.
+    budget.isChanged = budget.s[1] < n[5]
+  end
+  if budget.kind ~= kind or budget.p[1] ~= p[1] or budget.p[2] ~= p[2] or budget.p[3] ~= p[3] then
+    -- The limit was edited: what was used stays used, as far as the new one reaches.
+    if not (budget.kind == kind and kind >= 3 and budget.p[2] == p[2] and budget.p[3] == p[3]) then
+      local used = A[budget.kind].used(budget.s, budget.p, now)
+      budget.s = { 0, 0, 0 }
+      A[kind].resume(budget.s, p, now, used)
+    end
+    budget.kind = kind
+    budget.p = p
+    budget.isEdited = true
+  end
+  return budget
+end
+
+local out = {}
+local at = 2
+while at <= #ARGV do
+  local verb, count, levels = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  at = at + 3
+  local own, costs = {}, {}
+  local granted = count
+  for i = 1, levels do
+    local kind = tonumber(ARGV[at + 1])
+    local p = { tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]) }
+    own[i] = load(tonumber(ARGV[at]), kind, p)
+    costs[i] = tonumber(ARGV[at + 5])
+    at = at + 6
+    if verb <= 2 then
+      local b = own[i]
+      if A[kind].retry(b.s, p, now, costs[i]) ~= 0 then granted = 0
+      elseif costs[i] > 0 then granted = max(0, min(granted, A[kind].most(b.s, p, now, costs[i]))) end
+    end
+  end
+  out[#out + 1] = granted
+  for i = 1, levels do
+    local b, cost = own[i], costs[i]
+    local a = A[b.kind]
+    local delay = 0
+    if cost > 0 and granted > 0 and verb ~= 2 then
+      if verb == 3 then a.give(b.s, b.p, now, granted * cost)
+      else
+        if verb == 1 then delay = a.delay(b.s, b.p, now, cost) end
+        a.take(b.s, b.p, now, granted * cost)
+      end
+      b.isChanged = true
+    end
+    local remaining, unit, reset = a.read(b.s, b.p, now)
+    local k = #out
+    out[k + 1], out[k + 2], out[k + 3], out[k + 4], out[k + 5] = remaining, a.retry(b.s, b.p, now, cost), reset, unit, delay
+  end
+end
+
+for i, b in pairs(budgets) do
+  if b.isChanged or b.isEdited then
+    local ms = A[b.kind].whole(b.s, b.p) - now
+    local _, _, reset = A[b.kind].read(b.s, b.p, now)
+    if reset <= 0 then
+      if not b.isNew then redis.call('DEL', KEYS[i]) end
+    else
+      local p, s = b.p, b.s
+      redis.call('SET', KEYS[i], string.format('%d %.0f %.0f %.0f %.0f %.0f %.0f', b.kind, p[1], p[2], p[3], s[1], s[2], s[3]),
+        'PX', string.format('%.0f', max(1000, ms + 1000)))
+    end
+  end
+end
+return out`
+
+/** Carries out a batch of calls on budgets, as one atomic step. */
+export const budgetScript = scriptOf(text)
+
+/** KEYS the holders, a sorted set by when they were last heard · ARGV member, how long to remember in ms. All who live. */
+export const greetScript = scriptOf(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[2]))
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return redis.call('ZRANGE', KEYS[1], 0, -1)`)
+
+function scriptOf(lua: string): Script {
+  return { text: lua, sha: createHash('sha1').update(lua).digest('hex') }
+}
