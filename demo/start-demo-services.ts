@@ -2,6 +2,8 @@ import { demoScopes, startAuth } from './auth.ts'
 import { startBilling } from './billing.ts'
 import type { DemoService } from './demo-service.ts'
 import { startOrders } from './orders.ts'
+import { people } from './people.ts'
+import type { Person } from './people.ts'
 import { startUsers } from './users.ts'
 
 export type DemoServiceName = 'auth' | 'orders' | 'billing' | 'users'
@@ -15,6 +17,8 @@ export interface DemoOptions {
 export interface DemoServices {
   /** A token of the demo user "ada", good for twelve hours. */
   readonly token: string
+  /** Who logs in. */
+  readonly person: Person
   readonly addresses: Readonly<Record<DemoServiceName, string>>
   close(): Promise<void>
 }
@@ -38,7 +42,8 @@ export async function startDemoServices(options: DemoOptions = {}): Promise<Demo
     const billing = keep(await startBilling(ports.billing))
     const users = keep(await startUsers(ports.users))
     const token = await auth.mint('ada', demoScopes, 12 * 3600)
-    return { token, addresses: { auth: auth.url, orders: orders.url, billing: billing.url, users: users.url }, close }
+    const person = people.find(({ id }) => id === 'ada')!
+    return { token, person, addresses: { auth: auth.url, orders: orders.url, billing: billing.url, users: users.url }, close }
   } catch (thrown) {
     await close()
     throw thrown

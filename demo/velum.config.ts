@@ -3,13 +3,14 @@ import { defineGateway } from 'velum'
 // The gateway of the demo, as `npm start` runs it: one door for the four services of the classic picture. Addresses
 // and ports come from the environment where they are not the usual ones.
 const auth = process.env['DEMO_AUTH_URL'] ?? 'http://127.0.0.1:7001'
+const securePort = Number(process.env['DEMO_HTTPS_PORT'] ?? 8443)
 
 export default defineGateway({
   name: 'demo',
 
   listeners: {
     plain: { port: Number(process.env['DEMO_HTTP_PORT'] ?? 8080), host: '127.0.0.1', redirect: 'https' },
-    api: { port: Number(process.env['DEMO_HTTPS_PORT'] ?? 8443), host: '127.0.0.1', tls: { dev: true } },
+    api: { port: securePort, host: '127.0.0.1', tls: { dev: true } },
   },
   admin: { port: Number(process.env['DEMO_ADMIN_PORT'] ?? 9900) },
   store: { kind: 'embedded', path: '../.velum' },
@@ -21,7 +22,14 @@ export default defineGateway({
   },
 
   identity: {
-    // The demo's auth service signs the tokens until Velum has its own login.
+    // People log in at Velum itself; `npm start` makes the user ada and says her password.
+    issuer: `https://localhost:${securePort}`,
+    roles: {
+      buyer: ['orders:read', 'orders:write', 'users:read'],
+      approver: ['billing:read'],
+      accountant: ['orders:read', 'billing:read'],
+    },
+    // The demo's auth service stands for an issuer of somebody else's: programs bring its tokens.
     trustedIssuers: {
       demo: { issuer: auth, jwksUri: `${auth}/jwks.json`, audience: 'velum-demo', tenants: ['acme', 'globex', 'initech'] },
     },
@@ -31,7 +39,7 @@ export default defineGateway({
     perTenant: { algorithm: 'token-bucket', capacity: 10, refill: '2/s', per: ['tenant'] },
   },
 
-  defaults: { auth: { any: ['bearer'] }, headers: 'secure' },
+  defaults: { auth: { any: ['session', 'bearer'] }, headers: 'secure' },
 
   routes: [
     { name: 'catalog', match: { path: '/catalog/**', methods: ['GET'] }, to: 'orders', auth: 'public' },
@@ -39,14 +47,14 @@ export default defineGateway({
       name: 'orders',
       match: { path: '/orders/{id?}', methods: ['GET'] },
       to: 'orders',
-      auth: { any: ['bearer'], scopes: ['orders:read'] },
+      auth: { any: ['session', 'bearer'], scopes: ['orders:read'] },
       limits: ['perTenant'],
     },
     {
       name: 'place-order',
       match: { path: '/orders', methods: ['POST'] },
       to: 'orders',
-      auth: { any: ['bearer'], scopes: ['orders:write'] },
+      auth: { any: ['session', 'bearer'], scopes: ['orders:write'] },
       limits: [{ use: 'perTenant', cost: 2 }],
       body: { max: '64kb', types: ['application/json'] },
     },
@@ -55,21 +63,21 @@ export default defineGateway({
       name: 'order-events',
       match: { path: '/orders/events', methods: ['GET'] },
       to: 'orders',
-      auth: { any: ['bearer'], scopes: ['orders:read'] },
+      auth: { any: ['session', 'bearer'], scopes: ['orders:read'] },
     },
     { name: 'echo', match: { path: '/orders/echo', methods: ['GET'] }, to: 'orders', auth: 'public' },
     {
       name: 'users',
       match: { path: '/users/{id?}', methods: ['GET'] },
       to: 'users',
-      auth: { any: ['bearer'], scopes: ['users:read'] },
+      auth: { any: ['session', 'bearer'], scopes: ['users:read'] },
     },
     // gRPC as it is, for clients that speak it; the methods stand in protos/billing.proto.
     {
       name: 'billing',
       match: { path: '/billing.v1.Billing/{method}', methods: ['POST'] },
       to: 'billing',
-      auth: { any: ['bearer'], scopes: ['billing:read'] },
+      auth: { any: ['session', 'bearer'], scopes: ['billing:read'] },
     },
   ],
 })

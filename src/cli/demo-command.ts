@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadGateway } from '../config/load.ts'
 import type { LoadResult } from '../config/load.ts'
 import type { GatewayModel } from '../config/model.ts'
 import { formatFindings } from '../config/format-findings.ts'
+import { UserFault } from '../identity/login/user-admin.ts'
 import { storeFolder } from '../gateway/gateway.ts'
 import { EnvironmentFault } from '../gateway/environment-fault.ts'
 import type { Command, Io } from './command.ts'
@@ -16,6 +18,7 @@ import type { Serving } from './serve.ts'
 /** What `demo/` gives; it is part of the checkout, not of the published package, so it is loaded by its place. */
 interface DemoServices {
   readonly token: string
+  readonly person: { readonly id: string; readonly tenant: string; readonly roles: readonly string[] }
   readonly addresses: Readonly<Record<'auth' | 'orders' | 'billing' | 'users', string>>
   close(): Promise<void>
 }
@@ -48,7 +51,8 @@ export const demoCommand: Command = {
       }
       const logFile = join(storeFolder(model), 'demo.log')
       const serving = await serve({ first: { ...first, model }, load, workers: 'auto', env: io.env, logFile })
-      io.out(await banner(serving, services, logFile, io))
+      const password = await demoPassword(serving, services.person)
+      io.out(await banner(serving, services, password, logFile, io))
       return await untilStopped(serving, 0, 5000)
     } finally {
       await services.close()
@@ -82,7 +86,22 @@ async function loadDemo({ addresses }: DemoServices, io: Io): Promise<LoadResult
   return { ...loaded, model }
 }
 
-async function banner(serving: Serving, services: DemoServices, logFile: string, io: Io): Promise<string> {
+/** Gives the demo user a new password at each start; whoever was logged in before is not any more. */
+async function demoPassword({ gateway }: Serving, { id, tenant, roles }: DemoServices['person']): Promise<string> {
+  const { users } = gateway
+  if (users === undefined) throw new EnvironmentFault('the demo needs identity.issuer')
+  const password = randomBytes(8).toString('hex')
+  try {
+    await users.add({ name: id, password, tenant, roles, subject: id })
+  } catch (thrown) {
+    if (!(thrown instanceof UserFault) || thrown.kind !== 'taken') throw thrown
+    await users.setPassword(id, password)
+    await users.enable(id)
+  }
+  return password
+}
+
+async function banner(serving: Serving, services: DemoServices, password: string, logFile: string, io: Io): Promise<string> {
   const { curlLines } = (await import(new URL('curl-lines.ts', demoFolder).href)) as LinesModule
   const { gateway, admin } = serving
   const secure = gateway.model.listeners.find(({ tls }) => tls !== undefined)
@@ -101,7 +120,7 @@ async function banner(serving: Serving, services: DemoServices, logFile: string,
   rows.push(['logs', `${near(io, gateway.model.log.file)}, ${near(io, logFile)}`])
   const places = rows.map(([name, place]) => `  ${name.padEnd(8)}  ${place}\n`).join('')
   const tries = lines.map(({ title, command }) => `  # ${title}\n  ${command}\n`).join('\n')
-  return `Velum is running.\n\n${places}\nThe demo user is ada. Her token, good for twelve hours:\n\n  ${services.token}\n\nPaste these, one after the other:\n\n${tries}\nCtrl-C stops all of it.\n`
+  return `Velum is running.\n\n${places}\nThe demo user is ada. In a browser she logs in at ${url}/users/me\n(trust ${near(io, authority)}, or click the warning away); her password until the next start:\n\n  ${password}\n\nHer token, good for twelve hours:\n\n  ${services.token}\n\nPaste these, one after the other:\n\n${tries}\nCtrl-C stops all of it.\n`
 }
 
 /** A path as one would type it from here. */

@@ -50,6 +50,17 @@ test(
       assert.ok(code === '200' || (code === '429' && Number(retryAfter) >= 1), `${code} ${retryAfter}`)
     assert.match(await shell(flood.replace('seq 15', 'seq 2')), /^(?:(?:200|429) \d*\n){2}$/)
 
+    const password = /her password until the next start:\n\n {2}(\S+)\n/.exec(demo.out)![1]
+    const at = /https:\/\/localhost:\d+/.exec(demo.out)![0]
+    const [front] = catalog.split(' https://')
+    const loggedIn = await shell(
+      `${front} -s -D - -o /dev/null ${at}/auth/login -d username=ada -d password=${password} -d return_to=/users/me`,
+    )
+    assert.match(loggedIn, /^HTTP\/\S+ 303/)
+    assert.match(loggedIn, /\r\nlocation: \/users\/me\r\n/i)
+    const cookie = /set-cookie: (__Host-Http-velum=[^;]+)/i.exec(loggedIn)![1]
+    assert.match(await shell(`${front} -s -b '${cookie}' ${at}/users/me`), /"id":"ada"/)
+
     const redirect = /http:\/\/localhost:(\d+) leads there/.exec(demo.out)!
     const location = await new Promise((resolve, reject) => {
       get({ host: '127.0.0.1', port: redirect[1], path: '/catalog?x=1' }, (response) => {

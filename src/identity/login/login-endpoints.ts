@@ -47,7 +47,7 @@ interface LoginDoor {
 
 function showPage(x: Exchange, door: LoginDoor): Answer {
   const returnTo = parseReturnTo(new URLSearchParams(x.query ?? '').get('return_to'), door.path)
-  return pageAnswer(200, door, { returnTo })
+  return pageAnswer(200, door, x, { returnTo })
 }
 
 async function login(x: Exchange, door: LoginDoor): Promise<Answer> {
@@ -69,7 +69,7 @@ async function login(x: Exchange, door: LoginDoor): Promise<Answer> {
     if (outcome.kind === 'proved') return await deliverLogin(outcome, deliver as Delivery, x, door, form)
   } catch (thrown) {
     if (form === undefined || !(thrown instanceof Fault) || thrown.code !== 'store-down') throw thrown
-    return retryLater(pageAnswer(503, door, form, { kind: 'busy', text: busyWords }), 1)
+    return retryLater(pageAnswer(503, door, x, form, { kind: 'busy', text: busyWords }), 1)
   }
   if (outcome.kind === 'refused') return refused(x, door, form)
   const seconds = Math.max(1, Math.ceil(outcome.retryAfterMs / 1000))
@@ -133,18 +133,18 @@ function goTo(path: string): Answer {
 }
 
 function refused(x: Exchange, door: LoginDoor, form: FormState | undefined): Answer {
-  if (form !== undefined) return pageAnswer(401, door, form, { kind: 'wrong', text: wrongWords })
+  if (form !== undefined) return pageAnswer(401, door, x, form, { kind: 'wrong', text: wrongWords })
   return x.renderProblem({ name: 'invalid-credential', detail: wrongWords, headers: challenge }, x)
 }
 
 function locked(x: Exchange, door: LoginDoor, form: FormState | undefined, seconds: number): Answer {
   const text = `There were too many failed logins. Try again in ${waitWords(seconds)}.`
-  if (form !== undefined) return retryLater(pageAnswer(429, door, form, { kind: 'locked', text }), seconds)
+  if (form !== undefined) return retryLater(pageAnswer(429, door, x, form, { kind: 'locked', text }), seconds)
   return retryLater(x.renderProblem({ name: 'abnormal-usage', detail: text }, x), seconds)
 }
 
 function full(x: Exchange, door: LoginDoor, form: FormState | undefined, seconds: number): Answer {
-  if (form !== undefined) return retryLater(pageAnswer(503, door, form, { kind: 'busy', text: busyWords }), seconds)
+  if (form !== undefined) return retryLater(pageAnswer(503, door, x, form, { kind: 'busy', text: busyWords }), seconds)
   return retryLater(x.renderProblem({ name: 'reduced-capacity', detail: 'Too many logins are under way.' }, x), seconds)
 }
 
@@ -161,10 +161,13 @@ function waitWords(seconds: number): string {
 function pageAnswer(
   status: number,
   door: LoginDoor,
+  x: Exchange,
   { returnTo, userName = '' }: { readonly returnTo: string | undefined; readonly userName?: string },
   message?: LoginPage['message'],
 ): Answer {
-  const { place, path } = door
+  const { path } = door
+  // The host that was asked for, as the address bar shows it.
+  const place = x.authority === '' ? door.place : x.authority
   return loginPageAnswer(status, { place, action: path, returnTo, userName: userName.slice(0, 128).toWellFormed(), message })
 }
 
