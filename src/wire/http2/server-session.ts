@@ -6,6 +6,8 @@ import { BytesBody, emptyBody } from '../../core/body.ts'
 import type { Connection } from '../../core/exchange.ts'
 import { Exchange } from '../../core/exchange.ts'
 import { Fault } from '../../core/fault.ts'
+import { isGrpcType } from '../../core/grpc-status.ts'
+import { H } from '../../core/header-names.ts'
 import type { Due } from '../../core/sweeper.ts'
 import { connectionFacts } from '../connection-facts.ts'
 import type { ServerWireOptions } from '../server-wire.ts'
@@ -212,8 +214,9 @@ export class ServerSession implements TurnOwner, Due {
     let content: StreamContent | undefined
     if (!isWhole) {
       const size = fields.contentLength === -1 ? undefined : fields.contentLength
-      // What came whole behind its head is handed over whole, unless trailers may follow.
-      if (size !== undefined && size > 0 && stream.readableLength === size && stream.state.remoteClose === 1) {
+      // What came whole behind its head is handed over whole, unless trailers may follow; requests of gRPC have none.
+      const mayBeWhole = size === undefined ? isGrpc(message) : stream.readableLength === size
+      if (mayBeWhole && stream.readableLength > 0 && stream.state.remoteClose === 1) {
         body = new BytesBody(stream.read() as Buffer)
         stream.resume()
       } else body = content = new StreamContent(stream, size, turn)
@@ -300,6 +303,11 @@ export class ServerSession implements TurnOwner, Due {
   #setDue(): void {
     this.dueAt = Math.min(this.#idleBy, this.#endBy, this.#closeBy, this.#probeBy, this.#windowBy)
   }
+}
+
+function isGrpc({ headers }: RequestMessage): boolean {
+  const type = headers.first(H.contentType)
+  return type !== undefined && isGrpcType(type)
 }
 
 function ignore(): void {}

@@ -68,7 +68,6 @@ export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due 
     this.#content = content
     this.#wholeBytes = wholeBytes
     this.#owesContinue = owesContinue
-    this.stream.on('aborted', () => this.#aborted())
     this.stream.on('close', () => this.#closed())
     this.#owner.options.sweeper.watch(this)
   }
@@ -308,15 +307,13 @@ export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due 
     this.stream.close(NGHTTP2_INTERNAL_ERROR)
   }
 
-  #aborted(): void {
-    // Nghttp2 resets a stream whose DATA does not add up to its Content-Length.
-    const isMalformed = this.stream.rstCode === NGHTTP2_PROTOCOL_ERROR
-    this.leave(isMalformed ? new Fault('malformed', 'the request does not keep to its own length') : clientLeft)
-  }
-
   #closed(): void {
-    if (this.#isEnding && this.stream.rstCode === NGHTTP2_NO_ERROR) this.#complete()
-    else this.leave(clientLeft)
+    if (this.#isOver) return
+    const { rstCode } = this.stream
+    if (this.#isEnding && rstCode === NGHTTP2_NO_ERROR) this.#complete()
+    // Nghttp2 resets a stream whose DATA does not add up to its Content-Length.
+    else if (rstCode !== NGHTTP2_PROTOCOL_ERROR) this.leave(clientLeft)
+    else this.leave(new Fault('malformed', 'the request does not keep to its own length'))
   }
 
   #finish(end: Outcome['end'], fault: Fault | undefined): void {
