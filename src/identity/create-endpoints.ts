@@ -8,5 +8,10 @@ import { wellKnownEndpoints } from './well-known-endpoints.ts'
 
 /** Every identity endpoint there is. */
 export function createEndpoints(parts: IdentityParts, signer: Signer): Endpoint[] {
-  return [...loginEndpoints(parts), ...sessionEndpoints(parts), ...tokenEndpoints(parts), ...wellKnownEndpoints(parts.path, parts.spec, signer)]
+  return [
+    ...loginEndpoints(parts),
+    ...sessionEndpoints(parts),
+    ...tokenEndpoints(parts),
+    ...wellKnownEndpoints(parts.path, parts.spec, signer),
+  ]
 }
