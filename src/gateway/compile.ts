@@ -9,6 +9,7 @@ import type { RequestEdit } from '../core/request-edits.ts'
 import { createIdentity } from '../identity/create-identity.ts'
 import { AddressSet, canonicalAddress } from '../lib/address.ts'
 
+import { createFleetCounters } from '../limits/fleet/fleet-counters.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
 import type { LimitEnv } from '../policies/limits.ts'
 import { limitPolicy } from '../policies/limits.ts'
@@ -25,6 +26,7 @@ import type { Generation } from './generation.ts'
 import type { Guard } from './guard.ts'
 import { createGuard } from './guard.ts'
 import { createObserve } from './observe.ts'
+import { isFleet, joinFleet } from './worker-fleet.ts'
 import type { GenerationEnv } from './worker.ts'
 
 /**
@@ -38,7 +40,18 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
   }
   try {
     const table = env.hold.take('limits', () => createLimitTable(env.shared.limits, env.worker, env.clock))
-    const counters = table.open(model.limits)
+    const fleet = isFleet(model) ? env.hold.take('fleet', () => joinFleet(model.name, env)) : undefined
+    const atEdges = new Set(model.listeners.flatMap(({ edgeLimits }) => edgeLimits.map(({ use }) => use)))
+    const counters =
+      fleet === undefined
+        ? table.open(model.limits)
+        : createFleetCounters({
+            specs: model.limits,
+            isLocal: (limit) => atEdges.has(limit),
+            client: fleet.client,
+            open: (specs) => table.open(specs),
+            meter: env.meter,
+          })
     const limitEnv: LimitEnv = { ...env, limits: model.limits, counters }
 
     const services = new Map<string, CompiledService>()
@@ -102,7 +115,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       hash: model.hash,
       routes: inMatchOrder(routes),
       served: (listener) => served.get(listener),
-      ready: identity.ready,
+      ready: fleet === undefined ? identity.ready : bothOf(identity.ready, fleet.ready),
       close,
     }
   } catch (thrown) {
@@ -161,6 +174,10 @@ function serviceLimits(route: RouteModel, { name, limits }: ServiceModel, env: L
     { kind: 'service', uses: limits ?? [], source: `services.${name}.limits`, route: route.name, service: name },
     env,
   )
+}
+
+async function bothOf(one: Promise<void>, other: Promise<void>): Promise<void> {
+  await Promise.all([one, other])
 }
 
 const misdirected: Problem = { name: 'misdirected' }

@@ -22,6 +22,7 @@ import { AccessSink } from './access-sink.ts'
 import { Certificates } from './certificates.ts'
 import { EnvironmentFault } from './environment-fault.ts'
 import { MainHub } from './link.ts'
+import { isFleet } from './worker-fleet.ts'
 import { openNodeStore } from './node-store.ts'
 import type { NodeStore } from './node-store.ts'
 import { toldTopics } from './messages.ts'
@@ -334,7 +335,7 @@ class Node implements Gateway {
       if (!this.#store.isOf(model)) throw new EnvironmentFault('the store cannot be replaced while the gateway runs: start it anew')
       return
     }
-    if (model.identity.own === undefined) return
+    if (model.identity.own === undefined && !isFleet(model)) return
     const { clock, log } = this.#options
     this.#store = await openNodeStore(model, this.#hub, clock, log)
     if (this.#adminUrl !== undefined) this.#store.setAdmin(this.#adminUrl)

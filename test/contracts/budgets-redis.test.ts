@@ -62,6 +62,7 @@ describe('budgets in Redis', { skip: noRedis }, () => {
     redis = await startRedis()
     store = createRedisBudgets({
       direct: { url: redis.url, isCluster: false },
+      gateway: 'test',
       clock: systemClock,
       log: silentLog,
       answerMs: 5000,

@@ -3,8 +3,6 @@ import { Fault } from '../../core/fault.ts'
 
 /** How often a store that does not answer is tried again. */
 const probeMs = 100
-/** A timer later than this shows that the thread was busy: the answer may be there, unread. */
-const busyMs = 5
 
 /**
  * Stands between requests and the store: whoever waits for longer than the deadline gets `store-down`, and so does at once
@@ -45,14 +43,13 @@ export class FleetBreaker {
   #within<T>(ask: () => Promise<T>, late?: (answer: T) => void): Promise<T> {
     return new Promise((resolve, reject) => {
       let isLate = false
-      const dueAt = this.#clock.monotonic() + this.#deadlineMs
       const giveUp = (): void => {
         isLate = true
         reject(storeDown())
       }
+      // Timers come before what has arrived: a thread that was busy looks once more whether the answer is there.
       let timer = this.#clock.after(this.#deadlineMs, () => {
-        if (this.#clock.monotonic() - dueAt > busyMs) timer = this.#clock.after(1, giveUp)
-        else giveUp()
+        timer = this.#clock.after(1, giveUp)
       })
       ask().then(
         (answer) => {

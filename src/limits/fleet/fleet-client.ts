@@ -33,6 +33,10 @@ const forgetMs = 3000
 /** A new holder prepays nothing until all others know that it is there. */
 const settleMs = 2 * greetEveryMs
 
+/** How long a start waits for a store that does not answer, and how often it asks. */
+const startMs = 2000
+const startAgainMs = 50
+
 interface Waiting {
   readonly resolve: (reply: BudgetReply) => void
   readonly reject: (thrown: unknown) => void
@@ -80,6 +84,11 @@ export class FleetClient implements Closable {
   /** Introduces this holder, and goes on doing so. Resolves when the store has answered, or will not for now. */
   async start(): Promise<void> {
     await this.#greet()
+    for (let waitedMs = 0; this.#settledAt === Infinity && waitedMs < startMs && !this.#isClosed; waitedMs += startAgainMs) {
+      await new Promise<void>((resolve) => void this.#clock.after(startAgainMs, resolve))
+      await this.#greet()
+    }
+    this.#greetAgain()
   }
 
   get isDown(): boolean {
@@ -214,7 +223,13 @@ export class FleetClient implements Closable {
       // Others may have forgotten this holder by the time it is back.
       this.#settledAt = Infinity
     }
-    if (!this.#isClosed) this.#greeting = this.#clock.after(greetEveryMs, () => void this.#greet())
+  }
+
+  #greetAgain(): void {
+    if (this.#isClosed) return
+    this.#greeting = this.#clock.after(greetEveryMs, () => {
+      void this.#greet().then(() => this.#greetAgain())
+    })
   }
 }
 

@@ -93,7 +93,7 @@ describe('a budget of the fleet', () => {
       n.counters.charge([one('exact', 1, 'other')]),
     ]
     await n.turn()
-    const charged = await Promise.all(asked.map(async (charged) => charged))
+    const charged = await Promise.all(asked.map(async (each) => each))
     assert.deepEqual(
       charged.map(({ refusedBy }) => refusedBy),
       [...Array.from({ length: 10 }, () => -1), 0, 0, -1],
@@ -193,7 +193,7 @@ describe('leases', () => {
     await pass(store, 1100, n)
     const asked = Array.from({ length: 20 }, () => n.counters.charge([one('large')]))
     await n.turn()
-    await Promise.all(asked.map(async (charged) => charged))
+    await Promise.all(asked.map(async (each) => each))
     const left = async (): Promise<number> => {
       const [{ levels }] = await store.run([{ verb: 'peek', count: 1, levels: store.batches[0][0].levels }])
       return levels[0].remaining
@@ -230,7 +230,7 @@ describe('while the store does not answer', () => {
       const first = behaviours.map(async (name) => n.counters.charge([one(name)]))
       const outcomes = Promise.allSettled(first)
       await n.turn()
-      n.clock.advance(15)
+      n.clock.advance(16)
       const [local, open, closed] = await outcomes
       assert.equal(local.status === 'fulfilled' && local.value.refusedBy, -1)
       assert.equal(open.status === 'fulfilled' && open.value.refusedBy, -1)

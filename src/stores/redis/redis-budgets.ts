@@ -10,6 +10,8 @@ import { parseRedisUrl } from './redis-url.ts'
 
 export interface RedisBudgetsOptions {
   readonly direct: RedisDirect
+  /** Gateways of one name share budgets. */
+  readonly gateway: string
   readonly clock: Clock
   readonly log: Log
   /** Longest wait for an answer, and for a connection; 200 ms. Who asks has a shorter deadline of its own. */
@@ -23,8 +25,7 @@ export interface RedisBudgetsOptions {
  * one master's work.
  */
 const part = 0
-const prefix = 'velum:{0ax}:budget:'
-const holdersKey = 'velum:{0ax}:budget-holders'
+const prefix = 'velum:{0ax}:'
 
 const verbs = { charge: '1', peek: '2', credit: '3', debit: '4' } as const
 /** Keys of one script: a longer batch is several, one after the other. */
@@ -32,7 +33,9 @@ const mostLevels = 4000
 
 /** The budgets of a fleet in a Redis. It connects in the background; until then `store-down`. */
 export function createRedisBudgets(options: RedisBudgetsOptions): BudgetStore {
-  const { direct, clock, log, now } = options
+  const { direct, gateway, clock, log, now } = options
+  const budgetPrefix = `${prefix}budget:${gateway}:`
+  const holdersKey = `${prefix}budget-holders:${gateway}`
   const target = parseRedisUrl(direct.url)
   const redis = new RedisConnection({ target, isCluster: direct.isCluster, clock, log, answerMs: options.answerMs ?? 200 })
   redis.start()
@@ -43,7 +46,7 @@ export function createRedisBudgets(options: RedisBudgetsOptions): BudgetStore {
         await redis.run(part, budgetScript, [], [time()])
         return []
       }
-      const batches = await Promise.all(batched(calls).map((batch) => runBatch(redis, batch, time())))
+      const batches = await Promise.all(batched(calls).map((batch) => runBatch(redis, budgetPrefix, batch, time())))
       return batches.flat()
     },
     async greet(node, holder, forgetMs): Promise<BudgetHolders> {
@@ -59,7 +62,12 @@ export function createRedisBudgets(options: RedisBudgetsOptions): BudgetStore {
   }
 }
 
-async function runBatch(redis: RedisConnection, calls: readonly BudgetCall[], now: string): Promise<BudgetReply[]> {
+async function runBatch(
+  redis: RedisConnection,
+  budgetPrefix: string,
+  calls: readonly BudgetCall[],
+  now: string,
+): Promise<BudgetReply[]> {
   const places = new Map<string, number>()
   const keys: string[] = []
   const args: string[] = [now]
@@ -68,7 +76,7 @@ async function runBatch(redis: RedisConnection, calls: readonly BudgetCall[], no
     for (const { id, kind, parameters, cost } of levels) {
       let place = places.get(id)
       if (place === undefined) {
-        place = keys.push(prefix + id)
+        place = keys.push(budgetPrefix + id)
         places.set(id, place)
       }
       const [one, two, three] = parameters
