@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { benchH2 } from './h2.ts'
 import { benchIdentity } from './identity.ts'
+import { benchLimits } from './limits.ts'
 import { benchMemory } from './memory.ts'
 import { benchProxy } from './proxy.ts'
 
@@ -25,6 +26,7 @@ const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>>
   h2: benchH2,
   memory: benchMemory,
   identity: benchIdentity,
+  limits: benchLimits,
 }
 
 const { values, positionals } = parseArgs({
