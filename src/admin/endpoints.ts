@@ -70,7 +70,12 @@ function serviceDocuments(gateway: Gateway): unknown {
     maxConnections,
     targets: targets.map((target) => {
       const ejected = gateway.ejection(name, addressOf(target))
-      return { url: target.url, weight: target.weight, state: ejected === undefined ? 'in' : 'ejected', ejected }
+      return {
+        url: target.url,
+        weight: target.weight,
+        state: ejected === undefined ? 'in' : ejected.forMs === Infinity ? 'down' : 'ejected',
+        out: ejected,
+      }
     }),
     connections: seriesOf(families.get('velum_service_connections'), name).reduce((sum, [, value]) => sum + value, 0),
     requests: Object.fromEntries(

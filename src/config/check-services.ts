@@ -1,4 +1,4 @@
-import type { ServiceTlsSpec, TargetSpec } from '../services/service-spec.ts'
+import type { ServiceTlsSpec, TargetSpec, HealthSpec } from '../services/service-spec.ts'
 import { checkAuthorities, checkCertificate } from './check-certificate.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, checkedNames } from './check-context.ts'
@@ -36,6 +36,7 @@ export function checkServices(context: CheckContext, limits: ReadonlyMap<string,
       maxConnections: service.maxConnections ?? 256,
       attempts: service.retries?.attempts ?? 1,
       retryBudget: service.retries?.budget ?? 0.2,
+      health: healthOf(service.health),
       eject: service.eject === false ? undefined : { failures: service.eject?.failures ?? 5, baseMs: service.eject?.for ?? 10_000 },
       identity: service.identity ?? (hasIssuer ? 'jwt' : 'none'),
       audience: service.audience ?? name,
@@ -44,6 +45,12 @@ export function checkServices(context: CheckContext, limits: ReadonlyMap<string,
     })
   }
   return specs
+}
+
+function healthOf(health: Service['health']): HealthSpec | undefined {
+  if (health === undefined) return undefined
+  const { path, every = 10_000, timeout = 2000, rise = 2, fall = 3 } = health
+  return { path, everyMs: every, timeoutMs: timeout, rise, fall }
 }
 
 function tlsOf(context: CheckContext, path: ConfigPath, tls: Service['tls']): ServiceTlsSpec | undefined {

@@ -189,6 +189,8 @@ export interface ServiceInput<L extends string = string> {
   readonly limits?: readonly (L | LimitUseInput<L>)[] | undefined
   /** Further tries after a failure, where sending again is safe. */
   readonly retries?: RetriesInput | undefined
+  /** Asks each target, once per node, whether it is well. Default: nobody is asked. */
+  readonly health?: HealthInput | undefined
   /** When a target is left out because of how it answers; `false`: never. */
   readonly eject?: false | EjectInput | undefined
 }
@@ -219,6 +221,20 @@ export interface RetriesInput {
   readonly attempts?: number | undefined
   /** Further tries, as a share of the service's requests. Default: 0.2. */
   readonly budget?: number | undefined
+}
+
+/** How targets are asked whether they are well. */
+export interface HealthInput {
+  /** Asked with GET; 200 to 299 is well. Default: none, an open connection is enough. */
+  readonly path?: string | undefined
+  /** From the end of one probe to the next. Default: `10s`. */
+  readonly every?: Duration | undefined
+  /** For one probe. Default: `2s`. */
+  readonly timeout?: Duration | undefined
+  /** Successes in a row that bring a target back. Default: 2. */
+  readonly rise?: number | undefined
+  /** Failures in a row that take a target out. Default: 3. */
+  readonly fall?: number | undefined
 }
 
 /** When a target is left out because of how it answers. */

@@ -12,7 +12,7 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['listeners.*.edge', ['connectionsPerAddress', 'connectionRate', 'handshakeRate']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
-  ['services.*', ['concurrency', 'descriptors', 'health', 'protos', 'reflection']],
+  ['services.*', ['concurrency', 'descriptors', 'protos', 'reflection']],
   ['identity', ['providers']],
   ['routes.*', routeNames],
   ['routes.*.auth', authNames],

@@ -247,6 +247,43 @@ describe('service', () => {
     })
   }
 
+  it('tries again after 503 and after a timeout, with a streamed body from its start', async () => {
+    const s = setting()
+    s.behave.set(7001, async () => new Answer(503, new Headers(), emptyBody))
+    s.behave.set(7002, fails('service-timeout'))
+    const { service } = createService(specOf([7001, 7002, 7003], { attempts: 3 }), s.env, s.createWire)
+    const x = exchange()
+    assert.equal((await service(callOf({ method: 'PUT', body: new Unread(100) }), x)).status, 200)
+    assert.deepEqual([s.sent, x.attempts], [[7001, 7002, 7003], 3])
+    const post = callOf({ method: 'POST', body: new BytesBody(Buffer.from('x')) })
+    await assert.rejects(async () => service(post, exchange()), isFault('service-timeout'))
+    assert.equal(s.sent.length, 4)
+  })
+
+  it('gives the answer to the client when the same target asks to be left alone for long', async () => {
+    const s = setting()
+    let retryAfter = '60'
+    s.behave.set(7001, async () => new Answer(503, Headers.from([['retry-after', retryAfter]]), emptyBody))
+    const { service } = createService(specOf([7001], { attempts: 2 }), s.env, s.createWire)
+    assert.equal((await service(callOf({ headBy: 5000 }), exchange())).status, 503)
+    assert.equal(s.sent.length, 1)
+    retryAfter = '1'
+    const answered = service(callOf({ headBy: 5000 }), exchange())
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(s.sent.length, 2)
+    s.clock.advance(1000)
+    assert.equal((await answered).status, 503)
+    assert.equal(s.sent.length, 3)
+  })
+
+  it('sends no more than a fifth again, however calls fail', async () => {
+    const s = setting()
+    s.behave.set(7001, fails('service-reset'))
+    const { service } = createService(specOf([7001], { attempts: 5, eject: { failures: 5, baseMs: 1000 } }), s.env, s.createWire)
+    for (let i = 0; i < 100; i++) await assert.rejects(async () => service(callOf(), exchange()), isFault('service-reset'))
+    assert.ok(s.sent.length > 110 && s.sent.length <= 120, `${s.sent.length} tries`)
+  })
+
   it('tries a single target as often as configured', async () => {
     const s = setting()
     s.behave.set(7001, fails('service-refused', true))

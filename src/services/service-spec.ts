@@ -21,6 +21,17 @@ export interface ServiceTlsSpec {
   readonly serverName: string | undefined
 }
 
+/** How targets are asked whether they are well. */
+export interface HealthSpec {
+  /** Asked with GET; undefined: a connection is proof enough. */
+  readonly path: string | undefined
+  readonly everyMs: number
+  readonly timeoutMs: number
+  /** Successes in a row that bring a target back, and failures in a row that take it out. */
+  readonly rise: number
+  readonly fall: number
+}
+
 /** When a target is left out because of how it answers. */
 export interface EjectSpec {
   /** Failures in a row. */
@@ -47,6 +58,8 @@ export interface ServiceSpec {
   readonly retryBudget?: number | undefined
   /** Undefined: targets are never left out. */
   readonly eject?: EjectSpec | undefined
+  /** Undefined: targets are not asked. */
+  readonly health?: HealthSpec | undefined
   readonly identity: 'jwt' | 'headers' | 'none' | 'pass'
   readonly audience: string
   /** Of targets with TLS. */

@@ -51,7 +51,7 @@ export class StandingBoard implements Closable {
   #hear(states: readonly TargetState[]): void {
     for (const state of states) {
       const key = standingKey(state.service, state.address)
-      if (state.ejectedUntil === 0) this.#states.delete(key)
+      if (state.ejectedUntil === 0 && !state.isDown) this.#states.delete(key)
       else this.#states.set(key, state)
       for (const standing of this.#standings.get(key) ?? []) standing.set(state)
     }

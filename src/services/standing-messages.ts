@@ -9,6 +9,8 @@ export const recoveredTopic = 'services/recovered'
 export interface TargetState {
   readonly service: string
   readonly address: string
+  /** By probes. */
+  readonly isDown: boolean
   /** By how it answered; 0 when it is not ejected. */
   readonly ejectedUntil: number
   /** What it failed with last; '' when it is not ejected. */

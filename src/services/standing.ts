@@ -27,6 +27,7 @@ export class Standing implements Closable {
   #failuresInRow = 0
   #underWay = 0
   #isUnreachable = false
+  #isDown = false
 
   constructor(options: StandingOptions) {
     this.#options = options
@@ -72,6 +73,8 @@ export class Standing implements Closable {
     if (end === 'good') {
       this.#failuresInRow = 0
       this.#isUnreachable = false
+      // A target that probes found down is for probes to bring back.
+      if (this.#isDown) return
       // Only a call that was sent to it while it was out proves anything: others may have begun before it fell ill.
       if (!wasOut || !isOut) return
       this.#blockedUntil = 0
@@ -88,9 +91,9 @@ export class Standing implements Closable {
   /** Takes what main says of this target. */
   set(state: TargetState): void {
     const { eject } = this.#options
-    if (eject === undefined) return
-    if (state.ejectedUntil > 0) this.#failuresInRow = eject.failures - 1
-    this.#blockedUntil = state.ejectedUntil
+    if (eject !== undefined && state.ejectedUntil > 0) this.#failuresInRow = eject.failures - 1
+    this.#isDown = state.isDown
+    this.#blockedUntil = state.isDown ? Infinity : state.ejectedUntil
   }
 
   close(): void {

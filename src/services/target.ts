@@ -34,8 +34,17 @@ const maxCalls = 100_000
 /** Old connections are replaced, so that a name that leads elsewhere is noticed. */
 const maxAgeMs = 300_000
 
-/** The target of a service. Its pool outlives the Generation while nothing that it depends on changes. */
+/** What connections are made with. */
+export type WireEnv = Pick<BuildEnv, 'hold' | 'clock' | 'sweeper' | 'meter'>
+
+/** A target of a service, with its connections and its standing. */
 export function createTarget(service: ServiceSpec, spec: TargetSpec, env: BuildEnv, createHttp1: CreateClientWire): Target {
+  const address = addressOf(spec)
+  return { spec, address, wire: createTargetWire(service, spec, env, createHttp1), standing: standingOf(service, address, env) }
+}
+
+/** The connections to a target. They outlive the Generation while nothing that they depend on changes. */
+export function createTargetWire(service: ServiceSpec, spec: TargetSpec, env: WireEnv, createHttp1: CreateClientWire): ClientWire {
   const isHttp1 = spec.protocol === 'http'
   const createWire = isHttp1 ? createHttp1 : createHttp2Client
   const { name, maxConnections, connectTimeoutMs, timeoutMs, idleMs } = service
@@ -44,7 +53,7 @@ export function createTarget(service: ServiceSpec, spec: TargetSpec, env: BuildE
   const serverName = service.tls?.serverName ?? host
   const bounds = [maxConnections, connectTimeoutMs, timeoutMs, idleMs]
   const key = ['services/pool', createWire.name, name, host, port, trust?.key, serverName, ...bounds].join(' ')
-  const wire = env.hold.take(key, () =>
+  return env.hold.take(key, () =>
     createWire({
       host,
       port,
@@ -64,8 +73,6 @@ export function createTarget(service: ServiceSpec, spec: TargetSpec, env: BuildE
       connections: env.meter.gauge('velum_service_connections', 'Open connections to the targets of a service.', { service: name }),
     }),
   )
-  const address = addressOf(spec)
-  return { spec, address, wire, standing: standingOf(service, address, env) }
 }
 
 function standingOf({ name, eject }: ServiceSpec, address: string, { hold, link }: BuildEnv): Standing {

@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { RawClient } from '../support/raw-client.ts'
+import type { RawService } from '../support/raw-service.ts'
 import { okay, startRawService } from '../support/raw-service.ts'
 import { readyListeners, startVelum, workFolder } from '../support/velum-process.ts'
 import type { VelumProcess } from '../support/velum-process.ts'
@@ -104,16 +105,25 @@ const table: readonly Row[] = [
   },
 ]
 
+/** Requests that were no probes. */
+function asked({ requests }: RawService): number {
+  return requests.filter(({ head }) => !head.startsWith('GET /healthz ')).length
+}
+
 test('faults of targets', async (t) => {
   let bad = refuse
   const good = await startRawService((socket) => void socket.write(okay('good')))
-  const ill = await startRawService((socket) => bad(socket))
+  let isWell = true
+  const ill = await startRawService((socket, { head }) => {
+    if (!head.startsWith('GET /healthz ')) bad(socket)
+    else socket.write(isWell ? okay('well') : unavailable)
+  })
   t.after(() => Promise.all([good.close(), ill.close()]))
-  const { port } = await gateway(t, { GOOD: `http://127.0.0.1:${good.port}`, BAD: `http://127.0.0.1:${ill.port}` })
+  const { velum, port } = await gateway(t, { GOOD: `http://127.0.0.1:${good.port}`, BAD: `http://127.0.0.1:${ill.port}` })
   const counted = async (run: () => Promise<void>): Promise<[bad: number, good: number]> => {
-    const before = [ill.requests.length, good.requests.length]
+    const before = [asked(ill), asked(good)]
     await run()
-    return [ill.requests.length - before[0], good.requests.length - before[1]]
+    return [asked(ill) - before[0], asked(good) - before[1]]
   }
   const ask = async (path: string): Promise<number> => {
     const client = await RawClient.to(port)
@@ -149,6 +159,19 @@ test('faults of targets', async (t) => {
       assert.deepEqual([answer?.status, answer?.fields.get('retry-after')], [503, '1'])
     }
     client.close()
+  })
+
+  await t.test('a target whose probes fail gets no requests until they succeed again', async () => {
+    bad = (socket) => void socket.write(okay('bad'))
+    isWell = false
+    await velum.printed(/"probed".*a target is not well and is left out/)
+    const attempts = await counted(async () => {
+      for (let i = 0; i < 6; i++) assert.equal(await ask('/probed/x'), 200)
+    })
+    assert.deepEqual(attempts, [0, 6])
+    isWell = true
+    await velum.printed(/"probed".*a target is well again/)
+    while (ill.requests.every(({ head }) => !head.startsWith('GET /probed/'))) await ask('/probed/x')
   })
 
   for (const row of table) {

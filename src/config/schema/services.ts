@@ -69,6 +69,20 @@ export const serviceSchema = z.strictObject({
     })
     .optional()
     .describe('Further tries after a failure, where sending again is safe.'),
+  health: z
+    .strictObject({
+      path: z
+        .string()
+        .regex(/^\/[!-~]*$/, 'a path begins with "/" and has no spaces')
+        .optional()
+        .describe('Asked with GET; 200 to 299 is well. Default: none, an open connection is enough.'),
+      every: duration('100ms', '1h').optional().describe('From the end of one probe to the next. Default: 10s.'),
+      timeout: duration('10ms', '1m').optional().describe('For one probe. Default: 2s.'),
+      rise: z.int().min(1).max(100).optional().describe('Successes in a row that bring a target back. Default: 2.'),
+      fall: z.int().min(1).max(100).optional().describe('Failures in a row that take a target out. Default: 3.'),
+    })
+    .optional()
+    .describe('Asks each target, once per node, whether it is well; one that is not gets no requests while another one is.'),
   eject: z
     .union([
       z.literal(false),
