@@ -70,9 +70,9 @@ async function runBatch(
 ): Promise<BudgetReply[]> {
   const places = new Map<string, number>()
   const keys: string[] = []
-  const args: string[] = [now]
+  let text = ''
   for (const { verb, count, levels } of calls) {
-    args.push(verbs[verb], String(count), String(levels.length))
+    text += `${verbs[verb]} ${count} ${levels.length} `
     for (const { id, kind, parameters, cost } of levels) {
       let place = places.get(id)
       if (place === undefined) {
@@ -80,20 +80,24 @@ async function runBatch(
         places.set(id, place)
       }
       const [one, two, three] = parameters
-      args.push(String(place), String(budgetKinds.indexOf(kind) + 1), String(one), String(two), String(three), String(cost))
+      text += `${place} ${budgetKinds.indexOf(kind) + 1} ${one} ${two} ${three} ${cost} `
     }
   }
-  return repliesOf(calls, await redis.run(part, budgetScript, keys, args))
+  return repliesOf(calls, await redis.run(part, budgetScript, keys, [now, text]))
 }
 
 function repliesOf(calls: readonly BudgetCall[], given: unknown): BudgetReply[] {
-  if (!Array.isArray(given)) throw new Fault('store-down', 'the store answered something else than budgets')
-  const numbers = given as readonly number[]
+  if (typeof given !== 'string') throw new Fault('store-down', 'the store answered something else than budgets')
+  const numbers = given.split(' ')
   let at = 0
   return calls.map(({ levels }): BudgetReply => {
-    const granted = numbers[at++]
+    const granted = Number(numbers[at++])
     const states = levels.map((): BudgetState => {
-      const [remaining, retry, resetAfterMs, unitAfterMs, delayMs] = numbers.slice(at, at + 5)
+      const remaining = Number(numbers[at])
+      const retry = Number(numbers[at + 1])
+      const resetAfterMs = Number(numbers[at + 2])
+      const unitAfterMs = Number(numbers[at + 3])
+      const delayMs = Number(numbers[at + 4])
       at += 5
       return { remaining, retryAfterMs: retry === -1 ? Infinity : retry, resetAfterMs, unitAfterMs, delayMs }
     })
