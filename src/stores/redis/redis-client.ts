@@ -56,9 +56,10 @@ export async function connectSubscriber(options: ConnectOptions, node: RedisNode
     if (!isOver) subscription.lost()
     isOver = true
   }
+  const destroy = destroyerOf(client)
   const end = (): void => {
     isOver = true
-    client.destroy()
+    destroy()
   }
   client.on('error', () => {})
   try {
@@ -84,18 +85,19 @@ async function connectOne(options: ConnectOptions, node: RedisNode): Promise<Red
   })
   const failed = new Promise<never>((_, reject) => client.once('error', reject))
   client.on('error', () => {})
+  const destroy = destroyerOf(client)
   try {
     // Its own attempts would go on for ever: here one is enough.
     await within(options, () => Promise.race([client.connect(), failed]))
   } catch (thrown) {
-    client.destroy()
+    destroy()
     throw thrown
   }
   return {
     nodes: target.nodes,
     send: (_key, args) => client.sendCommand(args),
     sendToAll: async (args) => [await within(options, () => client.sendCommand(args))],
-    close: () => client.destroy(),
+    close: destroy,
   }
 }
 
@@ -134,6 +136,18 @@ async function connectCluster(options: ConnectOptions, node: RedisNode): Promise
       return answered.length > 0 ? answered : Promise.all(replies)
     },
     close: () => cluster.destroy(),
+  }
+}
+
+/** What ends a client for good: one that is destroyed while its socket is still connecting would otherwise come alive. */
+function destroyerOf(client: { on(event: 'connect', run: () => void): unknown; destroy(): void }): () => void {
+  let isDestroyed = false
+  client.on('connect', () => {
+    if (isDestroyed) client.destroy()
+  })
+  return () => {
+    isDestroyed = true
+    client.destroy()
   }
 }
 

@@ -48,6 +48,7 @@ export class RedisConnection {
   readonly #options: RedisConnectionOptions
   readonly #deadlines: Deadlines
   readonly #breakers: readonly Breaker[]
+  readonly #retired = new Set<RedisClient>()
   #client: RedisClient | undefined
   #nodes: readonly RedisNode[]
   #probe: Timer | undefined
@@ -82,7 +83,14 @@ export class RedisConnection {
     this.#client = client
     this.#nodes = client.nodes
     // What is under way there on parts that do answer may still be answered.
-    if (before !== undefined) clock.after(2 * answerMs, () => before.close())
+    if (before !== undefined) this.#retire(before)
+  }
+
+  #retire(client: RedisClient): void {
+    this.#retired.add(client)
+    this.#options.clock.after(2 * this.#options.answerMs, () => {
+      if (this.#retired.delete(client)) client.close()
+    })
   }
 
   /** Connects in the background, and goes on trying. Until then everything is down. */
@@ -142,6 +150,8 @@ export class RedisConnection {
     this.#client = undefined
     this.#deadlines.endAll()
     client?.close()
+    for (const retired of this.#retired) retired.close()
+    this.#retired.clear()
   }
 
   #faultOf(thrown: unknown, breaker: Breaker, client: RedisClient): Fault {
