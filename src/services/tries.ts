@@ -54,18 +54,11 @@ export class Tries {
   begin(call: Call, x: Exchange, index: number): Promise<Answer> {
     const { attempts, budget } = this.#options
     budget.earn()
-    if (attempts === 1)
-      return this.#try(
-        { call, x, mayRepeat: isIdempotent(call.method) && call.body.bytes !== undefined, replay: undefined, tried: [] },
-        call,
-        index,
-      )
-    if (!isIdempotent(call.method) || call.upgrade !== undefined)
-      return this.#try({ call, x, mayRepeat: false, replay: undefined, tried: [] }, call, index)
-    if (call.body.bytes !== undefined) return this.#try({ call, x, mayRepeat: true, replay: undefined, tried: [] }, call, index)
-    const replay = call.body.replay(maxReplayBytes)
-    const first = replay === undefined ? call : { ...call, body: replay.first }
-    return this.#try({ call, x, mayRepeat: replay !== undefined, replay, tried: [] }, first, index)
+    const { bytes } = call.body
+    const isHarmless = isIdempotent(call.method) && call.upgrade === undefined
+    const replay = isHarmless && bytes === undefined && attempts > 1 ? call.body.replay(maxReplayBytes) : undefined
+    const journey = { call, x, mayRepeat: isHarmless && (bytes !== undefined || replay !== undefined), replay, tried: [] }
+    return this.#try(journey, replay === undefined ? call : { ...call, body: replay.first }, index)
   }
 
   #try(journey: Journey, call: Call, index: number): Promise<Answer> {
