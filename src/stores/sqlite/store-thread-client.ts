@@ -23,6 +23,8 @@ export interface StoreThreadOptions {
   readonly restarted: () => void
   /** Longest wait for an answer. */
   readonly answerMs?: number
+  /** The module that the thread runs. */
+  readonly entry?: URL
 }
 
 interface Pending {
@@ -117,7 +119,7 @@ export class StoreThreadClient {
 
   #spawn(): void {
     const birth: StoreThreadBirth = { file: this.#options.file }
-    const thread = new Worker(threadUrl, { workerData: birth, name: 'velum store' })
+    const thread = new Worker(this.#options.entry ?? threadUrl, { workerData: birth, name: 'velum store' })
     let why: string | undefined
     let isTaken = false
     this.#thread = thread
