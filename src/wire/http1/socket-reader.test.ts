@@ -1,36 +1,59 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import type { AddressInfo, Socket } from 'node:net'
+import { EventEmitter, once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { systemClock } from '../../core/clock.ts'
+import { ensureDevCertificate } from '../tls/dev-certificate.ts'
 import { SocketReader, canShareReads } from './socket-reader.ts'
 
-const server = createServer({ allowHalfOpen: true })
+const plain = createServer({ allowHalfOpen: true })
+let encrypted: Server
 let client: Socket
 let accepted: Socket
 
 before(async () => {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const folder = mkdtempSync(join(tmpdir(), 'velum-reader-'))
+  const { cert, key } = await ensureDevCertificate(folder, [], systemClock)
+  rmSync(folder, { recursive: true })
+  encrypted = createTlsServer({ cert, key, allowHalfOpen: true })
+  for (const server of [plain, encrypted]) {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  }
 })
-beforeEach(async () => {
-  const accepting = once(server, 'connection')
-  client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+const opened: Socket[] = []
+afterEach(() => {
+  for (const socket of opened.splice(0)) socket.destroy()
+})
+after(() => {
+  plain.close()
+  encrypted.close()
+})
+
+/** Sets `client` and `accepted`. */
+async function open(isTls: boolean): Promise<void> {
+  const server = isTls ? encrypted : plain
+  const accepting = once(server, isTls ? 'secureConnection' : 'connection')
+  const { port } = server.address() as AddressInfo
+  client = isTls ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }) : connect(port, '127.0.0.1')
   client.setNoDelay(true)
   ;[accepted] = (await accepting) as [Socket]
-})
-afterEach(() => {
-  client.destroy()
-  accepted.destroy()
-})
-after(() => server.close())
+  opened.push(client, accepted)
+}
 
 test('this Node.js lets accepted sockets read into a shared buffer', () => assert.equal(canShareReads, true))
 
-for (const [how, isShared] of [
-  ['into the shared buffer', true],
-  ["by 'data' events", false],
+for (const [how, isShared, isTls] of [
+  ['into the shared buffer', true, false],
+  ["by 'data' events", false, false],
+  ['TLS, into the shared buffer', true, true],
+  ["TLS, by 'data' events", false, true],
 ] as const) {
   describe(`reading ${how}`, () => {
     let got: string
@@ -38,7 +61,8 @@ for (const [how, isShared] of [
     let wake: () => void
     let reader: SocketReader
 
-    beforeEach(() => {
+    beforeEach(async () => {
+      await open(isTls)
       got = ''
       isWilling = true
       wake = () => {}
@@ -90,3 +114,22 @@ for (const [how, isShared] of [
     })
   })
 }
+
+test("a TLS socket's bytes are its own: a write may read again while they are being used", async () => {
+  await open(true)
+  const pieces: Buffer[] = []
+  const arrivals = new EventEmitter()
+  const reader = new SocketReader(accepted, (bytes, end) => {
+    pieces.push(bytes.subarray(0, end))
+    arrivals.emit('piece')
+    return true
+  })
+  for (const text of ['one', 'two', 'three']) {
+    const arrival = once(arrivals, 'piece')
+    client.write(text)
+    await arrival
+  }
+  assert.deepEqual(pieces.map(String), ['one', 'two', 'three'])
+  assert.equal(accepted.listenerCount('data'), 0)
+  reader.release()
+})
