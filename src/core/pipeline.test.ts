@@ -149,7 +149,7 @@ describe('a chain of policies', () => {
   }
 
   it('makes a problem of a fault behind it, thrown or rejected', async () => {
-    const fault = new Fault('service-refused')
+    const fault = new Fault('service-nonsense')
     const ends: Handler[] = [
       () => {
         throw fault
