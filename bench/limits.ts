@@ -119,7 +119,7 @@ async function fleetRows(drawn: readonly string[], rounds: number): Promise<stri
       ['velum, fleet, leased (5 %), one key', 0.05, true, '1 µs'],
     ] as const) {
       const limit = { ...spec, tolerance }
-      const direct = { url: redis.url, isCluster: false }
+      const direct = { url: redis.url, isCluster: false, answerMs: 200 }
       const store = createRedisBudgets({ direct, gateway: name.replaceAll(' ', '-'), clock: systemClock, log: silentLog })
       const client = new FleetClient({ store, clock: systemClock, node: 'bench', holder: '0', deadlineMs: 2000 })
       const local = createLimitTable(allocateLimitTable({ maxKeys: 1000, workers: 1 }, systemClock), 0, systemClock)

@@ -61,7 +61,7 @@ describe('budgets in Redis', { skip: noRedis }, () => {
   before(async () => {
     redis = await startRedis()
     store = createRedisBudgets({
-      direct: { url: redis.url, isCluster: false },
+      direct: { url: redis.url, isCluster: false, answerMs: 200 },
       gateway: 'test',
       clock: systemClock,
       log: silentLog,

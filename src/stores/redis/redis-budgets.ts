@@ -37,7 +37,13 @@ export function createRedisBudgets(options: RedisBudgetsOptions): BudgetStore {
   const budgetPrefix = `${prefix}budget:${gateway}:`
   const holdersKey = `${prefix}budget-holders:${gateway}`
   const target = parseRedisUrl(direct.url)
-  const redis = new RedisConnection({ target, isCluster: direct.isCluster, clock, log, answerMs: options.answerMs ?? 200 })
+  const redis = new RedisConnection({
+    target,
+    isCluster: direct.isCluster,
+    clock,
+    log,
+    answerMs: options.answerMs ?? direct.answerMs,
+  })
   redis.start()
   const time = (): string => (now === undefined ? '' : String(now()))
   return {

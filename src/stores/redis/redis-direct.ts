@@ -2,4 +2,6 @@
 export interface RedisDirect {
   readonly url: string
   readonly isCluster: boolean
+  /** How long an answer may take, as main itself waits. */
+  readonly answerMs: number
 }

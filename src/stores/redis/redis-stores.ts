@@ -100,7 +100,7 @@ export async function openRedisStores(options: RedisStoresOptions): Promise<Redi
       redis.close()
     },
   })
-  return { stores, call, direct: { url, isCluster } }
+  return { stores, call, direct: { url, isCluster, answerMs } }
 }
 
 /** The verbs on a connection of their own, for a worker. It connects in the background; until then the store is down. */
@@ -111,7 +111,7 @@ export interface RedisCalls {
 }
 
 /** Connects to what main has opened. */
-export function createRedisCalls({ url, isCluster }: RedisDirect, clock: Clock, log: Log, answerMs = defaultAnswerMs): RedisCalls {
+export function createRedisCalls({ url, isCluster, answerMs }: RedisDirect, clock: Clock, log: Log): RedisCalls {
   const redis = new RedisConnection({ target: parseRedisUrl(url), isCluster, clock, log, answerMs })
   redis.start()
   return {
