@@ -1,9 +1,10 @@
 import { findHeaderIdOf, headerIdCount, headerName, knownHeaderId } from './header-names.ts'
 
-/** Integers per received line in `Headers.marks`. */
+/**
+ * Integers per received line in `Headers.marks`: the name's id (see header-names), then where in the text the name begins
+ * and ends and where the value begins and ends.
+ */
 export const marksPerLine = 5
-/** Offsets inside one line's marks: the name's id (see header-names), then offsets into `text`. */
-export const mark = { id: 0, nameStart: 1, nameEnd: 2, valueStart: 3, valueEnd: 4 } as const
 
 /** By header id: 1 where a line is to be left out. Compiled once, shared by all messages. */
 export type DropTable = Uint8Array

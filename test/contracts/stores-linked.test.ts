@@ -43,15 +43,16 @@ after(async () => (await server)?.stop())
 /** A worker that has its own connection to Redis, and the main thread of another node. */
 async function openDirect(): Promise<StoreHarness> {
   server ??= startRedis()
-  const { url, cli } = await server
-  cli('flushall')
+  const redis = await server
+  const { url } = redis
+  redis.cli('flushall')
   const clock = new FrozenClock()
   const { stores: held, call, direct } = await openRedisStores({ url, clock, log: silentLog, answerMs })
   const { stores: peer } = await openRedisStores({ url, clock, log: silentLog, answerMs })
   const hub = new LocalHub()
   const attached = await attachStoresToHub(hub, held, call, clock, direct)
   const stores = createLinkedStores(hub.link(), clock)
-  const connections = (): number => cli('client', 'list', 'type', 'normal').split('name=velum ').length - 1
+  const connections = (): number => redis.cli('client', 'list', 'type', 'normal').split('name=velum ').length - 1
   await until(() => connections() === 3 && stores.kind === 'redis')
   const close = async (): Promise<void> => {
     await stores.close()

@@ -90,7 +90,12 @@ export async function identityWorld(over: Partial<OwnIssuerSpec> = {}): Promise<
   const stores = createMemoryStores(clock)
   const hub = new LocalHub()
   const spec: IdentitySpec = { path: '/auth', tenantClaim: 'tenant', trustedIssuers: [], apiKeys: [], own: ownIssuer(over) }
-  const keys = attachIdentityToHub(hub, { clock, log: silentLog, meter: silentMeter, store: () => ({ stores, secrets: ['s'.repeat(32)] }) })
+  const keys = attachIdentityToHub(hub, {
+    clock,
+    log: silentLog,
+    meter: silentMeter,
+    store: () => ({ stores, secrets: ['s'.repeat(32)] }),
+  })
   await keys.prepare({ identity: spec })
   keys.commit()
   const closers: (() => void)[] = []
