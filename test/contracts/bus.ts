@@ -111,14 +111,9 @@ export function busContract(name: string, open: OpenStore, options: { skip: stri
         await stores.families.end('f', 'logout', { ...notice, topic: 'family' })
         await until(() => one.heard.length >= 3)
         following.stop()
-        assert.deepEqual(
-          one.heard.map(({ topic, key, data }) => [topic, key, data]),
-          [
-            ['session', 's', { why: 'logout' }],
-            ['session', 's', { why: 'logout' }],
-            ['family', 'f', { why: 'logout' }],
-          ],
-        )
+        // Only messages of one key keep their order: a cluster has several streams.
+        const heard = one.heard.map(({ topic, key, data }) => `${topic} ${key} ${JSON.stringify(data)}`).sort()
+        assert.deepEqual(heard, ['family f {"why":"logout"}', 'session s {"why":"logout"}', 'session s {"why":"logout"}'])
         const late = listener()
         ;(await peer.bus.follow(late)).stop()
         assert.deepEqual(late.loads[0].map(({ topic, key }) => `${topic} ${key}`).sort(), ['family f', 'session s'])
