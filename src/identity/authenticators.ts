@@ -1,6 +1,7 @@
 import type { Exchange } from '../core/exchange.ts'
 import type { MaybePromise } from '../core/handler.ts'
 import type { CredentialKind, Identity } from '../core/identity.ts'
+import type { DecideMode } from '../core/policy.ts'
 import type { Rejection } from './rejection.ts'
 
 /** Recognises callers by one kind of credential. Changes nothing that others see, so it may be asked in a peek too. */
@@ -13,9 +14,9 @@ export interface Authenticator {
   presented(x: Exchange): string | null | undefined
   /**
    * Who the credential proves, or why it proves nobody. A promise only where something truly waits. `staleMs`: for how
-   * long what is known of revocations may be old (a route's `onStoreFailure`).
+   * long what is known of revocations may be old (a route's `onStoreFailure`). In a peek nobody was seen: nothing is noted.
    */
-  verify(credential: string, x: Exchange, staleMs: number): MaybePromise<Identity | Rejection>
+  verify(credential: string, x: Exchange, staleMs: number, mode?: DecideMode): MaybePromise<Identity | Rejection>
 }
 
 /** Kinds of credentials that this version can check. A configuration that names another one is refused. */

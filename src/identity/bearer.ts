@@ -59,7 +59,7 @@ export class BearerAuthenticator implements Authenticator {
   verify(token: string, x: Exchange, staleMs: number): MaybePromise<Identity | Rejection> {
     const now = x.startedAt
     const known = this.#memory.good.find(token, now)
-    if (known !== undefined) return this.#standing(known, staleMs)
+    if (known !== undefined) return this.#standing(known, staleMs, false)
     const rejection = this.#memory.bad.find(token, now)
     if (rejection !== undefined) return rejection
     const judged = this.#verifier.verify(token, now)
@@ -68,18 +68,18 @@ export class BearerAuthenticator implements Authenticator {
       : this.#learn(token, judged, now, staleMs)
   }
 
-  #learn(token: string, { found, key }: Judgement, now: number, staleMs: number): Identity | Rejection {
+  #learn(token: string, { found, key }: Judgement, now: number, staleMs: number): MaybePromise<Identity | Rejection> {
     if (found instanceof Rejection) {
       if (key !== undefined) this.#memory.bad.remember(token, found, key, now + disbelievedMs)
       return found
     }
     const good: GoodToken = { identity: found, keyId: key!.kid, epoch: 0 }
     this.#memory.good.remember(token, good, key!, Math.min(found.expiresAt, now + believedMs))
-    return this.#standing(good, staleMs)
+    return this.#standing(good, staleMs, false)
   }
 
   /** Asked for each request, outside the memory: what was good a moment ago may be revoked by now. */
-  #standing(good: GoodToken, staleMs: number): Identity | Rejection {
+  #standing(good: GoodToken, staleMs: number, isSecondLook: boolean): MaybePromise<Identity | Rejection> {
     const revocations = this.#revocations
     if (revocations === undefined) return good.identity
     if (good.epoch !== revocations.epoch) {
@@ -87,7 +87,8 @@ export class BearerAuthenticator implements Authenticator {
       if (revocations.isRevoked(good.identity, good.keyId)) return rejections.revoked
       good.epoch = epoch
     }
-    return revocations.isKnown(staleMs) ? good.identity : revocationsUnknown
+    if (revocations.isKnown(staleMs)) return good.identity
+    return isSecondLook ? revocationsUnknown : revocations.heard().then(() => this.#standing(good, staleMs, true))
   }
 }
 

@@ -14,10 +14,6 @@ class Endless extends StreamBody {
   cancelled: unknown
   #given = false
 
-  constructor() {
-    super(undefined)
-  }
-
   trailers(): undefined {
     return undefined
   }
@@ -42,7 +38,7 @@ test('a stream is cut in the middle of a wait when its session ends, and nobody 
   const { streams } = worker.identity
   const mine = await worker.parts.sessions.start(await world.login(), worker.exchange())
   const theirs = await worker.parts.sessions.start(await world.login('user-2'), worker.exchange())
-  const bodies = [new Endless(), new Endless()]
+  const bodies = [new Endless(undefined), new Endless(undefined)]
   const answers = bodies.map(answerOf)
   streams!.bind(mine.identity, answers[0])
   streams!.bind(theirs.identity, answers[1])
@@ -87,7 +83,7 @@ test('tunnels are destroyed, and forgotten when they end by themselves', async (
   assert.equal(streams!.size, 0)
 })
 
-test('a session’s stream ends with the session; a token’s outlives the token, but not its family', async (t) => {
+test('a stream ends with the session or the token it was asked by; a download outlives its token, but not its family', async (t) => {
   const world = await identityWorld()
   t.after(() => world.close())
   const worker = await world.worker()
@@ -96,22 +92,34 @@ test('a session’s stream ends with the session; a token’s outlives the token
   const session = await worker.parts.sessions.start(login, worker.exchange())
   const family = await worker.parts.families.start(login, 'body', worker.exchange())
   const byToken = (await authenticators.bearer!.verify(family.accessToken, worker.exchange(), 0)) as Identity
-  const bodies = [new Endless(), new Endless()]
-  streams!.bind(session.identity, answerOf(bodies[0]))
-  streams!.bind(byToken, answerOf(bodies[1]))
-  world.clock.advance(43_200_000 - 1)
-  assert.deepEqual(
-    bodies.map(({ cancelled }) => cancelled === undefined),
-    [true, true],
-  )
+  const bodies = [new Endless(undefined), new Endless(1_000_000), new Endless(undefined), new Endless(1_000_000)]
+  const client = new PassThrough()
+  client.on('error', () => undefined)
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+  client.once('close', end)
+  const tunnel = new Answer(101, new Headers(), textBody(''), async () => {
+    await ended
+    return { sentBytes: 0, receivedBytes: 0 }
+  })
+  for (const body of bodies.slice(0, 2)) streams!.bind(session.identity, answerOf(body))
+  for (const body of bodies.slice(2)) streams!.bind(byToken, answerOf(body))
+  streams!.bind(byToken, tunnel)
+  const tunnelled = tunnel.tunnel!(client, Buffer.alloc(0))
+  const going = (): boolean[] => bodies.map(({ cancelled }) => cancelled === undefined)
+  world.clock.advance(byToken.expiresAt - world.clock.now() - 1)
+  assert.deepEqual(going(), [true, true, true, true])
+  assert.equal(client.destroyed, false)
   world.clock.advance(1001)
-  assert.deepEqual(
-    bodies.map(({ cancelled }) => cancelled === undefined),
-    [false, true],
-  )
+  assert.deepEqual(going(), [true, true, false, true])
+  assert.equal(client.destroyed, true)
+  await tunnelled
+  world.clock.advance(session.identity.expiresAt - world.clock.now() - 1)
+  assert.deepEqual(going(), [true, true, false, true])
+  world.clock.advance(1001)
+  assert.deepEqual(going(), [false, false, false, true])
   await worker.parts.families.end(family.refreshToken)
   await world.settle()
-  assert.notEqual(bodies[1].cancelled, undefined)
+  assert.deepEqual(going(), [false, false, false, false])
 })
 
 test('what came whole is not watched, and what is over is forgotten', async (t) => {
@@ -123,7 +131,7 @@ test('what came whole is not watched, and what is over is forgotten', async (t) 
   await worker.ask({ cookie })
   assert.equal(streams!.size, 0)
   const { identity } = await worker.parts.sessions.start(await world.login(), worker.exchange())
-  const answer = answerOf(new Endless())
+  const answer = answerOf(new Endless(undefined))
   streams!.bind(identity, answer)
   assert.equal(streams!.size, 1)
   answer.body.cancel(new Fault('client-left'))

@@ -15,12 +15,15 @@ const lookEveryMs = 1000
 
 interface Live {
   readonly identity: Identity
+  /** Whether it goes on until somebody ends it: a tunnel, a stream of no stated length. A download ends by itself. */
+  readonly isEndless: boolean
   cut(why: Fault): void
 }
 
 /**
- * Answers that go on: WebSockets, event streams, long downloads. Each is bound to whoever asked for it, and is cut when
- * they are revoked or their session ends. A token that merely expires cuts nothing: it was valid when it was asked for.
+ * Answers that go on: WebSockets, event streams, gRPC streams, long downloads. Each is bound to whoever asked for it, and is
+ * cut when they are revoked or their session ends. What has no end of its own ends with any credential that expires; a
+ * download whose token expires meanwhile is let come to its end.
  */
 export class LiveStreams implements Closable {
   readonly #revocations: Revocations
@@ -36,7 +39,7 @@ export class LiveStreams implements Closable {
     this.#clock = clock
     this.#cuts = meter.counter(
       'velum_streams_cut_total',
-      'Streams and tunnels ended because their caller was revoked or their session ended.',
+      'Streams and tunnels ended because their caller was revoked or their session or token ended.',
     )
     this.#stopWatching = revocations.whenChanged(() => this.#lookSoon())
   }
@@ -50,7 +53,7 @@ export class LiveStreams implements Closable {
     const { tunnel, body } = answer
     if (tunnel !== undefined) {
       answer.tunnel = (client, early) => {
-        const live = this.#add({ identity, cut: (why) => void client.destroy(why) })
+        const live = this.#add({ identity, isEndless: true, cut: (why) => void client.destroy(why) })
         return tunnel(client, early).finally(() => this.#live.delete(live))
       }
     } else if (body.bytes === undefined && body.size !== 0) {
@@ -91,11 +94,11 @@ export class LiveStreams implements Closable {
     const now = this.#clock.now()
     for (const live of this.#live) {
       const { identity } = live
-      const isOver = identity.kind === 'session' && identity.expiresAt <= now
+      const isOver = identity.expiresAt <= now && (live.isEndless || identity.kind === 'session')
       if (!isOver && !this.#revocations.isRevoked(identity, undefined)) continue
       this.#live.delete(live)
       this.#cuts.add()
-      live.cut(new Fault('cancelled', isOver ? 'the session has ended' : 'the caller was revoked'))
+      live.cut(new Fault('cancelled', isOver ? 'the session or token has ended' : 'the caller was revoked'))
     }
   }
 }
@@ -103,6 +106,7 @@ export class LiveStreams implements Closable {
 /** A body that can be cut between two pulls and during one. */
 class BoundBody extends StreamBody implements Live {
   readonly identity: Identity
+  readonly isEndless: boolean
   readonly #inner: Body
   readonly #over: (live: Live) => void
   #cut: Fault | undefined
@@ -111,6 +115,7 @@ class BoundBody extends StreamBody implements Live {
   constructor(identity: Identity, inner: Body, over: (live: Live) => void) {
     super(inner.size)
     this.identity = identity
+    this.isEndless = inner.size === undefined
     this.#inner = inner
     this.#over = over
   }

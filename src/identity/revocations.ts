@@ -16,6 +16,11 @@ export interface Revocations {
    * `staleMs` where a route accepts that. False while the store is known to be down, unless `staleMs` bridges it.
    */
   isKnown(staleMs: number): boolean
+  /**
+   * Resolves when everything was heard that has reached this thread by now. Who finds too little known looks again after
+   * it: a thread that was busy must not take itself for one that is cut off.
+   */
+  heard(): Promise<void>
   /** Makes known at once, on this thread, that a session or family has ended; others hear it from the store. */
   learnEnd(id: string, keepUntil: number): void
   /** Calls `run` after something was heard. Returns how to stop. */

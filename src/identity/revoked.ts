@@ -17,8 +17,11 @@ export const revokedTopics = {
   key: 'revoked.key',
 } as const
 
-/** How old what is known may be before it counts as unknown. */
-export const lagBoundMs = 3000
+/**
+ * How old what is known may be before it counts as unknown: what was revoked anywhere is refused everywhere within this
+ * time, whatever was lost on the way. The stream is looked at every 250 ms, and workers are told every 100.
+ */
+export const lagBoundMs = 1000
 const retryMs = 500
 const sweepMs = 60_000
 /** How far the clocks of nodes may be apart. */
@@ -105,6 +108,11 @@ export class Revoked implements Revocations, BusListener, Closable {
     if (staleMs === 0 && !this.#env.stores.isUp) return false
     const lag = this.#env.clock.monotonic() - following.caughtUpAt
     return lag <= lagBoundMs || lag <= staleMs
+  }
+
+  heard(): Promise<void> {
+    // Messages of other threads are taken in the phase of the event loop before.
+    return new Promise((resolve) => void setImmediate(resolve))
   }
 
   isRevoked(identity: Identity, keyId: string | undefined): boolean {

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { faultFrom } from '../core/fault.ts'
 import type { MaybePromise } from '../core/handler.ts'
 import type { Identity } from '../core/identity.ts'
+import type { DecideMode } from '../core/policy.ts'
 import type { Authenticator } from './authenticators.ts'
 import { cookieNames, readCookie } from './cookies.ts'
 import { credentialLength, idOf, isCredential, secretHash, secretOf } from './credential-text.ts'
@@ -34,17 +35,24 @@ export class SessionAuthenticator implements Authenticator {
     return readCookie(x, cookieNames.session)
   }
 
-  verify(text: string, x: Exchange, staleMs: number): MaybePromise<Identity | Rejection> {
+  verify(text: string, x: Exchange, staleMs: number, mode: DecideMode = 'charge'): MaybePromise<Identity | Rejection> {
     if (text.length !== credentialLength) return rejections['not-a-session']
     const session = this.#near.find(idOf(text))
-    if (session === undefined) return this.#load(text, x, staleMs)
-    if (x.startedAt - session.usedAt < this.#spec.idleMs) return this.#judge(session, text, x, staleMs)
+    if (session === undefined) return this.#load(text, x, staleMs, mode)
+    if (x.startedAt - session.usedAt < this.#spec.idleMs) return this.#judge(session, text, x, staleMs, mode)
     // Idle here; another node may have seen it since.
     this.#near.forget(session.id)
-    return this.#load(text, x, staleMs)
+    return this.#load(text, x, staleMs, mode)
   }
 
-  #judge(session: NearSession, text: string, x: Exchange, staleMs: number): Identity | Rejection {
+  #judge(
+    session: NearSession,
+    text: string,
+    x: Exchange,
+    staleMs: number,
+    mode: DecideMode,
+    isSecondLook = false,
+  ): MaybePromise<Identity | Rejection> {
     if (secretHash(secretOf(text)) !== session.hash) return rejections['unknown-session']
     const revocations = this.#revocations
     if (session.epoch !== revocations.epoch) {
@@ -55,18 +63,21 @@ export class SessionAuthenticator implements Authenticator {
       }
       session.epoch = epoch
     }
-    if (!revocations.isKnown(staleMs)) return revocationsUnknown
+    if (!revocations.isKnown(staleMs)) {
+      return isSecondLook ? revocationsUnknown : revocations.heard().then(() => this.#judge(session, text, x, staleMs, mode, true))
+    }
     const now = x.startedAt
     if (now >= session.endsAt) {
       this.#near.forget(session.id)
       return rejections['session-expired']
     }
+    if (mode === 'peek') return session.identity
     if (now > session.usedAt) session.usedAt = now
     if (now >= session.touchAt) this.#near.touch(session, x.clientAddress)
     return session.identity
   }
 
-  #load(text: string, x: Exchange, staleMs: number): MaybePromise<Identity | Rejection> {
+  #load(text: string, x: Exchange, staleMs: number, mode: DecideMode): MaybePromise<Identity | Rejection> {
     if (!isCredential(text)) return rejections['not-a-session']
     const id = idOf(text)
     if (this.#missing.has(id)) return rejections['unknown-session']
@@ -80,7 +91,7 @@ export class SessionAuthenticator implements Authenticator {
           this.#near.forget(id)
           return rejections['session-expired']
         }
-        return this.#judge(session, text, x, staleMs)
+        return this.#judge(session, text, x, staleMs, mode)
       },
       (thrown: unknown) => {
         const fault = faultFrom(thrown)

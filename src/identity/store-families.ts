@@ -74,12 +74,19 @@ export class StoreFamilies implements TokenFamilies {
     return this.#issued(id, account, generation, token.text, endsAt)
   }
 
-  async refresh(refreshToken: string, use: FamilyUse, x: Exchange): Promise<IssuedTokens | RefreshRefusal> {
+  async refresh(
+    refreshToken: string,
+    use: FamilyUse,
+    x: Exchange,
+    scopes?: readonly string[],
+  ): Promise<IssuedTokens | RefreshRefusal> {
     const { spec, stores, clock, audit } = this.#env
     const secrets = this.#secrets()
     const presented = parseRefreshToken(refreshToken, secrets)
     if (presented === undefined) return 'invalid'
     const { family: id } = presented
+    // Before the rotation: a mistaken question must not cost the token.
+    if (scopes !== undefined && !(await this.#isGranted(id, scopes))) return 'invalid-scope'
     const successor = newRefreshToken(id, secrets)
     const outcome = await stores.families.rotate({
       id,
@@ -87,7 +94,7 @@ export class StoreFamilies implements TokenFamilies {
       successor: successor.hash,
       sealed: seal(successor.text, aboutFamily(id), secrets),
       bound: use,
-      asked: '',
+      asked: scopes === undefined ? '' : [...new Set(scopes)].sort().join(' '),
       graceMs: spec.tokens.reuseGraceMs,
       idleMs: spec.tokens.refreshIdleMs,
       onReuse: sessionNotice(this.#keepUntil()),
@@ -95,7 +102,7 @@ export class StoreFamilies implements TokenFamilies {
     if (outcome.kind === 'rotated' || outcome.kind === 'replayed') {
       const text = outcome.kind === 'rotated' ? successor.text : unseal(outcome.sealed, aboutFamily(id), secrets)?.toString()
       if (text === undefined) return 'invalid'
-      const issued = await this.#reissued(outcome.family, text, x)
+      const issued = await this.#reissued(outcome.family, text, x, scopes)
       if (issued !== 'invalid')
         audit.write(
           'tokens-refreshed',
@@ -120,28 +127,53 @@ export class StoreFamilies implements TokenFamilies {
   }
 
   /** New tokens, if whoever they are for may still have any: asked at every refresh, from the store. */
-  async #reissued(family: Family, text: string, x: Exchange): Promise<IssuedTokens | RefreshRefusal> {
+  async #reissued(
+    family: Family,
+    text: string,
+    x: Exchange,
+    scopes: readonly string[] | undefined,
+  ): Promise<IssuedTokens | RefreshRefusal> {
     const { accounts, stores } = this.#env
     const [account, generation] = await Promise.all([accounts.find(family.owner), stores.generations.of(family.owner)])
     const { generation: own } = family.value as unknown as FamilyValue
-    if (account?.isEnabled === true && own >= generation) return this.#issued(family.id, account, own, text, family.expiresAt)
+    if (account?.isEnabled === true && own >= generation)
+      return this.#issued(family.id, account, own, text, family.expiresAt, scopes)
     await this.#endFamily(family.id, account?.isEnabled === true ? 'ended-by-owner' : 'disabled')
     this.#env.audit.write('tokens-refused', { family: family.id, why: account?.isEnabled === true ? 'revoked' : 'disabled' }, x)
     return 'invalid'
   }
 
-  #issued(id: string, account: Account, generation: number, refreshToken: string, endsAt: number): IssuedTokens {
+  /** Whether the login of a family grants these scopes now. One that is gone grants anything: the rotation says so. */
+  async #isGranted(id: string, scopes: readonly string[]): Promise<boolean> {
+    const { spec, stores, accounts } = this.#env
+    const family = await stores.families.get(id)
+    const account = family === undefined ? undefined : await accounts.find(family.owner)
+    if (account === undefined) return true
+    const granted = scopesOfRoles(account.roles, spec)
+    return scopes.every((scope) => granted.includes(scope))
+  }
+
+  #issued(
+    id: string,
+    account: Account,
+    generation: number,
+    refreshToken: string,
+    endsAt: number,
+    narrowed?: readonly string[],
+  ): IssuedTokens {
     const { spec, tokens } = this.#env
+    const granted = scopesOfRoles(account.roles, spec)
+    const scopes = narrowed === undefined ? granted : granted.filter((scope) => narrowed.includes(scope))
     const { text, expiresInS } = tokens.accessToken({
       subject: account.subject,
       tenant: account.tenant,
       client: undefined,
-      scopes: scopesOfRoles(account.roles, spec),
+      scopes,
       roles: account.roles,
       session: id,
       generation,
     })
-    return { family: id, accessToken: text, expiresInS, refreshToken, endsAt }
+    return { family: id, accessToken: text, expiresInS, scopes, refreshToken, endsAt }
   }
 
   async #endFamily(id: string, why: EndReason): Promise<Family | undefined> {

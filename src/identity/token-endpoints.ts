@@ -1,7 +1,7 @@
 import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
-import { oauthError, privateJson, privateNothing } from './answers.ts'
+import { oauthError, privateJson, privateNothing, refuseCaller } from './answers.ts'
 import { proveClient } from './client-credentials.ts'
 import type { ClientProof } from './client-credentials.ts'
 import { cookieNames, readCookie, setCookie } from './cookies.ts'
@@ -50,6 +50,7 @@ export function tokenAnswer(issued: IssuedTokens): Answer {
     token_type: 'Bearer',
     expires_in: issued.expiresInS,
     refresh_token: issued.refreshToken,
+    scope: issued.scopes.join(' '),
   })
 }
 
@@ -59,7 +60,7 @@ async function silentRefresh(x: Exchange, { families, env }: IdentityParts): Pro
   if (cookie === undefined) return x.renderProblem({ name: 'unauthenticated', detail: 'There is no refresh cookie.' }, x)
   const issued = await families.refresh(cookie, 'cookie', x)
   // The cookie stays: who lost a race must not wipe what the winner got.
-  if (issued === 'invalid') return x.renderProblem({ name: 'invalid-credential', detail: 'Log in again.' }, x)
+  if (typeof issued === 'string') return x.renderProblem({ name: 'invalid-credential', detail: 'Log in again.' }, x)
   return memoryAnswer(issued, env.clock.now())
 }
 
@@ -84,16 +85,21 @@ async function token(x: Exchange, fields: PostedFields, proof: ClientProof, part
   if (grant !== 'refresh_token') return oauthError(400, 'unsupported_grant_type')
   const text = fields.get('refresh_token')
   if (text === undefined) return oauthError(400, 'invalid_request', 'refresh_token is missing')
-  const issued = await parts.families.refresh(text, 'body', x)
+  const issued = await parts.families.refresh(text, 'body', x, scopesIn(fields))
+  if (issued === 'invalid-scope') return oauthError(400, 'invalid_scope')
   return issued === 'invalid' ? oauthError(400, 'invalid_grant') : tokenAnswer(issued)
 }
 
+/** `scope` as a list (RFC 6749 §3.3); undefined when it is not there. */
+function scopesIn(fields: PostedFields): readonly string[] | undefined {
+  return fields
+    .get('scope')
+    ?.split(' ')
+    .filter((scope) => scope !== '')
+}
+
 async function clientToken(x: Exchange, fields: PostedFields, client: ClientSpec, parts: IdentityParts): Promise<Answer> {
-  const wanted =
-    fields
-      .get('scope')
-      ?.split(' ')
-      .filter((scope) => scope !== '') ?? client.scopes
+  const wanted = scopesIn(fields) ?? client.scopes
   if (!wanted.every((scope) => client.scopes.includes(scope))) return oauthError(400, 'invalid_scope')
   const generation = await parts.stores.generations.of(client.id)
   const { text, id, expiresInS } = parts.tokens.accessToken({
@@ -116,7 +122,7 @@ async function revokeToken(x: Exchange, fields: PostedFields, proof: ClientProof
   if (text === undefined) return oauthError(400, 'invalid_request', 'token is missing')
   if (await parts.families.end(text)) return privateNothing200()
   const found = await parts.authenticators.bearer!.verify(text, x, 0)
-  if (found instanceof Rejection) return found.isUndecided ? x.renderProblem({ name: 'unavailable' }, x) : privateNothing200()
+  if (found instanceof Rejection) return found.isUndecided ? refuseCaller(found, x) : privateNothing200()
   if (found.issuer === parts.spec.issuer && found.credentialId !== undefined) {
     await revoke(parts.stores, { kind: 'token', issuer: found.issuer, id: found.credentialId, keepUntil: found.expiresAt })
     parts.audit.write('revoked', { token: found.credentialId, subject: found.subject, by: proof.client.id }, x)
@@ -136,8 +142,7 @@ async function introspect(x: Exchange, fields: PostedFields, proof: ClientProof,
   const text = fields.get('token')
   if (text === undefined) return oauthError(400, 'invalid_request', 'token is missing')
   const found = await parts.authenticators.bearer!.verify(text, x, 0)
-  if (found instanceof Rejection)
-    return found.isUndecided ? x.renderProblem({ name: 'unavailable' }, x) : privateJson(200, { active: false })
+  if (found instanceof Rejection) return found.isUndecided ? refuseCaller(found, x) : privateJson(200, { active: false })
   const { issuer, subject, tenant, client, scopes, roles, session, credentialId, expiresAt } = found
   return privateJson(200, {
     active: true,

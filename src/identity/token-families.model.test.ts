@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { identityWorld } from '../../test/support/identity-world.ts'
 import type { IdentityWorld, WorkerWorld } from '../../test/support/identity-world.ts'
 import { everyInterleaving, Steps } from '../../test/support/interleavings.ts'
-import type { IssuedTokens } from './token-families.ts'
+import type { IssuedTokens, RefreshRefusal } from './token-families.ts'
 
 /** What a client may do at any moment. `age` 0 is the newest token it has, 1 the one before … */
 type Act = { readonly kind: 'refresh'; readonly age: number } | { readonly kind: 'end' }
@@ -12,7 +12,7 @@ type Act = { readonly kind: 'refresh'; readonly age: number } | { readonly kind:
 interface Done {
   readonly act: Act
   readonly presented: string
-  readonly result: IssuedTokens | 'invalid' | boolean
+  readonly result: IssuedTokens | RefreshRefusal | boolean
   readonly beganAt: number
   readonly endedAt: number
 }
@@ -92,7 +92,7 @@ class Run {
     assert.equal(newest === 'invalid', hasEnded, hasEnded ? 'an ended family gives nothing' : 'whoever behaved can go on')
   }
 
-  async #refresh(node: WorkerWorld, token: string): Promise<IssuedTokens | 'invalid'> {
+  async #refresh(node: WorkerWorld, token: string): Promise<IssuedTokens | RefreshRefusal> {
     return node.parts.families.refresh(token, 'body', node.exchange())
   }
 }

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { contentOf, identityWorld, pairOf } from '../../test/support/identity-world.ts'
+import { claimsOf, contentOf, identityWorld, pairOf } from '../../test/support/identity-world.ts'
 import type { IdentityWorld, WorkerWorld } from '../../test/support/identity-world.ts'
-import type { IssuedTokens } from './token-families.ts'
+import type { IssuedTokens, RefreshRefusal } from './token-families.ts'
 
 async function begun(world: IdentityWorld, worker: WorkerWorld): Promise<IssuedTokens> {
   return worker.parts.families.start(await world.login(), 'body', worker.exchange())
 }
 
-function issuedBy(result: IssuedTokens | 'invalid'): IssuedTokens {
-  assert.notEqual(result, 'invalid')
+function issuedBy(result: IssuedTokens | RefreshRefusal): IssuedTokens {
+  assert.equal(typeof result, 'object')
   return result as IssuedTokens
 }
 
-async function refresh(worker: WorkerWorld, token: string): Promise<IssuedTokens | 'invalid'> {
+async function refresh(worker: WorkerWorld, token: string): Promise<IssuedTokens | RefreshRefusal> {
   return worker.parts.families.refresh(token, 'body', worker.exchange())
 }
 
@@ -134,6 +134,31 @@ test('a refresh asks whether the account is still there, and takes its roles as 
   assert.equal(await refresh(worker, second.refreshToken), 'invalid')
   await change({ isEnabled: true })
   assert.equal(await refresh(worker, second.refreshToken), 'invalid', 'it has ended')
+})
+
+test('a refresh may ask for fewer scopes and never for more; a retry has to ask for the same', async (t) => {
+  const world = await identityWorld({ roles: [['staff', ['orders:read', 'orders:write', 'billing:read']]] })
+  t.after(() => world.close())
+  const worker = await world.worker()
+  const first = await begun(world, worker)
+  const ask = async (token: string, scope?: string): Promise<[number, Record<string, unknown>]> => {
+    const form = { grant_type: 'refresh_token', refresh_token: token, ...(scope === undefined ? {} : { scope }) }
+    const answer = await worker.ask({ path: '/auth/token', form })
+    return [answer.status, contentOf(answer)]
+  }
+  const [wider, why] = await ask(first.refreshToken, 'orders:read admin')
+  assert.deepEqual([wider, why['error']], [400, 'invalid_scope'])
+  const [narrower, got] = await ask(first.refreshToken, 'billing:read orders:read')
+  assert.deepEqual([narrower, got['scope']], [200, 'orders:read billing:read'])
+  assert.equal(claimsOf(got['access_token'] as string)['scope'], 'orders:read billing:read')
+  const [other, refused] = await ask(first.refreshToken, 'orders:write')
+  assert.deepEqual([other, refused['error']], [400, 'invalid_grant'], 'a retry that asks for something else')
+  const [retried, again] = await ask(first.refreshToken, 'orders:read billing:read orders:read')
+  assert.deepEqual([retried, again['refresh_token']], [200, got['refresh_token']], 'the order does not matter')
+  // Narrowed once is not narrowed for good.
+  const [whole, all] = await ask(got['refresh_token'] as string)
+  assert.deepEqual([whole, all['scope']], [200, 'orders:read orders:write billing:read'])
+  assert.equal((await world.stores.families.get(first.family))!.ended, undefined)
 })
 
 test('a cookie’s token is of no use in a body, nor the other way round, and trying ends nothing', async (t) => {

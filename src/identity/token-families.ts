@@ -10,6 +10,8 @@ export interface IssuedTokens {
   readonly family: string
   readonly accessToken: string
   readonly expiresInS: number
+  /** What the access token grants. */
+  readonly scopes: readonly string[]
   readonly refreshToken: string
   /** Milliseconds since 1970: the absolute end, also the cookie's. */
   readonly endsAt: number
@@ -18,8 +20,9 @@ export interface IssuedTokens {
 /**
  * Why there are no new tokens. `invalid`: never issued, ended, too old, for another client, or of an account that is
  * gone; the client has to log in. Its cookie is left alone: a loser of a race must not wipe what the winner got.
+ * `invalid-scope`: more was asked for than the login grants; nothing has changed.
  */
-export type RefreshRefusal = 'invalid'
+export type RefreshRefusal = 'invalid' | 'invalid-scope'
 
 /**
  * Families of refresh tokens: one login on one device. Every use rotates, in one atomic step of the store; who asks
@@ -28,7 +31,11 @@ export type RefreshRefusal = 'invalid'
 export interface TokenFamilies {
   /** Begins a family and ends the one whose refresh cookie the request brings. */
   start(login: Login, use: FamilyUse, x: Exchange): Promise<IssuedTokens>
-  refresh(refreshToken: string, use: FamilyUse, x: Exchange): Promise<IssuedTokens | RefreshRefusal>
+  /**
+   * `scopes` narrows the new access token, and this one only (RFC 6749 §6); absent: all that the login grants. A retry
+   * within the grace must ask for the same.
+   */
+  refresh(refreshToken: string, use: FamilyUse, x: Exchange, scopes?: readonly string[]): Promise<IssuedTokens | RefreshRefusal>
   /** Ends the family of a refresh token that Velum issued; false for anything else. */
   end(refreshToken: string): Promise<boolean>
 }

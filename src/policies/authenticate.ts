@@ -60,7 +60,7 @@ export class Authenticate implements Policy {
       const credential = slot.authenticator.presented(x)
       if (credential === undefined) continue
       if (credential === null) return slot.repeated(isCounted)
-      const found = slot.authenticator.verify(credential, x, this.#staleMs)
+      const found = slot.authenticator.verify(credential, x, this.#staleMs, mode)
       return isPromise(found) ? found.then((late) => slot.settle(late, x, isCounted)) : slot.settle(found, x, isCounted)
     }
     if (isCounted) this.#absentCount.add()

@@ -13,7 +13,7 @@ import type { CallBatch, CallReply, Direct, Pulse } from './link-messages.ts'
 import { MainCalls } from './main-calls.ts'
 import type { CallStore, PackedMessage, StoreCall, StoreVerbs } from './store-verbs.ts'
 
-const pulseMs = 200
+const pulseMs = 100
 /** Main has said nothing for so long: it hangs, and so does every question. */
 const silentMs = 2000
 
