@@ -4,6 +4,7 @@
  */
 export type FaultCode =
   | 'malformed' // the client's message breaks the protocol
+  | 'unfit-message' // well-formed, but not what the called method takes
   | 'head-too-large'
   | 'target-too-long'
   | 'body-too-large'

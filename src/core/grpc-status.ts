@@ -34,6 +34,7 @@ export type GrpcCode = (typeof grpcCodes)[keyof typeof grpcCodes]
  */
 const byProblem: Record<ProblemName, GrpcCode> = {
   malformed: grpcCodes.internal,
+  'invalid-argument': grpcCodes['invalid-argument'],
   'duplicate-credential': grpcCodes.unauthenticated,
   unauthenticated: grpcCodes.unauthenticated,
   'invalid-credential': grpcCodes.unauthenticated,

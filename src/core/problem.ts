@@ -23,6 +23,7 @@ const iana = (status: number, code: string, title: string): ProblemKind => ({
 /** Every error answer there is. Refusals and faults name a row; nothing else makes a problem. */
 export const problems = {
   malformed: own(400, 'malformed-request', 'The request is malformed'),
+  'invalid-argument': own(400, 'invalid-argument', 'The request does not fit the method'),
   'duplicate-credential': own(400, 'duplicate-credential', 'A credential is given more than once'),
   unauthenticated: own(401, 'unauthenticated', 'Authentication is required'),
   'invalid-credential': own(401, 'invalid-credential', 'The credential is not valid'),
@@ -100,6 +101,7 @@ const retrySoon = headerBlock([['retry-after', '1']])
 
 const byFault: Record<FaultCode, Problem> = {
   malformed: { name: 'malformed' },
+  'unfit-message': { name: 'invalid-argument' },
   'head-too-large': { name: 'head-too-large' },
   'target-too-long': { name: 'target-too-long' },
   'body-too-large': { name: 'body-too-large' },
@@ -124,8 +126,9 @@ const byFault: Record<FaultCode, Problem> = {
   internal: { name: 'internal' },
 }
 
-/** The problem that a client sees for a fault. The fault's words stay in the log; a malformed request may be told why. */
+/** The problem that a client sees for a fault. The fault's words stay in the log; whoever sent a faulty request is told why. */
 export function problemOf(fault: Fault): Problem {
   const problem = byFault[fault.code]
-  return fault.code === 'malformed' && fault.message !== fault.code ? { ...problem, detail: fault.message } : problem
+  const isTold = (fault.code === 'malformed' || fault.code === 'unfit-message') && fault.message !== fault.code
+  return isTold ? { ...problem, detail: fault.message } : problem
 }
