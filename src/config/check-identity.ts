@@ -90,6 +90,8 @@ function issuerSpec(context: CheckContext, name: string): TrustedIssuerSpec | un
     jwksFile,
     audience: issuer.audience ?? [],
     algorithms: issuer.algorithms ?? asymmetricAlgorithms,
+    types: issuer.types,
+    skewMs: issuer.clockTolerance,
     tenant: issuer.tenant,
     tenants: issuer.tenants,
     maxLifetimeMs: issuer.maxLifetime ?? dayMs,

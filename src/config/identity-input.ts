@@ -88,6 +88,10 @@ export interface TrustedIssuerInput {
   readonly audience: string | readonly string[]
   /** The signature algorithms it may use. Default: all asymmetric ones. */
   readonly algorithms?: readonly SignatureAlgorithm[] | undefined
+  /** The `typ` of its access tokens. Default: `at+jwt` alone. */
+  readonly types?: readonly string[] | undefined
+  /** How far its clock may be off. Default: `30s`. */
+  readonly clockTolerance?: Duration | undefined
   /** The tenant that all its subjects belong to. */
   readonly tenant?: string | undefined
   /** The tenants that its tokens may name. */

@@ -13,6 +13,8 @@ export interface TrustedIssuerSpec {
    * `JWT`, as ID tokens are: then only the audience tells the two apart.
    */
   readonly types?: readonly string[] | undefined
+  /** How far its clock may be off; absent: 30 s. */
+  readonly skewMs?: number | undefined
   /** Velum itself: its clock is ours (5 s), any tenant of its tokens counts, and its keys come from the store. */
   readonly isOwn?: boolean | undefined
   /** The tenant its subjects belong to: a fixed one, or those of whom its `tenantClaim` may name one. */

@@ -259,7 +259,7 @@ test('a foreign issuer gives a tenant only where the configuration lets it', asy
   assert.equal(reasonOf(withClaims({ org: ['acme'] }), several), 'other-tenant')
 })
 
-test('an issuer may be trusted for less: algorithms, lifetime, and for other types', async () => {
+test('an issuer may be trusted for less: algorithms, lifetime, its clock, and for other types', async () => {
   const keys = await keySourceOf([ec, rsa])
   const verifierOf = (changes: Partial<TrustedIssuerSpec>): JwtVerifier =>
     new JwtVerifier([{ spec: { ...spec, ...changes }, keys }], 'tenant')
@@ -268,6 +268,12 @@ test('an issuer may be trusted for less: algorithms, lifetime, and for other typ
   assert.equal(reasonOf(good, verifierOf({ maxLifetimeMs: 600_000 })), 'accepted user-1')
   assert.equal(reasonOf(withHeader({ typ: 'JWT' }), verifierOf({ types: ['at+jwt', 'JWT'] })), 'accepted user-1')
   assert.equal(reasonOf(good, verifierOf({ types: ['JWT'] })), 'other-type')
+  assert.equal(reasonOf(good, verifierOf({ types: ['application/AT+jwt'] })), 'accepted user-1')
+  const late = withClaims({ exp: seconds - 6 })
+  assert.equal(reasonOf(late), 'accepted user-1')
+  assert.equal(reasonOf(late, verifierOf({ skewMs: 5000 })), 'expired')
+  assert.equal(reasonOf(late, verifierOf({ skewMs: 7000 })), 'accepted user-1')
+  assert.equal(reasonOf(withClaims({ iat: seconds + 1 }), verifierOf({ skewMs: 0 })), 'issued-in-future')
   assert.equal(reasonOf(good, verifierOf({ audience: ['other', 'https://api.example.com'] })), 'accepted user-1')
 })
 

@@ -48,7 +48,7 @@ export class JwtVerifier {
   constructor(issuers: readonly VerifiedIssuer[], tenantClaim: string) {
     this.#tenantClaim = tenantClaim
     for (const { spec, keys } of issuers) {
-      const types = new Set((spec.types ?? ['at+jwt']).map((type) => type.toLowerCase()))
+      const types = new Set((spec.types ?? ['at+jwt']).map(mediaType))
       this.#issuers.set(spec.issuer, { spec, keys, types, algorithms: new Set(spec.algorithms.map(algorithmName)) })
     }
   }

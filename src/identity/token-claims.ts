@@ -3,12 +3,12 @@ import { KnownIdentity } from './known-identity.ts'
 import type { Rejection } from './rejection.ts'
 import { rejections } from './rejection.ts'
 
-/** How far the clocks of foreign issuers may be off, and those of other nodes of ours. */
+/** How far the clocks of foreign issuers may be off, unless their entry says otherwise, and those of other nodes of ours. */
 export const foreignSkewMs = 30_000
 export const ownSkewMs = 5_000
 
 function skewOf(spec: TrustedIssuerSpec): number {
-  return spec.isOwn === true ? ownSkewMs : foreignSkewMs
+  return spec.isOwn === true ? ownSkewMs : (spec.skewMs ?? foreignSkewMs)
 }
 
 type Claims = Readonly<Record<string, unknown>>

@@ -18,6 +18,16 @@ export const asymmetricAlgorithms = [
   'Ed25519',
 ] as const
 
+/** Kinds of tokens that are something else than access tokens, whoever makes them (RFC 8725 §3.12). */
+const otherKinds = ['gw+jwt', 'dpop+jwt', 'logout+jwt', 'secevent+jwt', 'id+jwt']
+
+const tokenType = z
+  .string()
+  .regex(/^(?:application\/)?[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}$/, { error: 'this is no typ of a token' })
+  .refine((typ) => !otherKinds.includes(typ.toLowerCase().replace(/^application\//, '')), {
+    error: 'tokens of this typ are no access tokens',
+  })
+
 /** A foreign issuer of bearer tokens. */
 export const trustedIssuerSchema = z.strictObject({
   issuer: z.string().min(1).describe('The exact `iss` of its tokens.').meta({ examples: ['https://idp.example.com'] }),
@@ -33,6 +43,15 @@ export const trustedIssuerSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('The signature algorithms it may use. Default: all asymmetric ones.'),
+  types: z
+    .array(tokenType)
+    .min(1)
+    .optional()
+    .describe(
+      'The `typ` of its access tokens. Default: at+jwt alone (RFC 9068). Write JWT for an issuer that marks access tokens no better than ID tokens; then only `audience` tells the two apart.',
+    )
+    .meta({ examples: [['at+jwt', 'JWT']] }),
+  clockTolerance: duration('0s', '60s').optional().describe('How far its clock may be off from this one. Default: 30s.'),
   tenant: z.string().min(1).optional().describe('The tenant that all its subjects belong to.'),
   tenants: z
     .array(z.string().min(1))
