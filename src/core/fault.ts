@@ -17,6 +17,7 @@ export type FaultCode =
   | 'client-left'
   | 'write-timeout' // the client does not read
   | 'no-target' // nothing healthy to send to
+  | 'breaker-open' // the service fails too often to be asked
   | 'overloaded' // a bound of ours is reached
   | 'service-refused' // no connection
   | 'service-reset' // the connection broke before the answer's head
@@ -33,12 +34,19 @@ export class Fault extends Error {
   readonly code: FaultCode
   /** Whether the service certainly saw none of the request, so that another attempt is always safe. */
   readonly unsent: boolean
+  /** After how many milliseconds another attempt may have better luck, where that is known. */
+  readonly retryAfterMs: number | undefined
 
-  constructor(code: FaultCode, message: string = code, options: { cause?: unknown; unsent?: boolean } = {}) {
+  constructor(
+    code: FaultCode,
+    message: string = code,
+    options: { cause?: unknown; unsent?: boolean; retryAfterMs?: number } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'Fault'
     this.code = code
     this.unsent = options.unsent ?? false
+    this.retryAfterMs = options.retryAfterMs
   }
 }
 

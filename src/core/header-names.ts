@@ -134,6 +134,7 @@ export const H = {
   requestId: headerId('x-request-id'),
   requestTimeout: headerId('x-request-timeout'),
   grpcTimeout: headerId('grpc-timeout'),
+  grpcStatus: headerId('grpc-status'),
   traceparent: headerId('traceparent'),
   tracestate: headerId('tracestate'),
   origin: headerId('origin'),

@@ -114,6 +114,7 @@ const byFault: Record<FaultCode, Problem> = {
   'client-left': { name: 'malformed' }, // nobody will read it
   'write-timeout': { name: 'request-timeout' },
   'no-target': { name: 'unavailable', headers: retrySoon },
+  'breaker-open': { name: 'unavailable', headers: retrySoon },
   overloaded: { name: 'reduced-capacity', headers: retrySoon },
   'service-refused': { name: 'unavailable', headers: retrySoon },
   'service-reset': { name: 'bad-service' },
@@ -129,6 +130,9 @@ const byFault: Record<FaultCode, Problem> = {
 /** The problem that a client sees for a fault. The fault's words stay in the log; whoever sent a faulty request is told why. */
 export function problemOf(fault: Fault): Problem {
   const problem = byFault[fault.code]
+  if (fault.retryAfterMs !== undefined && fault.retryAfterMs > 1000) {
+    return { ...problem, headers: headerBlock([['retry-after', String(Math.ceil(fault.retryAfterMs / 1000))]]) }
+  }
   const isTold = (fault.code === 'malformed' || fault.code === 'unfit-message') && fault.message !== fault.code
   return isTold ? { ...problem, detail: fault.message } : problem
 }
