@@ -47,7 +47,13 @@ export interface ListenerModel {
   readonly tls: TlsModel | undefined
   readonly limits: WireLimits
   /** Names of limits charged before routing (`edge.limits`). */
-  readonly edgeLimits: readonly { readonly use: string; readonly source: string }[]
+  readonly edgeLimits: readonly EdgeLimitUse[]
+}
+
+/** A limit as a listener names it. */
+export interface EdgeLimitUse extends Pick<LimitUse, 'use' | 'settle' | 'source'> {
+  /** Absent: 1. */
+  readonly cost?: number | undefined
 }
 
 /** Bounds of a listener's connections. All of them have safe defaults. */

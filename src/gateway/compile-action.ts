@@ -2,6 +2,7 @@ import type { RedirectAction, RespondAction, RouteModel, ServiceModel, ToAction 
 import { Answer, emptyAnswer } from '../core/answer.ts'
 import { BytesBody } from '../core/body.ts'
 import type { Clock } from '../core/clock.ts'
+import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
 import { H } from '../core/header-names.ts'
 import { dropTable, headerBlock, Headers } from '../core/headers.ts'
@@ -34,6 +35,8 @@ export interface ActionEnv {
   readonly random: () => number
   /** The limits of a service, for this route. */
   readonly limitsOf: (service: ServiceModel) => Policy | undefined
+  /** Whether something on the way asks which service is drawn; absent: nothing does. */
+  readonly asksDrawn?: boolean | undefined
 }
 
 /** The end of a route. */
@@ -41,6 +44,8 @@ export interface RouteEnd {
   readonly end: Handler
   /** What the service behind it limits; decides right in front of it. */
   readonly limits?: Policy | undefined
+  /** Which service is drawn for an exchange, and stays drawn; set where there are several and somebody asks. */
+  readonly drawn?: ((x: Exchange) => string) | undefined
 }
 
 /** Fields that belong to one connection or that the gateway writes itself; no service gets the client's. */
@@ -90,7 +95,7 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteE
   const rewrite = action.rewrite?.path === undefined ? undefined : compileRewrite(action.rewrite.path, route.match)
   const drawn = upstreams.length === 1 ? undefined : createDraw(upstreams, action.split, env.random)
   const isLimited = upstreams.some((upstream) => upstream.limits !== undefined)
-  const draw = drawn === undefined || !isLimited ? drawn : remembering(drawn)
+  const draw = drawn === undefined || !(isLimited || env.asksDrawn === true) ? drawn : remembering(drawn)
   const limits = draw === undefined ? upstreams[0].limits : isLimited ? drawnLimits(route, draw) : undefined
   const end = createForward({
     upstreams,
@@ -101,7 +106,7 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteE
     timeoutMs: route.timeoutMs,
     clock: env.clock,
   })
-  return { end, limits }
+  return { end, limits, drawn: draw === undefined || env.asksDrawn !== true ? undefined : (x) => draw(x).name }
 }
 
 function attaching(spec: ServiceSpec, { tokenEdit }: ActionEnv): RequestEdit | undefined {

@@ -1,4 +1,4 @@
-import type { GatewayModel, PolicyUse, RouteModel, ServiceModel } from '../config/model.ts'
+import type { GatewayModel, ListenerModel, PolicyUse, RouteModel, ServiceModel } from '../config/model.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
 import type { Closable } from '../core/lasting.ts'
@@ -11,7 +11,7 @@ import { AddressSet, canonicalAddress } from '../lib/address.ts'
 
 import { createFleetCounters } from '../limits/fleet/fleet-counters.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
-import type { LimitEnv } from '../policies/limits.ts'
+import type { LimitEnv, LimitStep } from '../policies/limits.ts'
 import { limitPolicy } from '../policies/limits.ts'
 import { policyKind } from '../policies/list.ts'
 import type { PolicyEnv } from '../policies/policy-kind.ts'
@@ -75,8 +75,8 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         trustedOrigins,
         loginPath: identity.parts === undefined ? undefined : `${identity.parts.path}/login`,
       })
-      const { policies, edits } = routePolicies(route, policyEnv, limitEnv)
-      const { end, limits } = compileAction(route, {
+      const { policies, edits } = routePolicies(route, policyEnv)
+      const { end, limits, drawn } = compileAction(route, {
         clock: env.clock,
         services,
         edits,
@@ -84,8 +84,10 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         tokenEdit,
         random: Math.random,
         limitsOf: (service) => serviceLimits(route, service, limitEnv),
+        asksDrawn: route.limits.some(({ use }) => countsPerService(model, use)),
       })
-      return readyRoute(route, index, limits === undefined ? policies : [...policies, limits], end, offset)
+      const all = [...policies, routeLimits(route, drawn, limitEnv), limits].filter((policy) => policy !== undefined)
+      return readyRoute(route, index, all, end, offset)
     })
     const router = identity.before(routing(routes))
     const proxies = new AddressSet(model.trustedProxies)
@@ -126,13 +128,13 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
 
 function edgePolicies(
   listener: string,
-  uses: readonly { readonly use: string; readonly source: string }[],
+  uses: ListenerModel['edgeLimits'],
   env: LimitEnv,
 ): Policy[] {
   const policy = limitPolicy(
     {
       kind: 'edge',
-      uses: uses.map(({ use, source }) => ({ use, source, cost: 1, shadow: false })),
+      uses: uses.map(({ use, settle, source, cost = 1 }) => ({ use, settle, source, cost, shadow: false })),
       source: `listeners.${listener}.edge.limits`,
       route: '',
       service: '',
@@ -145,7 +147,6 @@ function edgePolicies(
 function routePolicies(
   route: RouteModel,
   policyEnv: (source: string) => PolicyEnv,
-  limitEnv: LimitEnv,
 ): { policies: Policy[]; edits: RequestEdit[] } {
   const policies: Policy[] = []
   const edits: RequestEdit[] = []
@@ -159,13 +160,19 @@ function routePolicies(
     policies.push(...built.policies)
     if (built.requestEdit !== undefined) edits.push(built.requestEdit)
   }
-  const only = route.action.kind === 'to' && route.action.services.length === 1 ? route.action.services[0].service : ''
-  const limits = limitPolicy(
-    { kind: 'route', uses: route.limits, source: `${route.source}.limits`, route: route.name, service: only },
-    limitEnv,
-  )
-  if (limits !== undefined) policies.push(limits)
   return { policies, edits }
+}
+
+function routeLimits(route: RouteModel, drawn: LimitStep['drawn'], env: LimitEnv): Policy | undefined {
+  const only = route.action.kind === 'to' && route.action.services.length === 1 ? route.action.services[0].service : ''
+  return limitPolicy(
+    { kind: 'route', uses: route.limits, source: `${route.source}.limits`, route: route.name, service: only, drawn },
+    env,
+  )
+}
+
+function countsPerService({ limits }: GatewayModel, name: string): boolean {
+  return limits.some((limit) => limit.name === name && limit.per.some(({ kind }) => kind === 'service'))
 }
 
 /** What a service limits, as it stands on this route; undefined where it limits nothing. */

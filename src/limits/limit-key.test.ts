@@ -108,6 +108,21 @@ describe('a key', () => {
     assert.ok(key([{ kind: 'claim', name: 'a' }], from({ claims: { a: [long] } })).length < 64)
   })
 
+  it('of one caller cannot be written down by another, also not as its hash', () => {
+    const parts: KeyPart[] = [{ kind: 'header', name: 'x-a' }]
+    const long = 'x'.repeat(16_384)
+    const hashed = key(parts, from(undefined, ['x-a', long]))
+    assert.match(hashed, /^#[\w-]{43}$/)
+    assert.notEqual(key(parts, from(undefined, ['x-a', hashed])), hashed)
+    assert.notEqual(key(parts, from(undefined, ['x-a', '#'])), '#')
+  })
+
+  it('per service is the one that is drawn, where several stand behind a place', () => {
+    const reader = keyReader([{ kind: 'service' }], { route: 'orders', service: '', drawn: (x) => x.headers.get('x-drawn') ?? '' })
+    assert.equal(reader.read(from(undefined, ['x-drawn', 'shop'])), 'shop')
+    assert.equal(reader.isMissing(from(undefined)), true)
+  })
+
   it('keeps few spellings of addresses', () => {
     for (let i = 0; i < 10_000; i++) {
       const address = `2001:db8:${(i >> 8).toString(16)}:${(i & 255).toString(16)}::1`

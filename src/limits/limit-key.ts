@@ -7,8 +7,10 @@ import type { KeyPart } from './limit-spec.ts'
 /** What is known where the limit stands; '' where it is not. */
 export interface KeyPlace {
   readonly route: string
-  /** The one service behind this place; '' when it is drawn per request. */
+  /** The one service behind this place; '' when there is none, or it is drawn per request. */
   readonly service: string
+  /** Which service is drawn for a request, where several stand behind this place; asked more than once, it says the same. */
+  readonly drawn?: ((x: Exchange) => string) | undefined
 }
 
 /**
@@ -23,6 +25,7 @@ export interface KeyReader {
 
 /** Longer parts stand in a key as their SHA-256. */
 const longestPart = 128
+const hashMark = 35
 
 type Part = (x: Exchange) => string
 
@@ -35,15 +38,16 @@ export function keyReader(parts: readonly KeyPart[], place: KeyPlace): KeyReader
   return {
     read(x) {
       let key = ''
-      // With its length in front no part can pretend to be the end of another.
-      for (const read of readers) {
-        const part = read(x)
-        key += `${part.length}:${part}`
-      }
+      for (const read of readers) key += counted(read(x))
       return key
     },
     isMissing,
   }
+}
+
+/** With its length in front no part can pretend to be the end of another. */
+function counted(part: string): string {
+  return `${part.length}:${part}`
 }
 
 function partReader(part: KeyPart, place: KeyPlace): Part {
@@ -59,7 +63,7 @@ function partReader(part: KeyPart, place: KeyPlace): Part {
     case 'route':
       return () => place.route
     case 'service':
-      return place.service === '' ? (x) => x.service : () => place.service
+      return place.drawn ?? (place.service === '' ? (x) => x.service : () => place.service)
     case 'header':
       return headerPart(part.name.toLowerCase())
     default:
@@ -81,8 +85,9 @@ function claimPart(name: string): Part {
   }
 }
 
+/** A part as it stands in a key. What begins like a hash is hashed too: nobody can write down another's. */
 function bounded(part: string): string {
-  return part.length <= longestPart ? part : `#${hash('sha256', part, 'base64url')}`
+  return part.length <= longestPart && part.charCodeAt(0) !== hashMark ? part : `#${hash('sha256', part, 'base64url')}`
 }
 
 /** Spelling the /64 of an IPv6 address costs microseconds, and callers come back. */

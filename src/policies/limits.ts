@@ -37,6 +37,8 @@ export interface LimitStep {
   readonly route: string
   /** The one service behind this step; '' when it is drawn per request or there is none. */
   readonly service: string
+  /** Which service is drawn for a request, where that is known by asking. */
+  readonly drawn?: ((x: Exchange) => string) | undefined
 }
 
 /** What a step is built with. */
