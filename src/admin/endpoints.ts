@@ -62,24 +62,34 @@ function configDocument(gateway: Gateway, outcome: ReloadOutcome): unknown {
 
 function serviceDocuments(gateway: Gateway): unknown {
   const families = new Map(gateway.families().map((family) => [family.name, family]))
-  return gateway.model.services.map(({ name, targets, balance, timeoutMs, attempts, maxConnections }) => ({
-    name,
-    balance,
-    timeoutMs,
-    attempts,
-    maxConnections,
-    targets: targets.map((target) => {
-      const ejected = gateway.ejection(name, addressOf(target))
+  return gateway.model.services.map((service) => ({
+    name: service.name,
+    balance: service.balance,
+    timeoutMs: service.timeoutMs,
+    attempts: service.attempts,
+    maxConnections: service.maxConnections,
+    targets: gateway.targets(service).map((target) => {
+      const ejected = gateway.ejection(service.name, addressOf(target))
       return {
         url: target.url,
+        address: addressOf(target),
         weight: target.weight,
         state: ejected === undefined ? 'in' : ejected.forMs === Infinity ? 'down' : 'ejected',
         out: ejected,
       }
     }),
-    connections: seriesOf(families.get('velum_service_connections'), name).reduce((sum, [, value]) => sum + value, 0),
+    names: gateway.names(service).map(({ name, addresses, resolvedAt, failure }) => ({
+      name,
+      addresses,
+      resolvedAt: resolvedAt === 0 ? undefined : isoTime(resolvedAt),
+      failure: failure === '' ? undefined : failure,
+    })),
+    connections: seriesOf(families.get('velum_service_connections'), service.name).reduce((sum, [, value]) => sum + value, 0),
     requests: Object.fromEntries(
-      seriesOf(families.get('velum_service_requests_total'), name).map(([labels, value]) => [labels.get('outcome') ?? '', value]),
+      seriesOf(families.get('velum_service_requests_total'), service.name).map(([labels, value]) => [
+        labels.get('outcome') ?? '',
+        value,
+      ]),
     ),
   }))
 }

@@ -104,6 +104,8 @@ function targetsOf(context: CheckContext, path: ConfigPath, service: Service): T
   return targets
 }
 
+const isSrv = (protocol: string): boolean => protocol.endsWith('+srv:')
+
 const schemes: ReadonlyMap<string, { protocol: 'http' | 'grpc'; tls: boolean; port: number }> = new Map([
   ['http:', { protocol: 'http', tls: false, port: 80 }],
   ['https:', { protocol: 'http', tls: true, port: 443 }],
@@ -124,7 +126,7 @@ function targetOf(
   }
   const shown = context.reading.show(text, path)
   const url = URL.parse(text)
-  const scheme = url === null ? undefined : schemes.get(url.protocol)
+  const scheme = url === null ? undefined : schemes.get(url.protocol.replace('+srv:', ':'))
   if (url === null || scheme === undefined || !text.startsWith(`${url.protocol}//`)) {
     return wrong(
       `${shown} is not the address of a service`,
@@ -141,9 +143,26 @@ function targetOf(
       'give scheme, host and port only; change paths with `rewrite` on a route',
     )
   }
-  const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
+  const host = (url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname).toLowerCase()
+  if (isSrv(url.protocol)) {
+    if (url.port !== '') return wrong(`${shown} gives a port, which SRV records tell`, 'remove the port')
+    if (!/^_[a-z0-9-]+\._[a-z]+\.[a-z0-9_]/.test(host)) {
+      return wrong(
+        `${shown} does not name SRV records`,
+        'write service, protocol and domain, each of the first two with a leading "_": http+srv://_http._tcp.orders.internal',
+      )
+    }
+  }
   const port = url.port === '' ? scheme.port : Number(url.port)
   if (port === 0) return wrong('port 0 cannot be reached', "give the service's port")
   const protocol = scheme.protocol === 'http' && http2 === true ? 'http2' : scheme.protocol
-  return { url: text.replace(/\/$/, ''), protocol, tls: scheme.tls, host, port, weight }
+  return {
+    url: text.replace(/\/$/, ''),
+    protocol,
+    tls: scheme.tls,
+    host,
+    port,
+    weight,
+    ...(isSrv(url.protocol) ? { srv: true } : {}),
+  }
 }

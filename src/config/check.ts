@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { supportedAlgorithms } from '../limits/limit-fault.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, namesOf } from './check-context.ts'
+import { checkDns } from './check-dns.ts'
 import { checkIdentity } from './check-identity.ts'
 import { checkLimits } from './check-limits.ts'
 import { checkListeners } from './check-listeners.ts'
@@ -52,10 +53,11 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   if (reading.read(topSchema, []) === undefined && (typeof input !== 'object' || input === null)) return done(undefined)
   const { shape } = gatewaySchema
   const name = reading.read(shape.name, ['name']) ?? 'gateway'
-  const { listeners, admin, probes } = checkListeners(context)
+  const limits = checkLimits(context, options.algorithms ?? supportedAlgorithms)
+  const { listeners, admin, probes } = checkListeners(context, limits)
   const { store, secrets } = checkStore(context)
   const trustedProxies = checkTrustedProxies(context)
-  const limits = checkLimits(context, options.algorithms ?? supportedAlgorithms)
+  const dns = checkDns(context)
   const services = checkServices(context, limits)
   const identity = checkIdentity(context)
   const log = checkLog(context)
@@ -69,6 +71,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     store,
     secrets,
     trustedProxies,
+    dns,
     services,
     identity,
     limits: [...limits.values()].map(({ spec }) => spec),

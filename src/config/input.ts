@@ -27,6 +27,8 @@ export interface GatewayInput<S extends string = string, L extends string = stri
   readonly secret?: readonly Secret[] | undefined
   /** Addresses whose Forwarded, X-Forwarded-* and x-request-id fields are believed. Default: none. */
   readonly trustedProxies?: readonly string[] | undefined
+  /** How names of targets are resolved. */
+  readonly dns?: DnsInput | undefined
   /** What stands behind the gateway, by name. */
   readonly services?: Readonly<Record<S, ServiceInput<NoInfer<L>>>> | undefined
   /** Who is calling: trusted issuers of tokens, API keys. */
@@ -158,9 +160,22 @@ export interface RedisStoreInput {
 /** Where sessions, keys and counters live: in a folder of this node, or in a server that a fleet shares. */
 export type StoreInput = EmbeddedStoreInput | RedisStoreInput
 
+/** How names of targets are resolved. Each address that a name leads to is a target of its own. */
+export interface DnsInput {
+  /** Addresses of DNS servers, asked for every name but localhost; nothing else is. Default: as the machine resolves names. */
+  readonly servers?: readonly string[] | undefined
+  /** Longest time until a name is resolved again; a shorter TTL counts. Default: `10s`. */
+  readonly refresh?: Duration | undefined
+  /** Whether IPv6 addresses are used. Default: where the machine has one itself. */
+  readonly ipv6?: boolean | undefined
+}
+
 /** What stands behind routes: `url`, or several `targets`. */
 export interface ServiceInput<L extends string = string> {
-  /** The one address of the service: `http://127.0.0.1:7002`, `https://orders.internal`, `grpc://127.0.0.1:7003`. */
+  /**
+   * The one address of the service: `http://127.0.0.1:7002`, `https://orders.internal`, `grpc://127.0.0.1:7003`; or
+   * `http+srv://_http._tcp.orders.internal` for what its SRV records name.
+   */
   readonly url?: string | undefined
   /** Several addresses of the service. */
   readonly targets?: readonly TargetInput[] | undefined

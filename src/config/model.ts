@@ -2,7 +2,7 @@ import type { CredentialKind } from '../core/identity.ts'
 import type { IdentitySpec } from '../identity/identity-spec.ts'
 import type { LimitSpec } from '../limits/limit-spec.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
-import type { ServiceSpec } from '../services/service-spec.ts'
+import type { DnsSpec, ServiceSpec } from '../services/service-spec.ts'
 
 /**
  * A checked configuration as plain data: every default filled in, every name resolved to something that exists,
@@ -20,6 +20,8 @@ export interface GatewayModel {
   /** Current, previous; at least 32 characters each. Empty: the embedded store makes its own. Never to be printed. */
   readonly secrets?: readonly string[] | undefined
   readonly trustedProxies: readonly string[]
+  /** Absent: names are resolved as the machine does it, every 10 seconds. */
+  readonly dns?: DnsSpec | undefined
   readonly services: readonly ServiceModel[]
   readonly identity: IdentitySpec
   readonly limits: readonly LimitSpec[]

@@ -48,6 +48,11 @@ export class Hold implements Closable {
     return held.thing as T
   }
 
+  /** A further hold on the same things, with an end of its own. */
+  another(): Hold {
+    return new Hold(this.#held)
+  }
+
   /** Lets go of everything taken; what nobody else holds is closed. */
   close(): void {
     for (const key of this.#mine) {

@@ -16,7 +16,7 @@ import { limitPolicy } from '../policies/limits.ts'
 import { policyKind } from '../policies/list.ts'
 import type { PolicyEnv } from '../policies/policy-kind.ts'
 import { inMatchOrder } from '../routing/candidate.ts'
-import { createService } from '../services/create-service.ts'
+import { createNamedService } from '../services/named-service.ts'
 import type { Served } from '../wire/server-wire.ts'
 import type { CompiledService } from './compile-action.ts'
 import { compileAction, redirectingToHttps } from './compile-action.ts'
@@ -55,7 +55,13 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     const limitEnv: LimitEnv = { ...env, limits: model.limits, counters }
 
     const services = new Map<string, CompiledService>()
-    for (const spec of model.services) services.set(spec.name, { spec, service: createService(spec, env).service })
+    const ready: Promise<void>[] = fleet === undefined ? [] : [fleet.ready]
+    for (const spec of model.services) {
+      const compiled = createNamedService(spec, env)
+      closables.push(compiled)
+      if (compiled.ready !== undefined) ready.push(compiled.ready)
+      services.set(spec.name, { spec, service: compiled.service })
+    }
 
     const edges = new Map(
       model.listeners.map((listener) => [listener.name, edgePolicies(listener.name, listener.edgeLimits, limitEnv)]),
@@ -117,7 +123,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       hash: model.hash,
       routes: inMatchOrder(routes),
       served: (listener) => served.get(listener),
-      ready: fleet === undefined ? identity.ready : bothOf(identity.ready, fleet.ready),
+      ready: allOf([identity.ready, ...ready]),
       close,
     }
   } catch (thrown) {
@@ -183,8 +189,8 @@ function serviceLimits(route: RouteModel, { name, limits }: ServiceModel, env: L
   )
 }
 
-async function bothOf(one: Promise<void>, other: Promise<void>): Promise<void> {
-  await Promise.all([one, other])
+async function allOf(parts: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(parts)
 }
 
 const misdirected: Problem = { name: 'misdirected' }

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { randomBytes } from 'node:crypto'
+import { defaultDns } from '../config/check-dns.ts'
 import type { GatewayModel } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Hub } from '../core/link.ts'
@@ -15,7 +16,10 @@ import type { UserAdmin } from '../identity/login/user-admin.ts'
 import { inspectToken } from '../identity/token-inspection.ts'
 import type { InspectedToken } from '../identity/token-inspection.ts'
 import type { LimitKeys } from '../limits/key-board.ts'
+import { NodeNames } from '../services/node-names.ts'
+import type { NameStatus } from '../services/node-names.ts'
 import { NodeTargets } from '../services/node-targets.ts'
+import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
 import { createTicketKeys } from '../wire/tls/ticket-keys.ts'
 import type { TicketKeys } from '../wire/tls/ticket-keys.ts'
 import { AccessSink } from './access-sink.ts'
@@ -79,6 +83,10 @@ export interface Gateway {
   limitKeys(limit: string): LimitKeys
   /** What keeps a target (by `host:port`) out, and for how long yet; undefined when nothing does. */
   ejection(service: string, address: string): { readonly reason: string; readonly forMs: number } | undefined
+  /** A service's targets at the addresses that its names lead to at the moment. */
+  targets(service: ServiceSpec): readonly TargetSpec[]
+  /** What is known of the names of a service. */
+  names(service: ServiceSpec): readonly NameStatus[]
   /** Sessions, revocations and the audit log; undefined while the configuration names no issuer. */
   readonly identity: IdentityAdmin | undefined
   /** People who log in by password; undefined while the configuration names no issuer. */
@@ -117,6 +125,7 @@ class Node implements Gateway {
   readonly #identity: IdentityHub
   readonly #login: LoginHub
   readonly #targets: NodeTargets
+  readonly #names: NodeNames
   /** Open from the first configuration on that needs it. */
   #store: NodeStore | undefined
   readonly #startedAt: number
@@ -179,6 +188,7 @@ class Node implements Gateway {
     })
     this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
     this.#targets = new NodeTargets(this.#hub, { clock, log, meter })
+    this.#names = new NodeNames(this.#hub, { clock, log, meter, changed: () => this.#locateTargets() })
     this.#login = attachLoginToHub(this.#hub, { clock, log, meter, store: () => this.#store })
   }
 
@@ -271,6 +281,14 @@ class Node implements Gateway {
     return this.#targets.ejection(service, address)
   }
 
+  targets(service: ServiceSpec): readonly TargetSpec[] {
+    return this.#names.resolved([service])[0].targets
+  }
+
+  names(service: ServiceSpec): readonly NameStatus[] {
+    return this.#names.names(service)
+  }
+
   async start(): Promise<void> {
     try {
       await this.#change(this.#options.model)
@@ -314,19 +332,27 @@ class Node implements Gateway {
       await this.#openStore(model)
       undo.push(() => this.#identity.discard())
       await this.#identity.prepare(model)
+      undo.push(() => this.#names.discard())
+      await this.#names.prepare(model.dns ?? defaultDns, model.services)
       const order = { model, tls: certificates.material, ticketKeys: this.#ticketKeys.current }
       this.#routes = await (this.#model === undefined ? this.#supervisor.start(order) : this.#supervisor.reload(order))
       certificates.commit()
       sink.commit()
       this.#identity.commit()
       this.#login.commit(model.identity.own)
-      this.#targets.commit(model.services)
+      this.#names.commit()
+      this.#targets.commit(this.#names.resolved(model.services))
     } catch (thrown) {
       for (const step of undo) step()
       throw thrown
     }
     this.#model = model
     this.#generation = { number: this.#generation.number + 1, hash: model.hash, committedAt: this.#options.clock.now() }
+  }
+
+  /** A name leads elsewhere: other targets are probed and remembered. */
+  #locateTargets(): void {
+    if (this.#model !== undefined) this.#targets.commit(this.#names.resolved(this.#model.services))
   }
 
   /** Opens the store for the first configuration that needs one; it stays open, and the same, while the node lives. */
@@ -344,6 +370,7 @@ class Node implements Gateway {
   async #close(): Promise<void> {
     await this.#supervisor.close()
     this.#limits.close()
+    this.#names.close()
     this.#targets.close()
     this.#identity.close()
     await this.#login.close()

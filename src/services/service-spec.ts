@@ -9,6 +9,20 @@ export interface TargetSpec {
   readonly port: number
   /** Share of the requests relative to the other targets; an integer >= 0. */
   readonly weight: number
+  /** `host` is the name of SRV records (RFC 2782): they tell hosts and ports. Absent: it is not. */
+  readonly srv?: boolean | undefined
+  /** The name that `host` is an address of: what a certificate is expected for, and the Host of calls that name none. */
+  readonly name?: string | undefined
+}
+
+/** How names of targets are resolved. */
+export interface DnsSpec {
+  /** Asked for every name, and nobody else is; empty: names are resolved as the machine resolves them. */
+  readonly servers: readonly string[]
+  /** Longest time until a name is resolved again. */
+  readonly refreshMs: number
+  /** Undefined: where the machine has an IPv6 address. */
+  readonly ipv6: boolean | undefined
 }
 
 /** How the certificates of a service's targets are judged, and who we are to them. Paths of PEM files, absolute. */
@@ -23,8 +37,10 @@ export interface ServiceTlsSpec {
 
 /** How targets are asked whether they are well. */
 export interface HealthSpec {
-  /** Asked with GET; undefined: a connection is proof enough. */
+  /** Asked with GET; without `path` and `grpc` a connection is proof enough. */
   readonly path: string | undefined
+  /** The service that grpc.health.v1.Health is asked about, '' for all of the target; absent: it is not asked. */
+  readonly grpc?: string | undefined
   readonly everyMs: number
   readonly timeoutMs: number
   /** Successes in a row that bring a target back, and failures in a row that take it out. */
@@ -40,11 +56,34 @@ export interface EjectSpec {
   readonly baseMs: number
 }
 
+/** When a circuit breaker opens (`breaker.ts`). Each target has one, and the service as a whole if it says so. */
+export interface BreakerSpec {
+  /** Shares of the calls in the window; above 1: never. */
+  readonly failureRatio: number
+  readonly slowRatio: number
+  /** To the answer's head; Infinity: no call is slow. */
+  readonly slowMs: number
+  readonly windowMs: number
+  /** Fewer calls in the window, on one worker, prove nothing. */
+  readonly minCalls: number
+  readonly openMs: number
+  /** Calls that must go well, half-open. */
+  readonly probes: number
+  readonly isOfService: boolean
+}
+
+/** What of a request chooses its target by consistent hashing. Names of header fields are lower case. */
+export type HashKey =
+  | { readonly kind: 'subject' | 'address' }
+  | { readonly kind: 'header' | 'cookie'; readonly name: string }
+
 /** What stands behind routes, after the configuration was checked: durations in ms, sizes in bytes. */
 export interface ServiceSpec {
   readonly name: string
   readonly targets: readonly TargetSpec[]
-  readonly balance: 'round-robin' | 'least-requests'
+  readonly balance: 'round-robin' | 'least-requests' | { readonly hash: HashKey }
+  /** How long the share of a target grows that is new or has come back; absent: it has all of it at once. */
+  readonly slowStartMs?: number | undefined
   /** To the answer's head, per try. */
   readonly timeoutMs: number
   readonly connectTimeoutMs: number
@@ -58,6 +97,8 @@ export interface ServiceSpec {
   readonly retryBudget?: number | undefined
   /** Undefined: targets are never left out. */
   readonly eject?: EjectSpec | undefined
+  /** Undefined: there are no circuit breakers. */
+  readonly breaker?: BreakerSpec | undefined
   /** Undefined: targets are not asked. */
   readonly health?: HealthSpec | undefined
   readonly identity: 'jwt' | 'headers' | 'none' | 'pass'

@@ -48,15 +48,16 @@ export function createTargetWire(service: ServiceSpec, spec: TargetSpec, env: Wi
   const isHttp1 = spec.protocol === 'http'
   const createWire = isHttp1 ? createHttp1 : createHttp2Client
   const { name, maxConnections, connectTimeoutMs, timeoutMs, idleMs } = service
-  const { host, port, tls } = spec
+  const { host, name: named, port, tls } = spec
   const trust = tls ? serviceTrust(env.hold, service.tls) : undefined
-  const serverName = service.tls?.serverName ?? host
+  const serverName = service.tls?.serverName ?? named ?? host
   const bounds = [maxConnections, connectTimeoutMs, timeoutMs, idleMs]
-  const key = ['services/pool', createWire.name, name, host, port, trust?.key, serverName, ...bounds].join(' ')
+  const key = ['services/pool', createWire.name, name, host, port, named, trust?.key, serverName, ...bounds].join(' ')
   return env.hold.take(key, () =>
     createWire({
       host,
       port,
+      name: named,
       tls: trust === undefined ? undefined : { serverName, context: trust.context },
       maxConnections,
       maxQueued,

@@ -10,6 +10,8 @@ import type { Sweeper } from '../core/sweeper.ts'
 export interface ClientWireOptions {
   readonly host: string
   readonly port: number
+  /** What `host` is an address of: the Host of calls that name none. Absent: `host` itself. */
+  readonly name?: string | undefined
   readonly tls: { readonly serverName: string; readonly context?: SecureContext } | undefined
   /** Open connections; further calls queue. */
   readonly maxConnections: number

@@ -5,7 +5,7 @@ import { limitsSchema } from './limits.ts'
 import { adminSchema, listenersSchema, probesSchema } from './listeners.ts'
 import { defaultsSchema, routeSchema } from './routes.ts'
 import { servicesSchema } from './services.ts'
-import { name } from './units.ts'
+import { duration, name } from './units.ts'
 
 const storeSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -30,6 +30,23 @@ export const logSchema = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']).optional().describe('The least severe operational message that is written. Default: info.'),
 })
 
+/** How names of targets are resolved. */
+export const dnsSchema = z.strictObject({
+  servers: z
+    .array(z.string())
+    .min(1)
+    .max(8)
+    .optional()
+    .describe(
+      "Addresses of DNS servers, with a port if it is not 53. They are asked for every name but localhost, and nothing else is: no hosts file, no search list. Default: names are resolved as the machine resolves them; SRV records by the machine's servers.",
+    )
+    .meta({ examples: [['10.0.0.53', '[2001:db8::53]:5353']] }),
+  refresh: duration('1s', '1d')
+    .optional()
+    .describe('Longest time until a name is resolved again. An answer with a shorter TTL is asked for when that is over, after 1s at the earliest. Default: 10s.'),
+  ipv6: z.boolean().optional().describe('Whether IPv6 addresses of a name are used. Default: where the machine has one itself.'),
+})
+
 /**
  * The whole configuration. The one source of its vocabulary: what is accepted, the JSON Schema for editors and the
  * reference manual all come from here.
@@ -51,6 +68,7 @@ export const gatewaySchema = z.strictObject({
     .array(cidrOption)
     .optional()
     .describe('Addresses whose Forwarded, X-Forwarded-* and x-request-id fields are believed. Default: none.'),
+  dns: dnsSchema.optional().describe('How names of targets are resolved.'),
   services: servicesSchema.optional().describe('What stands behind the gateway, by name.'),
   identity: identitySchema.optional().describe('Who is calling: trusted issuers of tokens, API keys.'),
   limits: limitsSchema.optional().describe('Budgets by name. One name is one counter, wherever it is used.'),

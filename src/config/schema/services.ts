@@ -3,10 +3,10 @@ import { hostNameSchema } from './listeners.ts'
 import { limitUses } from './limits.ts'
 import { duration, name } from './units.ts'
 
-const urlSchema = z.string().meta({ examples: ['http://127.0.0.1:7002', 'https://orders.internal', 'grpc://127.0.0.1:7003'] })
+const urlSchema = z.string().meta({ examples: ['http://127.0.0.1:7002', 'https://orders.internal', 'grpc://127.0.0.1:7003', 'http+srv://_http._tcp.orders.internal'] })
 
 const targetSchema = z.strictObject({
-  url: urlSchema.describe('Scheme, host and port: http, https, grpc or grpcs. Nothing behind the port.'),
+  url: urlSchema.describe('Scheme, host and port: http, https, grpc or grpcs; nothing behind the port. Each address of a name is a target of its own and has the whole weight. http+srv (https+srv, grpc+srv, grpcs+srv) takes hosts, ports, priorities and weights from the SRV records of a name.'),
   weight: z.int().min(0).max(1000).optional().describe("The target's share relative to the others; 0 sends nothing. Default: 1."),
 })
 

@@ -186,7 +186,7 @@ class Pool implements ClientWire, ConnectionOwner, Due {
 }
 
 /** The Host of an address: without the port where it is the scheme's own (RFC 9110 §7.2). */
-function authorityOf({ host, port, tls }: ClientWireOptions): string {
-  const name = host.includes(':') ? `[${host}]` : host
+function authorityOf({ host, name: named = host, port, tls }: ClientWireOptions): string {
+  const name = named.includes(':') ? `[${named}]` : named
   return port === (tls === undefined ? 80 : 443) ? name : `${name}:${port}`
 }

@@ -29,8 +29,8 @@ class Http2Client implements ClientWire, SessionOwner, CallOwner {
 
   constructor(options: ClientWireOptions) {
     this.options = options
-    const { host, port, tls } = options
-    const name = host.includes(':') ? `[${host}]` : host
+    const { host, name: named = host, port, tls } = options
+    const name = named.includes(':') ? `[${named}]` : named
     this.authority = port === (tls === undefined ? 80 : 443) ? name : `${name}:${port}`
   }
 
