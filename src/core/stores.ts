@@ -33,8 +33,11 @@ export class StoreUnusable extends EnvironmentFault {
   }
 }
 
-/** Every kind of record. `login` is a login under way (state, nonce, challenge): taken out once, by `remove`. */
-export const recordKinds = ['session', 'user', 'login', 'account', 'passkey', 'api-key', 'signing-key'] as const
+/**
+ * Every kind of record. `login` is a login under way (state, nonce, challenge): taken out once, by `remove`.
+ * `login-failures` counts failed logins by address, account or device.
+ */
+export const recordKinds = ['session', 'user', 'login', 'account', 'passkey', 'api-key', 'signing-key', 'login-failures'] as const
 export type RecordKind = (typeof recordKinds)[number]
 
 /** A stored thing as it was at one version. */

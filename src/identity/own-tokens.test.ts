@@ -178,6 +178,11 @@ test('keys rotate with overlap: published before use, kept until what they signe
     await world.settle()
   }
   assert.deepEqual(await published(), [next])
+  const { entries } = await world.stores.audit.list('', 100)
+  assert.deepEqual(
+    entries.map(({ event }) => event),
+    ['key-removed', 'key-made', 'key-made'],
+  )
 })
 
 const basic = (secret: string): string[] => ['Authorization', `Basic ${Buffer.from(`worker-1:${secret}`).toString('base64')}`]

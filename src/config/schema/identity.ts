@@ -19,12 +19,12 @@ export const asymmetricAlgorithms = [
 ] as const
 
 /** Kinds of tokens that are something else than access tokens, whoever makes them (RFC 8725 §3.12). */
-const otherKinds = ['gw+jwt', 'dpop+jwt', 'logout+jwt', 'secevent+jwt', 'id+jwt']
+const otherKinds = new Set(['gw+jwt', 'dpop+jwt', 'logout+jwt', 'secevent+jwt', 'id+jwt'])
 
 const tokenType = z
   .string()
   .regex(/^(?:application\/)?[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,63}$/, { error: 'this is no typ of a token' })
-  .refine((typ) => !otherKinds.includes(typ.toLowerCase().replace(/^application\//, '')), {
+  .refine((typ) => !otherKinds.has(typ.toLowerCase().replace(/^application\//, '')), {
     error: 'tokens of this typ are no access tokens',
   })
 

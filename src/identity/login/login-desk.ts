@@ -7,7 +7,6 @@ import type { Audit } from '../audit.ts'
 import type { DerivedKeys } from '../sealing.ts'
 import { isOtherCost } from './hash-cost.ts'
 import { accountKey, knownDevice, newDeviceCookie } from './known-device.ts'
-import type { GuardedAttempt } from './login-guard.ts'
 import { LoginGuard } from './login-guard.ts'
 import type { LoginAttempt, LoginOutcome } from './login-messages.ts'
 import { passwordForm } from './password-text.ts'
@@ -36,12 +35,14 @@ export class LoginDesk {
   readonly #env: LoginDeskEnv
   readonly #users: Users
   readonly #guard: LoginGuard
+  /** Attempts under way, bounded as the hashes are: a flood of logins must not become one of questions to the store. */
+  #judging = 0
   readonly #counts: Readonly<Record<LoginOutcome['kind'], Count>>
 
   constructor(env: LoginDeskEnv) {
     this.#env = env
     this.#users = new Users(env.stores, env.clock)
-    this.#guard = new LoginGuard(env.clock)
+    this.#guard = new LoginGuard(env.stores.records, env.clock)
     const counted = (result: string): Count =>
       env.meter.counter('velum_logins_total', 'Logins by password, by what came of them.', { result })
     this.#counts = { proved: counted('proved'), refused: counted('refused'), locked: counted('locked'), full: counted('full') }
@@ -49,9 +50,20 @@ export class LoginDesk {
 
   /** Rejects with `store-down` when nobody can tell; then no attempt is counted. */
   async judge(attempt: LoginAttempt): Promise<LoginOutcome> {
-    const outcome = await this.#judge(attempt)
+    const passwords = this.#env.passwords()
+    const isFull = this.#judging >= passwords.capacity
+    const outcome = isFull ? { kind: 'full' as const, retryAfterMs: passwords.waitMs } : await this.#judgeOne(attempt)
     this.#counts[outcome.kind].add()
     return outcome
+  }
+
+  async #judgeOne(attempt: LoginAttempt): Promise<LoginOutcome> {
+    this.#judging++
+    try {
+      return await this.#judge(attempt)
+    } finally {
+      this.#judging--
+    }
   }
 
   async #judge({ name: typed, password: typedPassword, address, device: cookie, request }: LoginAttempt): Promise<LoginOutcome> {
@@ -59,12 +71,12 @@ export class LoginDesk {
     // What can be nobody's name has a count of its own, like that of any other unknown user.
     const name = userNameForm(typed) ?? `? ${typed.slice(0, 256)}`
     const device = cookie === undefined ? undefined : knownDevice(cookie, name, clock.now(), keys)
-    const begun = this.#guard.begin({ address: addressKey(address), account: accountKey(name), device })
+    const begun = await this.#guard.begin({ address: addressKey(address), account: accountKey(name), device })
     if (typeof begun === 'number') return { kind: 'locked', retryAfterMs: begun }
     try {
       const { user, generation, isProved } = await this.#look(name, passwordForm(typedPassword))
       if (user !== undefined && isProved && user.isEnabled) {
-        begun.succeeded()
+        await begun.succeeded()
         const { subject, tenant, roles, isEnabled } = user
         const account = { subject, tenant, roles, isEnabled }
         return { kind: 'proved', account, generation, device: newDeviceCookie(name, clock.now(), keys) }
@@ -77,7 +89,8 @@ export class LoginDesk {
       if (lockMs > 0) audit.write('login-locked', { ...facts, forMs: Math.ceil(lockMs) })
       return { kind: 'refused' }
     } catch (thrown) {
-      return undecided(thrown, begun)
+      await begun.undecided()
+      return undecided(thrown)
     }
   }
 
@@ -101,8 +114,7 @@ export class LoginDesk {
   }
 }
 
-function undecided(thrown: unknown, begun: GuardedAttempt): LoginOutcome {
-  begun.undecided()
+function undecided(thrown: unknown): LoginOutcome {
   if (thrown instanceof HashQueueFull) return { kind: 'full', retryAfterMs: thrown.retryAfterMs }
   throw thrown
 }

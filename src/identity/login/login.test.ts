@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { TestContext } from 'node:test'
@@ -124,6 +125,65 @@ test('the audit log tells of logins and failures, and holds neither passwords no
   assert.ok(!JSON.stringify(await world.stores.records.list('user', '', 10)).includes(password))
 })
 
+test('the audit log tells of every login, failure, lock, rotation, reuse, end, revocation and change, and holds no secret', async (t) => {
+  const sha256 = createHash('sha256').update('hush').digest('hex')
+  const client = { id: 'worker-1', secretSha256: sha256, scopes: [], roles: [], tenant: undefined }
+  const { world, worker, hub, login } = await loginWorld(t, { clients: [client] })
+  const secrets = [password, 'a wild guess', 'hush', 'another horse battery']
+  const cookies = cookiesOf(await login({ username: 'ada', password })).map((line) => pairOf(line).split('=')[1])
+  const post = async (path: string, form: Record<string, string>): Promise<Record<string, unknown>> =>
+    contentOf(await worker.ask({ path: `/auth/${path}`, form, headers: json }))
+  const first = contentOf(await login({ username: 'ada', password, deliver: 'token' }))
+  const refresh = { grant_type: 'refresh_token', refresh_token: first['refresh_token'] as string }
+  const second = await post('token', refresh)
+  await post('token', refresh)
+  world.clock.advance(10_001)
+  await post('token', refresh)
+  await post('token', refresh)
+  const proof = { client_id: 'worker-1', client_secret: 'hush' }
+  const { access_token: token } = await post('token', { ...proof, grant_type: 'client_credentials' })
+  await post('token', { ...proof, client_secret: 'a wild guess', grant_type: 'client_credentials' })
+  await post('revoke', { ...proof, token: token as string })
+  const third = contentOf(await login({ username: 'ada', password, deliver: 'token' }))
+  await post('revoke', { ...proof, token: third['refresh_token'] as string })
+  await worker.ask({ method: 'POST', path: '/auth/logout', cookie: `__Host-Http-velum=${cookies[0]}` })
+  while ((await login({ username: 'ada', password: 'a wild guess' })).status !== 429);
+  await hub.users!.setPassword('ada', 'another horse battery')
+  await hub.users!.disable('ada')
+  await world.keys.admin!.revoke({ kind: 'token', issuer: 'https://elsewhere.example', id: 'jti-1' })
+  await world.keys.rotateKeys()
+  await world.settle()
+  const { entries } = await world.stores.audit.list('', 1000)
+  assert.deepEqual(
+    new Set(entries.map(({ event }) => event)),
+    new Set([
+      'key-made',
+      'account-changed',
+      'password-changed',
+      'login',
+      'login-failed',
+      'login-locked',
+      'tokens-started',
+      'tokens-refreshed',
+      'refresh-reused',
+      'tokens-refused',
+      'tokens-ended',
+      'client-token',
+      'client-failed',
+      'revoked',
+      'session-ended',
+      'sessions-ended',
+    ]),
+  )
+  const replays = entries.filter(({ event }) => event === 'tokens-refreshed').map(({ facts }) => facts['isReplay'])
+  assert.deepEqual(replays, [true, false], 'a rotation and its replay are told apart')
+  assert.equal(entries.find(({ event }) => event === 'refresh-reused')!.facts['isLate'], true)
+  const all = JSON.stringify(entries)
+  const tokens = [first, second, third].flatMap((given) => [given['access_token'], given['refresh_token']])
+  for (const text of [...cookies, ...tokens, token] as string[]) secrets.push(text, text.slice(text.lastIndexOf('.') + 1))
+  for (const secret of secrets) assert.ok(secret.length > 3 && !all.includes(secret), secret)
+})
+
 test('too many failures lock with a true Retry-After, for an account that exists and for one that does not', async (t) => {
   const { world, login } = await loginWorld(t)
   for (const username of ['ada', 'nobody']) {
@@ -140,6 +200,17 @@ test('too many failures lock with a true Retry-After, for an account that exists
   assert.equal((await login({ username: 'ada', password })).status, 429)
   world.clock.advance(2000)
   assert.equal((await login({ username: 'ada', password })).status, 200)
+})
+
+test('more logins at once than may wait are told when to come again, and leave no trace in the store', async (t) => {
+  const { world, login } = await loginWorld(t)
+  const answers = await Promise.all(Array.from({ length: 200 }, (_, i) => login({ username: `user-${i}`, password: 'a guess' })))
+  const full = answers.filter(({ status }) => status === 503)
+  assert.ok(full.length >= 200 - 65, `${full.length} were refused`)
+  for (const answer of full) assert.match(answer.headers.get('retry-after')!, /^[1-9]\d*$/)
+  const { records } = await world.stores.records.list('login-failures', '', 1000)
+  // One for each account that was judged, and one for the address.
+  assert.equal(records.length, 200 - full.length + 1)
 })
 
 test('somebody whom others lock out still logs in from a browser that was used before', async (t) => {

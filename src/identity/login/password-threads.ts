@@ -86,6 +86,16 @@ export class PasswordThreads {
     return this.#queue.length + this.#seats.filter(({ job }) => job !== undefined).length
   }
 
+  /** How many passwords may wait or be hashed at a time. */
+  get capacity(): number {
+    return this.#maxQueued + this.#seats.length
+  }
+
+  /** About how long a password waits that comes now. */
+  get waitMs(): number {
+    return (this.#queue.length * this.#averageMs) / this.#seats.length
+  }
+
   /** The PHC string of a password. Rejects with `HashQueueFull`. */
   async hash(password: string): Promise<string> {
     return (await this.#run({ kind: 'hash', password, cost: this.cost })) as string
@@ -134,7 +144,7 @@ export class PasswordThreads {
     if (this.#isClosed) return Promise.reject(new Error('passwords are not hashed any more'))
     const isFree = this.#seats.some(({ job }) => job === undefined)
     if (!isFree && this.#queue.length >= this.#maxQueued) {
-      return Promise.reject(new HashQueueFull((this.#queue.length * this.#averageMs) / this.#seats.length))
+      return Promise.reject(new HashQueueFull(this.waitMs))
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ task, resolve, reject })
