@@ -78,6 +78,7 @@ function routeModel(
     action,
     auth: { ...policies.auth, staleMs: staleMsOf(route.onStoreFailure ?? defaults.onStoreFailure) },
     limits,
+    priority: route.priority ?? defaults.priority ?? 'default',
     policies: policies.uses,
     timeoutMs: route.timeout ?? defaults.timeout ?? Infinity,
     maxBodyBytes: policies.maxBodyBytes,

@@ -41,6 +41,7 @@ export function checkServices(context: CheckContext, limits: ReadonlyMap<string,
       identity: service.identity ?? (hasIssuer ? 'jwt' : 'none'),
       audience: service.audience ?? name,
       tls: tlsOf(context, ['services', name, 'tls'], service.tls),
+      concurrency: service.concurrency,
       limits: checkServiceLimits(context, limits, name, service.limits ?? []),
     })
   }

@@ -8,6 +8,7 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
   const { findings } = context
   checkCredentials(context, model)
   checkSessionsAreSafe(context, model)
+  checkPriorities(context, model)
   const services = new Set(
     model.routes.flatMap(({ action }) => (action.kind === 'to' ? action.services.map(({ service }) => service) : [])),
   )
@@ -67,7 +68,26 @@ function checkSessionsAreSafe({ findings }: CheckContext, model: Omit<GatewayMod
   }
 }
 
+/** Priorities mean something only where capacity is known to be short. */
+function checkPriorities({ findings, reading }: CheckContext, { routes, services }: Omit<GatewayModel, 'hash'>): void {
+  const bounded = new Set(services.filter(({ concurrency }) => concurrency !== undefined).map(({ name }) => name))
+  for (const route of routes) {
+    const at = ['routes', routeNumber(route), 'priority']
+    if (reading.at(at) === undefined) continue
+    if (route.action.kind === 'to' && route.action.services.some(({ service }) => bounded.has(service))) continue
+    findings.warn(
+      at,
+      'the priority changes nothing: no service of this route has `concurrency`',
+      'give the service `concurrency`, such as `adaptive`, or remove the priority',
+    )
+  }
+}
+
 function authPath(route: RouteModel): (string | number)[] {
   if (route.auth.source === 'defaults.auth') return ['defaults', 'auth', 'any']
-  return ['routes', Number(/\d+/.exec(route.source)?.[0]), 'auth', 'any']
+  return ['routes', routeNumber(route), 'auth', 'any']
+}
+
+function routeNumber(route: RouteModel): number {
+  return Number(/\d+/.exec(route.source)?.[0])
 }

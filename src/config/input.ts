@@ -6,7 +6,7 @@ import type { CsrfInput } from '../policies/csrf.ts'
 import type { HeadersInput } from '../policies/headers.ts'
 import type { IdentityInput } from './identity-input.ts'
 import type { CostInput, LimitInput } from './limit-input.ts'
-import type { Duration, Secret, Size } from './unit-input.ts'
+import type { Duration, Rate, Secret, Size } from './unit-input.ts'
 
 /**
  * A gateway as it is written. `S` are the names of its services and `L` those of its limits, so that the compiler finds a
@@ -109,6 +109,12 @@ export interface CertificateInput {
 
 /** What a listener checks before it knows the route. */
 export interface EdgeInput<L extends string = string> {
+  /** Open connections of one address (of IPv6: one /64) over all workers of this node; more are closed before TLS. */
+  readonly connectionsPerAddress?: number | undefined
+  /** New connections of one address; more are closed before TLS. */
+  readonly connectionRate?: Rate | undefined
+  /** Full TLS handshakes of one address; more are closed before TLS. */
+  readonly handshakeRate?: Rate | undefined
   /** Names of limits charged before a request is routed; they count per address only, and per node. */
   readonly limits?: readonly L[] | undefined
 }
@@ -202,6 +208,11 @@ export interface ServiceInput<L extends string = string> {
   readonly audience?: string | undefined
   /** Limits of the service, whatever route leads to it; when they refuse, what the route's took is given back. */
   readonly limits?: readonly (L | LimitUseInput<L>)[] | undefined
+  /**
+   * Requests that it gets at one time; more are refused with 503. A number counts over all workers of a node; `adaptive`
+   * finds it from the service's latency, on each worker. Default: any number.
+   */
+  readonly concurrency?: number | 'adaptive' | undefined
   /** Further tries after a failure, where sending again is safe. */
   readonly retries?: RetriesInput | undefined
   /** Asks each target, once per node, whether it is well. Default: nobody is asked. */
@@ -290,6 +301,8 @@ export interface PoliciesInput {
 export interface DefaultsInput<L extends string = string> extends PoliciesInput {
   /** Limits that every route has besides its own. */
   readonly limits?: readonly (L | LimitUseInput<L>)[] | undefined
+  /** Who goes first when a service is short of capacity; see routes. */
+  readonly priority?: 'critical' | 'default' | 'sheddable' | undefined
   /** To the head of the service's answer, over all tries. */
   readonly timeout?: Duration | undefined
   /** What becomes of callers while the store cannot be asked; see routes. */
@@ -317,6 +330,8 @@ export interface RouteInput<S extends string = string, L extends string = string
   readonly respond?: RespondInput | undefined
   /** Limits besides those of `defaults`; `{ only: [...] }` drops the defaults'. */
   readonly limits?: LimitListInput<L> | OnlyLimitsInput<L> | undefined
+  /** Who goes first when a service with `concurrency` is short of capacity. Default: `default`. */
+  readonly priority?: 'critical' | 'default' | 'sheddable' | undefined
   /** To the head of the service's answer, over all tries. Default: only the service's own timeout, per try. */
   readonly timeout?: Duration | undefined
   /** What becomes of sessions and tokens while it cannot be known what has been revoked. Default: `closed`. */

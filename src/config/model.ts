@@ -1,6 +1,8 @@
 import type { CredentialKind } from '../core/identity.ts'
 import type { IdentitySpec } from '../identity/identity-spec.ts'
+import type { EdgeBounds } from '../limits/edge-limits.ts'
 import type { LimitSpec } from '../limits/limit-spec.ts'
+import type { Priority } from '../limits/priority.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import type { DnsSpec, ServiceSpec } from '../services/service-spec.ts'
 
@@ -33,6 +35,8 @@ export interface GatewayModel {
 export interface ServiceModel extends ServiceSpec {
   /** Charged for every request that goes there, after all else was decided; absent: none. */
   readonly limits?: readonly LimitUse[] | undefined
+  /** Requests that it gets at one time, from this node or, where adaptive, from each worker; absent: any number. */
+  readonly concurrency?: number | 'adaptive' | undefined
 }
 
 export interface ListenerModel {
@@ -50,6 +54,8 @@ export interface ListenerModel {
   readonly limits: WireLimits
   /** Names of limits charged before routing (`edge.limits`). */
   readonly edgeLimits: readonly EdgeLimitUse[]
+  /** What each address may do before a request exists; absent: what it likes. */
+  readonly edge?: EdgeBounds | undefined
 }
 
 /** A limit as a listener names it. */
@@ -102,6 +108,8 @@ export interface RouteModel {
   readonly action: ToAction | RedirectAction | RespondAction
   readonly auth: AuthModel
   readonly limits: readonly LimitUse[]
+  /** Who goes first when a service is short of capacity; absent: `default`. */
+  readonly priority?: Priority | undefined
   /** Every further policy by name with its checked options; each is built by `policies/list.ts`. */
   readonly policies: readonly PolicyUse[]
   /** To the answer's head over all tries; Infinity: only the service's own timeout. */

@@ -2,17 +2,16 @@
  * Vocabulary of the contract that this version of Velum does not have yet, by place (`*` is any name or number). Such a
  * name is told apart from a misspelt one: it is refused, never ignored, and never "corrected" to something else.
  */
-const routeNames = ['bridge', 'cache', 'compress', 'deadline', 'mirror', 'policies', 'priority', 'shadow', 'validate']
+const routeNames = ['bridge', 'cache', 'compress', 'deadline', 'mirror', 'policies', 'shadow', 'validate']
 const authNames = ['external', 'shadow']
 const bodyNames = ['schema', 'openapi', 'shadow']
 
 const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['penalties', 'policies', 'telemetry']],
   ['listeners.*', ['proxyProtocol']],
-  ['listeners.*.edge', ['connectionsPerAddress', 'connectionRate', 'handshakeRate']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
-  ['services.*', ['concurrency', 'descriptors', 'protos', 'reflection']],
+  ['services.*', ['descriptors', 'protos', 'reflection']],
   ['identity', ['providers']],
   ['routes.*', routeNames],
   ['routes.*.auth', authNames],

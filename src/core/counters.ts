@@ -8,6 +8,8 @@ export interface Charge {
   readonly key: string
   /** How much is taken, in the limit's unit; 0 takes nothing. */
   readonly cost: number
+  /** What must be left over besides for the charge to pass; nothing of it is taken. Absent: nothing. Known to local counters only. */
+  readonly spare?: number | undefined
 }
 
 /** How one level stands after a charge. */

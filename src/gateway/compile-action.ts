@@ -13,7 +13,7 @@ import { protectedHeaderIds, withoutOwnCookies } from '../identity/protected-hea
 import { compileRedirect, compileRewrite } from '../routing/rewrite.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
 import type { LimitedUpstream } from './drawn-limits.ts'
-import { drawnLimits, remembering } from './drawn-limits.ts'
+import { drawnPolicy, remembering } from './drawn-limits.ts'
 import { createForward } from './forward.ts'
 import { identityHeaders } from '../identity/identity-headers.ts'
 import { createDraw } from './split.ts'
@@ -35,6 +35,8 @@ export interface ActionEnv {
   readonly random: () => number
   /** The limits of a service, for this route. */
   readonly limitsOf: (service: ServiceModel) => Policy | undefined
+  /** What lets this route's requests to a service, or sheds them. */
+  readonly capacityOf: (service: ServiceModel) => Policy | undefined
   /** Whether something on the way asks which service is drawn; absent: nothing does. */
   readonly asksDrawn?: boolean | undefined
 }
@@ -42,8 +44,8 @@ export interface ActionEnv {
 /** The end of a route. */
 export interface RouteEnd {
   readonly end: Handler
-  /** What the service behind it limits; decides right in front of it. */
-  readonly limits?: Policy | undefined
+  /** What the service behind it limits, then its capacity; they decide right in front of it. */
+  readonly policies: readonly Policy[]
   /** Which service is drawn for an exchange, and stays drawn; set where there are several and somebody asks. */
   readonly drawn?: ((x: Exchange) => string) | undefined
 }
@@ -79,8 +81,8 @@ const notForwarded = [
 
 /** What stands at the end of a route's policies. */
 export function compileAction(route: RouteModel, env: ActionEnv): RouteEnd {
-  if (route.action.kind === 'redirect') return { end: redirecting(route, route.action) }
-  if (route.action.kind === 'respond') return { end: responding(route.action) }
+  if (route.action.kind === 'redirect') return { end: redirecting(route, route.action), policies: [] }
+  if (route.action.kind === 'respond') return { end: responding(route.action), policies: [] }
   return forwarding(route, route.action, env)
 }
 
@@ -90,13 +92,14 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteE
     if (compiled === undefined) throw new Error(`${route.source}.to: there is no service ${JSON.stringify(name)}`)
     const { spec, service } = compiled
     const drop = dropTable([...notForwarded, ...protectedHeaderIds({ identity: spec.identity, hasApiKeys: env.hasApiKeys })])
-    return { name, weight, service, drop, attachIdentity: attaching(spec, env), limits: env.limitsOf(spec) }
+    const attachIdentity = attaching(spec, env)
+    return { name, weight, service, drop, attachIdentity, limits: env.limitsOf(spec), capacity: env.capacityOf(spec) }
   })
   const rewrite = action.rewrite?.path === undefined ? undefined : compileRewrite(action.rewrite.path, route.match)
   const drawn = upstreams.length === 1 ? undefined : createDraw(upstreams, action.split, env.random)
-  const isLimited = upstreams.some((upstream) => upstream.limits !== undefined)
-  const draw = drawn === undefined || !(isLimited || env.asksDrawn === true) ? drawn : remembering(drawn)
-  const limits = draw === undefined ? upstreams[0].limits : isLimited ? drawnLimits(route, draw) : undefined
+  const kinds = (['limits', 'capacity'] as const).filter((kind) => upstreams.some((upstream) => upstream[kind] !== undefined))
+  const draw = drawn === undefined || (kinds.length === 0 && env.asksDrawn !== true) ? drawn : remembering(drawn)
+  const policies = kinds.map((kind) => (draw === undefined ? upstreams[0][kind]! : drawnPolicy(route, draw, kind)))
   const end = createForward({
     upstreams,
     draw,
@@ -106,7 +109,7 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteE
     timeoutMs: route.timeoutMs,
     clock: env.clock,
   })
-  return { end, limits, drawn: draw === undefined || env.asksDrawn !== true ? undefined : (x) => draw(x).name }
+  return { end, policies, drawn: draw === undefined || env.asksDrawn !== true ? undefined : (x) => draw(x).name }
 }
 
 function attaching(spec: ServiceSpec, { tokenEdit }: ActionEnv): RequestEdit | undefined {

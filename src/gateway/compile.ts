@@ -26,6 +26,7 @@ import type { Generation } from './generation.ts'
 import type { Guard } from './guard.ts'
 import { createGuard } from './guard.ts'
 import { createObserve } from './observe.ts'
+import { serviceCapacities } from './service-capacities.ts'
 import { isFleet, joinFleet } from './worker-fleet.ts'
 import type { GenerationEnv } from './worker.ts'
 
@@ -63,6 +64,8 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       services.set(spec.name, { spec, service: compiled.service })
     }
 
+    const capacity = serviceCapacities(model, table, limitEnv)
+
     const edges = new Map(
       model.listeners.map((listener) => [listener.name, edgePolicies(listener.name, listener.edgeLimits, limitEnv)]),
     )
@@ -82,7 +85,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         loginPath: identity.parts === undefined ? undefined : `${identity.parts.path}/login`,
       })
       const { policies, edits } = routePolicies(route, policyEnv)
-      const { end, limits, drawn } = compileAction(route, {
+      const { end, policies: atService, drawn } = compileAction(route, {
         clock: env.clock,
         services,
         edits,
@@ -90,9 +93,10 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         tokenEdit,
         random: Math.random,
         limitsOf: (service) => serviceLimits(route, service, limitEnv),
+        capacityOf: (service) => capacity(route, service),
         asksDrawn: route.limits.some(({ use }) => countsPerService(model, use)),
       })
-      const all = [...policies, routeLimits(route, drawn, limitEnv), limits].filter((policy) => policy !== undefined)
+      const all = [...policies, routeLimits(route, drawn, limitEnv), ...atService].filter((policy) => policy !== undefined)
       return readyRoute(route, index, all, end, offset)
     })
     const router = identity.before(routing(routes))

@@ -8,9 +8,10 @@ import type { Verdict } from '../core/verdict.ts'
 import { pass } from '../core/verdict.ts'
 import type { Upstream } from './forward.ts'
 
-/** A service that may be drawn, with what it limits. */
+/** A service that may be drawn, with what it limits and how many requests it gets at one time. */
 export interface LimitedUpstream extends Upstream {
   readonly limits: Policy | undefined
+  readonly capacity: Policy | undefined
 }
 
 type Draw = (x: Exchange, mode?: DecideMode) => LimitedUpstream
@@ -29,14 +30,14 @@ export function remembering(draw: (x: Exchange) => LimitedUpstream): Draw {
 
 const unlimited = pass('not-limited', () => 'the service that was drawn limits nothing')
 
-/** The limits of whichever service is drawn. `draw` must be a remembering one. */
-export function drawnLimits(route: RouteModel, draw: Draw): Policy {
+/** The limits, or the capacity, of whichever service is drawn. `draw` must be a remembering one. */
+export function drawnPolicy(route: RouteModel, draw: Draw, kind: 'limits' | 'capacity'): Policy {
   return {
-    name: 'limits',
+    name: kind === 'limits' ? 'limits' : 'concurrency',
     stage: 'service-limit',
     source: `${route.source}.to`,
-    decide: (x: Exchange, mode: DecideMode): MaybePromise<Verdict> => draw(x, mode).limits?.decide?.(x, mode) ?? unlimited,
-    onHead: (x: Exchange, answer: Answer): void => draw(x).limits?.onHead?.(x, answer),
-    onDone: (x: Exchange, outcome: Outcome): void => draw(x).limits?.onDone?.(x, outcome),
+    decide: (x: Exchange, mode: DecideMode): MaybePromise<Verdict> => draw(x, mode)[kind]?.decide?.(x, mode) ?? unlimited,
+    onHead: (x: Exchange, answer: Answer): void => draw(x)[kind]?.onHead?.(x, answer),
+    onDone: (x: Exchange, outcome: Outcome): void => draw(x)[kind]?.onDone?.(x, outcome),
   }
 }

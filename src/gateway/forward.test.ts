@@ -46,6 +46,7 @@ async function forwarded(
     hasApiKeys: true,
     random: Math.random,
     limitsOf: () => undefined,
+    capacityOf: () => undefined,
   })
   const answer = await handler(x)
   return { answer, call: call! }

@@ -79,6 +79,7 @@ class Place {
   budget!: Budget
   algorithm!: Algorithm
   cost = 0
+  spare = 0
   hi = 0
   lo = 0
   stripe = 0
@@ -208,6 +209,7 @@ class TableCounters implements LocalCounters {
       hash.hash(charge.key)
       place.budget = budget
       place.cost = charge.cost
+      place.spare = charge.spare ?? 0
       place.hi = hash.hi
       place.lo = hash.lo
       place.slot = -1
@@ -244,7 +246,7 @@ class TableCounters implements LocalCounters {
     for (let i = 0; i < count; i++) {
       const place = places[i]
       if (!this.#locate(place, mayClaim && place.cost > 0 && place.cost <= place.budget.algorithm.largestCost)) this.#pretend(place)
-      place.retryAfterMs = place.algorithm.retryAfter(place.rows, place.at, place.now, this.#costSoFar(i))
+      place.retryAfterMs = place.algorithm.retryAfter(place.rows, place.at, place.now, this.#costSoFar(i) + place.spare)
       if (place.retryAfterMs <= longest) continue
       longest = place.retryAfterMs
       refusedBy = i

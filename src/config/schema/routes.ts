@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { priorities } from '../../limits/priority.ts'
 import { policyKinds } from '../../policies/list.ts'
 import { hostNameSchema } from './listeners.ts'
 import { limitUses } from './limits.ts'
@@ -60,11 +61,14 @@ const policyShape: Record<string, z.ZodType> = Object.fromEntries(
   policyKinds.map((kind) => [kind.name, kind.options.optional().describe(kind.doc)]),
 )
 
+const prioritySchema = z.enum(priorities)
+
 const onStoreFailureSchema = z.union([z.literal('closed'), z.strictObject({ stale: duration('1s', '1h').describe('For how long.') })])
 
 /** The fields of `defaults` that are no policies. */
 export const ownDefaultsSchema = z.strictObject({
   limits: limitUses.optional().describe('Limits that every route has besides its own.'),
+  priority: prioritySchema.optional().describe('Who goes first when a service is short of capacity; see routes.'),
   timeout: duration('1ms', '1d').optional().describe("To the head of the service's answer, over all tries."),
   onStoreFailure: onStoreFailureSchema.optional().describe('What becomes of callers while the store cannot be asked; see routes.'),
 })
@@ -97,6 +101,11 @@ export const ownRouteSchema = z.strictObject({
   limits: limitsSchema
     .optional()
     .describe("Names of limits, or { use, cost, shadow }; they add to those of `defaults`. { only: [...] } drops the defaults'."),
+  priority: prioritySchema
+    .optional()
+    .describe(
+      'Who goes first when a service with `concurrency` is short of capacity: `sheddable` requests are refused first, `critical` ones last; each priority keeps a fifth of the places from those below it. Default: default.',
+    ),
   timeout: duration('1ms', '1d')
     .optional()
     .describe("To the head of the service's answer, over all tries. Default: only the service's own timeout, per try."),

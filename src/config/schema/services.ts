@@ -57,6 +57,12 @@ export const serviceSchema = z.strictObject({
     .describe(
       'Limits of the service, whatever route leads to it; charged last, and when they refuse, what the limits of the route took is given back.',
     ),
+  concurrency: z
+    .union([z.literal('adaptive'), z.int().min(1).max(100_000)])
+    .optional()
+    .describe(
+      "Requests that the service gets at one time; more are refused with 503 before they can queue there, `sheddable` routes first. A number counts exactly over all workers of a node, until the answer is complete. `adaptive` finds the number from the service's latency, on each worker by itself, and counts until the answer's head; a burst waits for at most 100 ms. Default: any number.",
+    ),
   retries: z
     .strictObject({
       attempts: z.int().min(1).max(10).optional().describe('Tries per request, the first one counted. Default: 1.'),

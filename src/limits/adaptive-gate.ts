@@ -1,0 +1,157 @@
+import type { Clock, Timer } from '../core/clock.ts'
+import type { Exchange } from '../core/exchange.ts'
+import { Fault } from '../core/fault.ts'
+import type { MaybePromise } from '../core/handler.ts'
+import type { Level } from '../core/meter.ts'
+import { AdaptiveLimit } from './adaptive-limit.ts'
+import type { CapacityGate, Place, PlaceEnd } from './capacity-gate.ts'
+import type { Priority } from './priority.ts'
+import { placesOf, priorities } from './priority.ts'
+
+/** The longest wait for a place, and how many of each priority may wait: enough for a burst, not for a queue. */
+const waitMs = 100
+const waitingRoom = 32
+const sheddable = priorities.indexOf('sheddable')
+
+interface Waiter {
+  readonly place: Place
+  readonly timer: Timer
+  readonly resolve: (isAdmitted: boolean) => void
+}
+
+/**
+ * The gate of one service on one worker whose number of places follows the service's latency (`AdaptiveLimit`). Each
+ * worker measures and decides by itself: what the node sends is the sum of what its workers found.
+ *
+ * A priority's places are `placesOf` the limit. Requests of lower priority count against higher ones only as far as they
+ * would get a place now: when the limit falls, what is already under way keeps nobody more important out. What is not
+ * sheddable waits for a place a tenth of a second, the critical first; so a burst is no reason to refuse.
+ */
+export class AdaptiveGate implements CapacityGate {
+  readonly #limit = new AdaptiveLimit()
+  readonly #clock: Clock
+  readonly #told: Level
+  readonly #underWay: [number, number, number] = [0, 0, 0]
+  readonly #waiting: readonly [Waiter[], Waiter[]] = [[], []]
+  #present: readonly Priority[] = priorities
+  #places: readonly [number, number, number] = [0, 0, 0]
+  #isClosed = false
+
+  /** `told` is the gauge that hears of every change of the limit. */
+  constructor(clock: Clock, told: Level) {
+    this.#clock = clock
+    this.#told = told
+    this.#resize()
+  }
+
+  /** The priorities of the routes that lead here, as the newest Generation has them. */
+  serves(present: readonly Priority[]): void {
+    this.#present = present
+    this.#places = placesOf(this.#places[0], present)
+  }
+
+  enter(place: Place, x: Exchange): MaybePromise<boolean> {
+    const now = this.#clock.monotonic()
+    this.#limit.asked(now)
+    this.#resize()
+    const queue = place.rank < sheddable ? this.#waiting[place.rank] : undefined
+    if ((queue === undefined || queue.length === 0) && this.hasPlace(place.rank)) {
+      this.#admit(place, now)
+      return true
+    }
+    this.#limit.turnedAway()
+    return queue === undefined || queue.length >= waitingRoom ? false : this.#wait(queue, place, x)
+  }
+
+  hasPlace(rank: number): boolean {
+    const [critical, standard, low] = this.#underWay
+    const places = this.#places
+    if (rank === 0) return critical + Math.min(standard + low, places[1]) < places[0]
+    if (rank === 1) return critical + standard + Math.min(low, places[2]) < places[1]
+    return critical + standard + low < places[2]
+  }
+
+  leave(place: Place, end: PlaceEnd): void {
+    place.isHeld = false
+    this.#underWay[place.rank]--
+    if (place.isMeasured) {
+      const now = this.#clock.monotonic()
+      const ms = now - place.takenAt
+      if (end === 'answered') this.#limit.answered(ms, now)
+      else if (end === 'overloaded') this.#limit.failed(now)
+      else if (end === 'given-up') this.#limit.gaveUp(ms, now)
+      else this.#limit.ended(now)
+      this.#resize()
+    }
+    this.#letIn()
+  }
+
+  words(rank: number): string {
+    const { restMs, medianMs } = this.#limit
+    const [critical, standard, low] = this.#underWay
+    const latency = restMs === 0 ? 'not measured yet' : `${medianMs.toFixed(1)} ms now, ${restMs.toFixed(1)} ms at rest`
+    return `${critical + standard + low} under way on this worker, ${this.#places[rank]} of ${this.#places[0]} places are open to ${priorities[rank]} requests; latency ${latency}`
+  }
+
+  /** Whoever waits goes without a place. */
+  close(): void {
+    for (const queue of this.#waiting) {
+      for (const waiter of queue.splice(0)) {
+        waiter.timer.cancel()
+        waiter.resolve(false)
+      }
+    }
+    this.#told.add(-this.#places[0])
+    this.#isClosed = true
+  }
+
+  #admit(place: Place, now: number): void {
+    place.isHeld = true
+    place.takenAt = now
+    this.#underWay[place.rank]++
+    if (place.isMeasured) this.#limit.began(now)
+  }
+
+  #wait(queue: Waiter[], place: Place, x: Exchange): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.after(waitMs, () => {
+        remove(queue, waiter)
+        resolve(false)
+      })
+      const waiter = { place, timer, resolve }
+      queue.push(waiter)
+      x.whenLeft((why) => {
+        if (!remove(queue, waiter)) return
+        timer.cancel()
+        reject(new Fault('client-left', why.message, { cause: why }))
+      })
+    })
+  }
+
+  #letIn(): void {
+    for (let rank = 0; rank < this.#waiting.length; rank++) {
+      const queue = this.#waiting[rank]
+      while (queue.length > 0 && this.hasPlace(rank)) {
+        const waiter = queue.shift()!
+        waiter.timer.cancel()
+        this.#admit(waiter.place, this.#clock.monotonic())
+        waiter.resolve(true)
+      }
+    }
+  }
+
+  #resize(): void {
+    const { places } = this.#limit
+    const before = this.#places[0]
+    if (places === before || this.#isClosed) return
+    this.#places = placesOf(places, this.#present)
+    this.#told.add(places - before)
+  }
+}
+
+function remove(queue: Waiter[], waiter: Waiter): boolean {
+  const at = queue.indexOf(waiter)
+  if (at === -1) return false
+  queue.splice(at, 1)
+  return true
+}
