@@ -17,6 +17,7 @@ import type { KeyAnswer, KeyQuestion } from './key-messages.ts'
 import { keyOrigin } from './key-origins.ts'
 import type { Fetch } from './key-origins.ts'
 import { serviceTokenMs } from './own-tokens.ts'
+import { RevocationLag } from './revocation-lag.ts'
 import { deriveKeys } from './sealing.ts'
 import type { DerivedKeys } from './sealing.ts'
 import { signingTopic } from './signer.ts'
@@ -159,6 +160,7 @@ class KeyHub implements IdentityHub {
       return made
     })
     if (made !== undefined) await made.open()
+    hold.take('revocation lag', () => new RevocationLag(stores.bus, clock, meter))
     this.#signing = new Map([[issuer, keys]])
     this.#preparedAdmin = new IdentityAdmin({ spec: own, stores, clock, audit: createAudit(stores.audit, clock, log, meter) })
   }
