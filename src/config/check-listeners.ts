@@ -1,11 +1,14 @@
 import { z } from 'zod'
 import { canonicalAddress } from '../lib/address.ts'
 import { isLoopbackHost } from '../lib/loopback.ts'
+import type { EdgeBounds } from '../limits/edge-limits.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkedNames, namesOf } from './check-context.ts'
+import { checkEdge } from './check-edge.ts'
+import type { CheckedLimit } from './check-limits.ts'
 import { tlsModel } from './check-tls.ts'
 import type { ConfigPath } from './finding.ts'
-import type { AdminModel, ListenerModel, WireLimits } from './model.ts'
+import type { AdminModel, EdgeLimitUse, ListenerModel, WireLimits } from './model.ts'
 import type { Fields } from './reading.ts'
 import { adminSchema, listenerSchema, probesSchema } from './schema/listeners.ts'
 import { checkName } from './unknown-name.ts'
@@ -29,7 +32,10 @@ export const defaultWireLimits: WireLimits = {
 }
 
 /** The ports: listeners, admin and probes, and that no two of them are the same. */
-export function checkListeners(context: CheckContext): {
+export function checkListeners(
+  context: CheckContext,
+  limits: ReadonlyMap<string, CheckedLimit>,
+): {
   listeners: ListenerModel[]
   admin: AdminModel | undefined
   probes: { host: string; port: number } | undefined
@@ -49,7 +55,7 @@ export function checkListeners(context: CheckContext): {
     if (listener !== undefined) read.set(name, listener)
   }
   const secure = secureNames(context, names)
-  const listeners = [...read].map(([name, listener]) => listenerModel(context, name, listener, secure, read))
+  const listeners = [...read].map(([name, listener]) => listenerModel({ context, limits, secure, all: read }, name, listener))
   const admin = checkAdmin(context)
   const probes = reading.at(['probes']) === undefined ? undefined : reading.readFields(probesSchema, ['probes'])
   const probesModel = probes === undefined ? undefined : { host: probes.host ?? '0.0.0.0', port: probes.port ?? 0 }
@@ -70,13 +76,15 @@ function secureNames(context: CheckContext, names: readonly string[]): string[] 
   return names.filter((name) => context.reading.at(['listeners', name, 'tls']) !== undefined)
 }
 
-function listenerModel(
-  context: CheckContext,
-  name: string,
-  listener: Listener,
-  secure: readonly string[],
-  all: ReadonlyMap<string, Listener>,
-): ListenerModel {
+interface Around {
+  readonly context: CheckContext
+  readonly limits: ReadonlyMap<string, CheckedLimit>
+  /** Names of the listeners that have TLS. */
+  readonly secure: readonly string[]
+  readonly all: ReadonlyMap<string, Listener>
+}
+
+function listenerModel({ context, limits, secure, all }: Around, name: string, listener: Listener): ListenerModel {
   const { findings } = context
   const path: ConfigPath = ['listeners', name]
   const { timeouts } = listener
@@ -116,14 +124,33 @@ function listenerModel(
       idleMs: timeouts?.idle ?? defaultWireLimits.idleMs,
       writeMs: timeouts?.write ?? defaultWireLimits.writeMs,
     },
-    edgeLimits: edgeLimits(context, path, listener),
+    edgeLimits: edgeLimits(context, limits, path, listener),
+    edge: edgeBounds(context, path, listener),
   }
 }
 
-function edgeLimits(context: CheckContext, path: ConfigPath, listener: Listener): { use: string; source: string }[] {
+function edgeBounds(context: CheckContext, path: ConfigPath, listener: Listener): EdgeBounds | undefined {
+  const { connectionsPerAddress, connectionRate, handshakeRate } = listener.edge ?? {}
+  if (connectionsPerAddress === undefined && connectionRate === undefined && handshakeRate === undefined) return undefined
+  checkEdge(context, [...path, 'edge'], {
+    connectionsPerAddress,
+    connectionRate,
+    handshakeRate,
+    maxConnections: listener.maxConnections ?? defaultWireLimits.maxConnections,
+    isTls: listener.tls !== undefined,
+  })
+  return { connectionsPerAddress, connectionRate, handshakeRate }
+}
+
+function edgeLimits(
+  context: CheckContext,
+  checked: ReadonlyMap<string, CheckedLimit>,
+  path: ConfigPath,
+  listener: Listener,
+): EdgeLimitUse[] {
   const { findings, reading } = context
   const limits = namesOf(context, ['limits'])
-  const uses: { use: string; source: string }[] = []
+  const uses: EdgeLimitUse[] = []
   for (const [i, use] of (listener.edge?.limits ?? []).entries()) {
     const at = [...path, 'edge', 'limits', i]
     if (!checkName(findings, at, 'limit', use, limits)) continue
@@ -140,7 +167,8 @@ function edgeLimits(context: CheckContext, path: ConfigPath, listener: Listener)
       )
       continue
     }
-    uses.push({ use, source: `listeners.${path[1]}.edge.limits[${i}]` })
+    const { cost = 1, settle } = checked.get(use) ?? {}
+    uses.push({ use, cost, settle, source: `listeners.${path[1]}.edge.limits[${i}]` })
   }
   return uses
 }

@@ -54,6 +54,7 @@ test('fills every default in', () => {
           writeMs: 30_000,
         },
         edgeLimits: [],
+        edge: undefined,
       },
     ],
     admin: undefined,

@@ -10,6 +10,8 @@ import type { Sweeper } from './sweeper.ts'
 export interface SharedMemory {
   /** The limit table (`limits/`). */
   readonly limits: SharedArrayBuffer
+  /** The same for what is counted of connections, apart so that a flood of them crowds nobody out; absent where no port is opened. */
+  readonly edges?: SharedArrayBuffer | undefined
   /** One row of numbers per worker (`gateway/meter`). */
   readonly metrics: SharedArrayBuffer
 }

@@ -7,10 +7,12 @@ import type { Log } from '../core/log.ts'
 import type { Count, Level, Meter } from '../core/meter.ts'
 import type { Sweeper } from '../core/sweeper.ts'
 import { stableJson } from '../lib/stable-json.ts'
+import type { LimitTable } from '../limits/limit-table.ts'
 import type { Served, ServerWire, ServerWireOptions } from '../wire/server-wire.ts'
 import { createTlsTerminator } from '../wire/tls/terminator.ts'
 import type { TlsTerminator } from '../wire/tls/terminator.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
+import { EdgeGate, peerAddress } from './edge-gate.ts'
 
 /** What listeners of a worker are made with. */
 export interface ListenerEnv {
@@ -21,6 +23,8 @@ export interface ListenerEnv {
   readonly reusePort: boolean
   /** How many workers share each listener's bound on connections. */
   readonly sharers: number
+  /** Where connections are counted per address, over all workers; absent: nowhere. */
+  readonly edges?: LimitTable | undefined
   /** The lasting face that a listener's wire talks to. */
   readonly served: (listener: string) => Served
   readonly createWire: (kind: ListenerModel['wire'], options: ServerWireOptions) => ServerWire
@@ -35,6 +39,8 @@ export interface FrontOptions {
   readonly before: Front | undefined
   /** Takes handshaken sockets. */
   readonly secured: (socket: TLSSocket) => void
+  /** Addresses that the edge does not bound. */
+  readonly isExempt: (address: string) => boolean
   readonly env: ListenerEnv
 }
 
@@ -48,6 +54,7 @@ export class Front {
   readonly terminator: TlsTerminator | undefined
   readonly #material: TlsMaterial | undefined
   readonly #counts: ConnectionCounts
+  readonly #gate: EdgeGate | undefined
 
   /** Throws when a certificate is unusable. */
   constructor(options: FrontOptions) {
@@ -55,14 +62,29 @@ export class Front {
     this.model = model
     this.#material = material
     this.#counts = connectionCounts(env.meter, model.name)
+    this.#gate = createGate(options)
     this.wire = before !== undefined && hasSameWire(before.model, model) ? before.wire : createWire(model, env)
     this.terminator = material === undefined ? undefined : (this.#lentTerminator(before) ?? createTerminator(options, material))
   }
 
-  accept(socket: Socket): void {
+  /** `address`: who connects, where something in front knows better than the socket (the PROXY protocol). */
+  accept(socket: Socket, address = peerAddress(socket)): void {
+    // One that has died meanwhile would never say so again.
+    if (socket.destroyed) return
+    if (this.#gate?.admits(address, socket) === false) {
+      // Without a farewell: a closing handshake would keep the kernel busy for whoever floods.
+      socket.resetAndDestroy()
+      return
+    }
     this.#counts.accepted(socket)
     if (this.terminator === undefined) this.wire.accept(socket)
     else this.terminator.accept(socket)
+  }
+
+  /** Takes a handshaken socket that came by this or an earlier front. */
+  secured(socket: TLSSocket): void {
+    this.#gate?.handshaken(peerAddress(socket), socket)
+    this.wire.accept(socket)
   }
 
   /** Whether the connection that `x` came by was asked for another name than `x` asks for (RFC 9110 §15.5.20). */
@@ -75,6 +97,21 @@ export class Front {
     if (before === undefined || before.wire !== this.wire) return undefined
     return stableJson(before.#material) === stableJson(this.#material) ? before.terminator : undefined
   }
+}
+
+function createGate({ model, material, isExempt, env }: FrontOptions): EdgeGate | undefined {
+  if (model.edge === undefined || env.edges === undefined) return undefined
+  const { clock, meter, log, edges } = env
+  return new EdgeGate({
+    listener: model.name,
+    bounds: model.edge,
+    isTls: material !== undefined,
+    isExempt,
+    table: edges,
+    clock,
+    meter,
+    log,
+  })
 }
 
 function createTerminator({ model, ticketKeys, secured, env }: FrontOptions, material: TlsMaterial): TlsTerminator {

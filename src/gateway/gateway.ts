@@ -159,7 +159,7 @@ class Node implements Gateway {
       log,
       meter,
     })
-    const shared = { limits: this.#limits.memory, metrics: new SharedArrayBuffer(metricsBytes(numbers)) }
+    const shared = { limits: this.#limits.memory, edges: this.#limits.edges, metrics: new SharedArrayBuffer(metricsBytes(numbers)) }
     this.#sink = new AccessSink(clock, log, meter)
     this.#supervisor = new Supervisor({
       workers: this.#count,

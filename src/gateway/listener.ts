@@ -47,14 +47,20 @@ export class Listener {
   }
 
   /** Builds what could stand behind the port next. Throws when a certificate is unusable. */
-  prepare(model: ListenerModel, material: TlsMaterial | undefined, ticketKeys: Uint8Array): Front {
+  prepare(
+    model: ListenerModel,
+    material: TlsMaterial | undefined,
+    ticketKeys: Uint8Array,
+    isExempt: (address: string) => boolean,
+  ): Front {
     return new Front({
       model,
       material,
       ticketKeys,
       before: this.#front,
       // To the wire of the moment: one that was replaced during the handshake takes no more.
-      secured: (socket) => this.#front?.wire.accept(socket),
+      secured: (socket) => this.#front?.secured(socket),
+      isExempt,
       env: this.#env,
     })
   }

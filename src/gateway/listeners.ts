@@ -1,4 +1,5 @@
 import type { Exchange } from '../core/exchange.ts'
+import { AddressSet } from '../lib/address.ts'
 import type { Front, ListenerEnv } from './front.ts'
 import { addressOf, Listener, replacedIdleMs } from './listener.ts'
 import type { GenerationOrder } from './messages.ts'
@@ -32,11 +33,14 @@ export class Listeners {
     const discard = (): void => {
       for (const listener of opened) listener.close()
     }
+    // Behind a proxy many clients share its address; the requests that it passes on are counted by theirs.
+    const proxies = new AddressSet(order.model.trustedProxies)
+    const isExempt = (address: string): boolean => proxies.has(address)
     try {
       for (const model of order.model.listeners) {
         let listener = this.#open.get(addressOf(model))
         if (listener === undefined) opened.push((listener = await Listener.open(model, this.#env)))
-        const front = listener.prepare(model, order.tls.get(model.name), order.ticketKeys)
+        const front = listener.prepare(model, order.tls.get(model.name), order.ticketKeys, isExempt)
         planned.push({ listener, front })
       }
     } catch (thrown) {

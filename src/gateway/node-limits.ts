@@ -31,6 +31,8 @@ export interface NodeLimitsOptions {
 
 /** How much of a calendar quota a crash can give back: what was used since the last save. */
 const saveEveryMs = 10_000
+/** Addresses whose connections are counted at one time; some MiB that are touched only as addresses come. */
+const edgeAddresses = 65_536
 
 /**
  * Main's part of limits: the memory that all workers share, what is known of its keys, and the calendar quotas, which
@@ -38,6 +40,8 @@ const saveEveryMs = 10_000
  */
 export class NodeLimits implements Closable {
   readonly memory: SharedArrayBuffer
+  /** The same for connections by address. */
+  readonly edges: SharedArrayBuffer
   readonly #options: NodeLimitsOptions
   readonly #file: string
   readonly #board: KeyBoard
@@ -50,6 +54,7 @@ export class NodeLimits implements Closable {
     this.#options = options
     this.#file = join(folder, 'quotas.json')
     this.memory = allocateLimitTable({ maxKeys: defaultMaxKeys, workers }, clock, this.#read())
+    this.edges = allocateLimitTable({ maxKeys: edgeAddresses, maxHeld: edgeAddresses, workers }, clock)
     this.#board = createKeyBoard(hub, clock)
     this.#watch = createTableWatch(this.memory, { clock, log, meter })
     clock.after(saveEveryMs, this.#saveAgain)
@@ -60,9 +65,10 @@ export class NodeLimits implements Closable {
     return this.#board.keys(limit)
   }
 
-  /** Frees what a worker that is gone had locked or held. */
+  /** Frees what a worker that is gone had locked or held, its connections included. */
   release(worker: number): void {
     releaseWorker(this.memory, worker)
+    releaseWorker(this.edges, worker)
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import type { Hold } from '../core/lasting.ts'
 import { Lasting } from '../core/lasting.ts'
 import type { Count } from '../core/meter.ts'
 import { Sweeper } from '../core/sweeper.ts'
+import { createLimitTable } from '../limits/limit-table.ts'
 import { createLinkedStores } from '../stores/store-link.ts'
 import type { ServerWire, ServerWireOptions } from '../wire/server-wire.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
@@ -94,6 +95,7 @@ export class GatewayWorker {
       log,
       reusePort: birth.reusePort,
       sharers: birth.sharers,
+      edges: shared.edges === undefined ? undefined : createLimitTable(shared.edges, worker, clock),
       served: (listener) => this.#current.served(listener),
       createWire: parts.createWire,
     })

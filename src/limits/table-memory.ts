@@ -21,6 +21,8 @@ export interface TableSize {
   readonly maxKeys: number
   /** Worker threads. Main counts as one more. */
   readonly workers: number
+  /** Of concurrency, keys under way at one time. Default: a 32nd of `maxKeys`, at least 1024. */
+  readonly maxHeld?: number | undefined
 }
 
 /** 16 MiB of budgets; touched only as keys come. */
@@ -29,13 +31,25 @@ export const defaultMaxKeys = 262_144
 const magic = 0x56_4c_54_31
 const headerBytes = 256
 /** Places of 32-bit integers in the header. */
-const word = { magic: 0, maxKeys: 1, workers: 2, nextSequence: 3, key0: 4, key1: 5, shared: 6, refused: 7, stuck: 8 } as const
+const word = {
+  magic: 0,
+  maxKeys: 1,
+  workers: 2,
+  nextSequence: 3,
+  key0: 4,
+  key1: 5,
+  shared: 6,
+  refused: 7,
+  stuck: 8,
+  maxHeld: 9,
+} as const
 /** Places of 64-bit numbers in the header. */
 const real = { epoch: 16, monotonic: 17 } as const
 
 const keysPerStripe = 196
 const narrow = { slotsPerStripe: 256, reserved: 8, stateLength: 3 }
 const wide = { slotsPerStripe: 64, reserved: 4 }
+const keysPerWideStripe = 48
 
 interface Layout {
   readonly buckets: RegionShape
@@ -50,11 +64,11 @@ interface Layout {
   readonly bytes: number
 }
 
-function layoutOf({ maxKeys, workers }: TableSize): Layout {
+function layoutOf({ maxKeys, workers, maxHeld }: TableSize): Layout {
   const buckets = { ...narrow, stripes: Math.ceil(maxKeys / keysPerStripe) }
-  const wideStripes = Math.ceil(Math.max(1024, maxKeys / 32) / 48)
-  const logs = { ...wide, stripes: wideStripes, stateLength: 2 + largestLog }
-  const held = { ...wide, stripes: wideStripes, stateLength: workers + 1 }
+  const wideKeys = Math.max(1024, maxKeys / 32)
+  const logs = { ...wide, stripes: Math.ceil(wideKeys / keysPerWideStripe), stateLength: 2 + largestLog }
+  const held = { ...wide, stripes: Math.ceil((maxHeld ?? wideKeys) / keysPerWideStripe), stateLength: workers + 1 }
   const locks = 1 + buckets.stripes + logs.stripes + held.stripes
   const registryAt = headerBytes
   const locksAt = registryAt + LimitRegistry.bytes
@@ -109,6 +123,7 @@ export class TableMemory {
     const reals = new Float64Array(buffer, 0, headerBytes / 8)
     words[word.maxKeys] = size.maxKeys
     words[word.workers] = size.workers
+    words[word.maxHeld] = size.maxHeld ?? 0
     words[word.key0] = key[0]
     words[word.key1] = key[1]
     reals[real.epoch] = clock.now()
@@ -121,7 +136,8 @@ export class TableMemory {
   constructor(buffer: SharedArrayBuffer, worker = new Int32Array(buffer, 0, headerBytes / 4)[word.workers]) {
     const words = new Int32Array(buffer, 0, headerBytes / 4)
     if (words[word.magic] !== magic) throw new Error('this memory is not a limit table: make it with allocateLimitTable')
-    const size = { maxKeys: words[word.maxKeys], workers: words[word.workers] }
+    const maxHeld = words[word.maxHeld] === 0 ? undefined : words[word.maxHeld]
+    const size = { maxKeys: words[word.maxKeys], workers: words[word.workers], maxHeld }
     if (!Number.isInteger(worker) || worker < 0 || worker > size.workers) {
       throw new Error(`the limit table was made for workers 0 to ${size.workers - 1}, not ${worker}`)
     }

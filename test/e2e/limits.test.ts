@@ -18,11 +18,13 @@ interface Told {
   readonly content: string
 }
 
+type Port = 'web' | 'edge' | 'dear'
+
 interface Gateway {
   readonly velum: VelumProcess
   readonly folder: WorkFolder
   /** Asks over a connection of its own, so that the workers share the requests. */
-  ask(path: string, tenant?: string, listener?: 'web' | 'edge'): Promise<Told>
+  ask(path: string, tenant?: string, listener?: Port): Promise<Told>
 }
 
 async function gateway(t: TestContext, listener: RequestListener): Promise<Gateway> {
@@ -37,7 +39,7 @@ async function gateway(t: TestContext, listener: RequestListener): Promise<Gatew
   const env = { UPSTREAM: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
   const velum = startVelum(t, ['run', '--workers', '2'], { folder: folder.path, env })
   const listeners = await readyListeners(velum)
-  const ask = (path: string, tenant = 'acme', name: 'web' | 'edge' = 'web'): Promise<Told> =>
+  const ask = (path: string, tenant = 'acme', name: Port = 'web'): Promise<Told> =>
     new Promise((resolve, reject) => {
       const agent = new Agent()
       request(new URL(path, listeners[name]), { agent, headers: { 'x-tenant': tenant } }, (response) => {
@@ -113,6 +115,23 @@ test('limits over real sockets, on two workers', async (t) => {
     for (const { status, headers } of answers)
       if (status !== 429) assert.match(String(headers['ratelimit']), /^"perAddress";r=\d;t=\d+$/)
     assert.equal((await node.ask('/fixed')).status, 204)
+  })
+
+  await t.test('an edge limit takes its own cost', async () => {
+    const answers = [await node.ask('/fixed', 'acme', 'dear'), await node.ask('/fixed', 'acme', 'dear')]
+    assert.deepEqual(
+      answers.map(({ status, headers }) => [status, headers['ratelimit']]),
+      [
+        [204, '"dearPerAddress";r=4;t=345600'],
+        [204, '"dearPerAddress";r=1;t=86400'],
+      ],
+    )
+    assert.equal((await node.ask('/fixed', 'acme', 'dear')).status, 429)
+  })
+
+  await t.test('a limit per service counts the service that is drawn', async () => {
+    const answers = await Promise.all(Array.from({ length: 60 }, () => node.ask('/split')))
+    assert.deepEqual([count(answers, 200), count(answers, 429)], [6, 54])
   })
 
   await t.test('a concurrency limit counts over both workers and frees its places', async () => {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration, name, size } from './units.ts'
+import { duration, name, rate, size } from './units.ts'
 
 /** A TCP port; 0 lets the machine choose one. */
 export const portSchema = z.int().min(0).max(65535).meta({ examples: [8080] })
@@ -59,14 +59,23 @@ const timeoutsSchema = z.strictObject({
   write: duration('100ms', '1d').optional().describe('Longest wait for the client to take more of its answer. Default: 30s.'),
 })
 
+const count = (least: number, most: number): z.ZodInt => z.int().min(least).max(most)
+
 const edgeSchema = z.strictObject({
+  connectionsPerAddress: count(1, 1_000_000)
+    .optional()
+    .describe('Open connections of one address (of IPv6: one /64), counted exactly over all workers of this node; more are closed before TLS. Trusted proxies are exempt. Default: any number.'),
+  connectionRate: rate()
+    .optional()
+    .describe('New connections of one address; as many as one period allows may come at once, more are closed before TLS. Per node, trusted proxies exempt. Default: any number.'),
+  handshakeRate: rate()
+    .optional()
+    .describe('Full TLS handshakes of one address, counted before they cost anything; a resumed one is given back. Per node, trusted proxies exempt. Default: any number.'),
   limits: z
     .array(z.string())
     .optional()
     .describe('Names of limits charged before a request is routed. They count per address only, and per node.'),
 })
-
-const count = (least: number, most: number): z.ZodInt => z.int().min(least).max(most)
 
 /** An open port. */
 export const listenerSchema = z.strictObject({
@@ -82,7 +91,7 @@ export const listenerSchema = z.strictObject({
     .optional()
     .describe('Answers every request with a redirect to the same URL on the listener that has TLS.'),
   tls: tlsSchema.optional().describe('Terminates TLS here, by `dev` or by `certificates`.'),
-  edge: edgeSchema.optional().describe('What is checked before a request is routed.'),
+  edge: edgeSchema.optional().describe('What is checked per address when a connection comes, and before a request is routed.'),
   timeouts: timeoutsSchema.optional().describe('Patience with slow clients.'),
   maxHeadBytes: size('1kb', '1mb').optional().describe('Largest request head; more is answered with 431. Default: 16kb.'),
   maxHeaderCount: count(8, 2000).optional().describe('Most header lines of a request; more is answered with 431. Default: 100.'),

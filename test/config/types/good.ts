@@ -10,7 +10,7 @@ const whole = defineGateway({
   name: 'public',
   listeners: {
     plain: { port: 8080, redirect: 'https' },
-    api: { port: 8443, tls: { dev: true }, edge: { limits: ['perAddress'] } },
+    api: { port: 8443, tls: { dev: true }, edge: { connectionsPerAddress: 200, connectionRate: '100/s', handshakeRate: '50/s', limits: ['perAddress'] } },
   },
   admin: { port: 9900 },
   store: { kind: 'embedded', path: '.velum' },
