@@ -2,6 +2,8 @@
 export interface BudgetLevel {
   /** Names the budget in the whole fleet: the limit and the key within it. */
   readonly id: string
+  /** Budgets of one place lie together, so that a step of theirs is one in a store that is spread over servers. '': the whole gateway's. */
+  readonly place: string
   readonly kind: BudgetKind
   /** Three numbers whose meaning is the algorithm's own (`limits/algorithm-of`). */
   readonly parameters: readonly [number, number, number]
@@ -10,15 +12,24 @@ export interface BudgetLevel {
 }
 
 /** The algorithms that a fleet can share. Their order is part of what nodes tell a store. */
-export const budgetKinds = ['token-bucket', 'leaky-queue', 'fixed-window', 'sliding-window', 'quota'] as const
+export const budgetKinds = [
+  'token-bucket',
+  'leaky-queue',
+  'fixed-window',
+  'sliding-window',
+  'quota',
+  'sliding-log',
+  'concurrency',
+] as const
 export type BudgetKind = (typeof budgetKinds)[number]
 
 /**
  * What is asked of a store of budgets. `charge` takes for as many of `count` equal requests as fit into all levels, none
- * of it in one level alone; `peek` says the same and takes nothing; `credit` gives back; `debit` takes without asking.
+ * of it in one level alone; `peek` says the same and takes nothing; `credit` gives back; `debit` takes without asking;
+ * `hold` says that this holder has exactly `count` units of a concurrency limit under way.
  */
 export interface BudgetCall {
-  readonly verb: 'charge' | 'peek' | 'credit' | 'debit'
+  readonly verb: 'charge' | 'peek' | 'credit' | 'debit' | 'hold'
   readonly count: number
   readonly levels: readonly BudgetLevel[]
 }
@@ -48,11 +59,23 @@ export interface BudgetHolders {
 }
 
 /**
- * Budgets that a fleet shares. All calls of a batch are carried out in their order, each whole or not at all, by the
- * store's own clock, so that the clocks of nodes do not matter. Rejects with `store-down`.
+ * How long what a holder has under way is counted without a word of its own (`charge`, `hold`): the places of a node that
+ * died are free after that.
+ */
+export const placeLeaseMs = 10_000
+
+/**
+ * Budgets that a fleet shares. Calls of a batch that touch the same budget are carried out in their order, each whole or
+ * not at all, by the store's own clock, so that the clocks of nodes do not matter. Rejects with `store-down`; a call of
+ * which only a part of the store cannot decide is answered by undefined, and has taken nothing.
  */
 export interface BudgetStore {
-  run(calls: readonly BudgetCall[]): Promise<readonly BudgetReply[]>
+  run(calls: readonly BudgetCall[]): Promise<readonly (BudgetReply | undefined)[]>
+  /**
+   * Calls `run` when the store turns out to know nothing of before: on first sight, and after it restarted empty. For
+   * `forMs` from then on it is still being told what was used, and nothing should be prepaid.
+   */
+  whenForgotten(run: (forMs: number) => void): void
   /** Says that this holder lives; who has not for `forgetMs` counts no longer. */
   greet(node: string, holder: string, forgetMs: number): Promise<BudgetHolders>
   /** This holder is gone. */

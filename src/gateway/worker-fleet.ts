@@ -34,11 +34,14 @@ export function joinFleet(gateway: string, env: BuildEnv): WorkerFleet {
 function createOwnBudgets(gateway: string, { link, clock, log }: BuildEnv): BudgetStore {
   let budgets: BudgetStore | undefined
   let isClosed = false
+  const listeners: ((forMs: number) => void)[] = []
   const open = async (): Promise<void> => {
     const direct = (await link.ask(topics.direct, undefined)) as Direct
     if (direct === undefined) throw new Error('the store of this node is not one that a fleet shares')
     const { createRedisBudgets } = await import('../stores/redis/redis-budgets.ts')
-    if (!isClosed) budgets = createRedisBudgets({ direct, gateway, clock, log })
+    if (isClosed) return
+    budgets = createRedisBudgets({ direct, gateway, clock, log })
+    for (const listen of listeners) budgets.whenForgotten(listen)
   }
   const opening = open()
   opening.catch((error: unknown) => log.error('the limits of the fleet are out of reach', { error }))
@@ -49,6 +52,10 @@ function createOwnBudgets(gateway: string, { link, clock, log }: BuildEnv): Budg
   }
   return {
     run: async (calls) => (budgets ?? (await opened())).run(calls),
+    whenForgotten(run) {
+      listeners.push(run)
+      budgets?.whenForgotten(run)
+    },
     greet: async (node, holder, forgetMs) => (await opened()).greet(node, holder, forgetMs),
     leave: async (node, holder) => (await opened()).leave(node, holder),
     close() {

@@ -20,6 +20,7 @@ export class MemoryBudgets implements BudgetStore {
   readonly batches: (readonly BudgetCall[])[] = []
   readonly left: string[] = []
   readonly #budgets = new Map<string, Budget>()
+  readonly #listeners: ((forMs: number) => void)[] = []
 
   constructor(now = 1_700_000_000_000) {
     this.now = now
@@ -29,6 +30,16 @@ export class MemoryBudgets implements BudgetStore {
     await this.#answering()
     if (calls.length > 0) this.batches.push(calls)
     return calls.map((call) => this.#carryOut(call))
+  }
+
+  whenForgotten(run: (forMs: number) => void): void {
+    this.#listeners.push(run)
+  }
+
+  /** Forgets everything, as a server does that restarts empty. */
+  forget(forMs: number): void {
+    this.#budgets.clear()
+    for (const listen of this.#listeners) listen(forMs)
   }
 
   async greet(): Promise<BudgetHolders> {
@@ -57,7 +68,7 @@ export class MemoryBudgets implements BudgetStore {
       const passes = budgets.every(({ algorithm, state }, i) => algorithm.retryAfter(state, 0, now, levels[i].cost) === 0)
       if (isDecision && !passes) break
       for (const [i, { algorithm, state }] of budgets.entries()) {
-        if (levels[i].cost === 0) continue
+        if (levels[i].cost === 0 || verb === 'hold') continue
         if (verb === 'credit') algorithm.giveBack(state, 0, now, levels[i].cost)
         else {
           const delay = algorithm.take(state, 0, now, levels[i].cost)
@@ -65,6 +76,7 @@ export class MemoryBudgets implements BudgetStore {
         }
       }
     }
+    if (verb === 'hold') for (const { state } of budgets) state[0] = count
     if (verb === 'peek') for (const [i, level] of levels.entries()) budgets[i] = this.#find(level)
     const standing = new Standing()
     return {
@@ -74,7 +86,7 @@ export class MemoryBudgets implements BudgetStore {
         const { remaining, resetAfterMs, unitAfterMs } = standing
         const retryAfterMs = algorithm.retryAfter(state, 0, now, levels[i].cost)
         // A whole budget is forgotten when it is written.
-        const isWritten = budgets[i].isEdited || (verb !== 'peek' && granted > 0 && levels[i].cost > 0)
+        const isWritten = budgets[i].isEdited || verb === 'hold' || (verb !== 'peek' && granted > 0 && levels[i].cost > 0)
         if (isWritten && resetAfterMs === 0) this.#budgets.delete(levels[i].id)
         else if (isWritten) this.#budgets.set(levels[i].id, { algorithm, state, isEdited: false })
         return { remaining, resetAfterMs, unitAfterMs, retryAfterMs, delayMs: delays[i] }
@@ -88,13 +100,14 @@ export class MemoryBudgets implements BudgetStore {
     const stored = this.#budgets.get(id)
     const budget: Budget = {
       algorithm: stored?.algorithm ?? algorithm,
-      state: stored?.state.slice() ?? new Float64Array(3),
+      state: stored?.state.slice() ?? new Float64Array(algorithmOf('sliding-log', [1, 1, 0]).stateLength),
       isEdited: false,
     }
     const { state } = budget
-    const before = state[0]
+    const before = newestOf(budget.algorithm, state)
     budget.algorithm.advance(state, 0, this.now)
-    budget.isEdited = state[0] < before
+    // Mended after a jump of the clock.
+    budget.isEdited = newestOf(budget.algorithm, state) < before
     if (budget.algorithm.kind !== kind || budget.algorithm.parameters.some((p, i) => p !== parameters[i])) {
       carryOver(budget.algorithm, algorithm, state, 0, this.now, this.now)
       budget.algorithm = algorithm
@@ -103,4 +116,11 @@ export class MemoryBudgets implements BudgetStore {
     algorithm.advance(state, 0, this.now)
     return budget
   }
+}
+
+/** The latest time that a state names. */
+function newestOf(algorithm: Algorithm, state: Float64Array): number {
+  if (algorithm.kind === 'concurrency') return 0
+  if (algorithm.kind !== 'sliding-log') return state[0]
+  return state[1] === 0 ? Infinity : algorithm.wholeAt(state, 0)
 }

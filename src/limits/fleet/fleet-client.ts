@@ -5,6 +5,8 @@ import type { Closable } from '../../core/lasting.ts'
 import { FleetBreaker, storeDown } from './fleet-breaker.ts'
 import type { FleetLimit } from './fleet-limit.ts'
 import { Leases } from './leases.ts'
+import { Places } from './places.ts'
+import type { PlaceWord } from './places.ts'
 import { Refusals } from './refusals.ts'
 
 /** The levels of one step that a fleet shares, for one request. */
@@ -13,6 +15,8 @@ export interface FleetStep {
   readonly id: string
   readonly levels: readonly BudgetLevel[]
   readonly limits: readonly FleetLimit[]
+  /** Whether one of them counts what is under way. */
+  readonly hasPlaces: boolean
 }
 
 export interface FleetClientOptions {
@@ -51,6 +55,15 @@ interface Queued {
   readonly waiting: Waiting[]
 }
 
+/** A message that is under way: the corrections of a batch, the words, the charges. */
+interface Sent {
+  readonly batch: readonly Queued[]
+  readonly extras: readonly number[]
+  readonly words: readonly PlaceWord[]
+  /** Where the words begin among the calls. */
+  readonly first: number
+}
+
 /**
  * One holder's access to the budgets of the fleet. Equal requests of one turn are one call, all calls of a turn one
  * message; large limits are prepaid in small leases; who was refused is refused here until its time, at most a second.
@@ -63,11 +76,14 @@ export class FleetClient implements Closable {
   readonly #schedule: (run: () => void) => void
   readonly #leases: Leases
   readonly #refusals: Refusals
+  readonly #places: Places
   readonly #charges = new Map<string, Queued>()
   readonly #others: Queued[] = []
   #isScheduled = false
   #fleet: BudgetHolders = { holders: 1, nodes: 1 }
   #settledAt = Infinity
+  /** Until then a store that has forgotten is told what was used. */
+  #learnsUntil = -Infinity
   #greeting: Timer | undefined
   #isClosed = false
 
@@ -79,6 +95,11 @@ export class FleetClient implements Closable {
     this.#breaker = new FleetBreaker(options.clock, options.deadlineMs ?? 15, () => options.store.run([]))
     this.#leases = new Leases(options.clock, (step, count) => this.#giveBack(step, count))
     this.#refusals = new Refusals(options.clock)
+    this.#places = new Places(options.clock, () => this.#sendSoon())
+    options.store.whenForgotten((forMs) => {
+      this.#learnsUntil = options.clock.monotonic() + forMs
+      this.#places.doubtAll()
+    })
   }
 
   /** Introduces this holder, and goes on doing so. Resolves when the store has answered, or will not for now. */
@@ -123,10 +144,18 @@ export class FleetClient implements Closable {
     })
   }
 
+  /** A request passed without the store: what it has under way counts all the same. */
+  passedWithout(step: FleetStep): void {
+    if (step.hasPlaces) this.#places.passed(step)
+  }
+
   /** Everything that takes no decision: `peek`, `credit`, `debit`. */
   ask(verb: 'peek' | 'credit' | 'debit', step: FleetStep): Promise<BudgetReply> {
     // What comes back, or is taken, may change what was refused.
-    if (verb === 'credit') this.#refusals.forget(step.id)
+    if (verb === 'credit') {
+      this.#refusals.forget(step.id)
+      if (step.hasPlaces) this.#places.ended(step, 1)
+    }
     return new Promise((resolve, reject) => this.#put({ verb, step, count: 1, waiting: [{ resolve, reject }] }))
   }
 
@@ -137,6 +166,8 @@ export class FleetClient implements Closable {
     this.#greeting?.cancel()
     this.#leases.close()
     this.#send()
+    const released = this.#places.close()
+    if (released.length > 0) this.#store.run(released).catch(() => undefined)
     this.#breaker.close()
     const end = (): void => this.#store.close()
     this.#store.leave(this.#options.node, this.#options.holder).then(end, end)
@@ -161,55 +192,79 @@ export class FleetClient implements Closable {
   }
 
   #send(): void {
-    const batch = [...merged(this.#others), ...this.#charges.values()]
+    const corrections = merged(this.#others)
+    const words = this.#places.words()
+    const batch = [...corrections, ...this.#charges.values()]
     this.#others.length = 0
     this.#charges.clear()
-    if (batch.length === 0) return
+    if (batch.length === 0 && words.length === 0) return
+    const now = this.#clock.monotonic()
+    const mayPrepay = !this.#isClosed && now >= this.#settledAt && now >= this.#learnsUntil
     const extras: number[] = []
     const calls = batch.map(({ verb, step, count }): BudgetCall => {
-      const mayLease = verb === 'charge' && !this.#isClosed && this.#clock.monotonic() >= this.#settledAt
-      const extra = mayLease ? this.#leases.reserve(step, count, this.#fleet.holders) : 0
+      const extra = mayPrepay && verb === 'charge' ? this.#leases.reserve(step, count, this.#fleet.holders) : 0
       extras.push(extra)
+      if (step.hasPlaces && verb === 'charge') this.#places.asked(step, count)
       return { verb, count: count + extra, levels: step.levels }
     })
+    // The store carries out in order: what is given back, what is under way, what is asked for.
+    const first = corrections.length
+    for (const { call } of words) calls.splice(first, 0, call)
+    const sent = { batch, extras, words, first }
     this.#breaker
       .guard(
         () => this.#store.run(calls),
         (late) => this.#undo(calls, late),
       )
       .then(
-        (replies) => {
-          for (let i = 0; i < batch.length; i++) this.#conclude(batch[i], extras[i], replies[i])
-          return undefined
-        },
-        (thrown: unknown) => {
-          for (let i = 0; i < batch.length; i++) {
-            this.#leases.fill(batch[i].step, extras[i], 0, undefined)
-            for (const { reject } of batch[i].waiting) reject(thrown)
-          }
-        },
+        (replies) => this.#receive(sent, replies),
+        (thrown: unknown) => this.#receive(sent, undefined, thrown),
       )
   }
 
-  #conclude({ verb, step, waiting }: Queued, extra: number, reply: BudgetReply): void {
+  #receive(
+    { batch, extras, words, first }: Sent,
+    replies: readonly (BudgetReply | undefined)[] | undefined,
+    thrown?: unknown,
+  ): void {
+    for (const [i, word] of words.entries()) this.#places.told(word, replies?.[first + words.length - 1 - i] !== undefined)
+    for (let i = 0; i < batch.length; i++) {
+      const reply = replies?.[i < first ? i : i + words.length]
+      if (reply === undefined) this.#fail(batch[i], extras[i], thrown ?? storeDown())
+      else this.#conclude(batch[i], extras[i], reply)
+    }
+  }
+
+  #fail({ verb, step, count, waiting }: Queued, extra: number, thrown: unknown): void {
+    this.#leases.fill(step, extra, 0, undefined)
+    if (step.hasPlaces) {
+      if (verb === 'charge') this.#places.answered(step, count, 0)
+      this.#places.doubt(step)
+    }
+    for (const { reject } of waiting) reject(thrown)
+  }
+
+  #conclude({ verb, step, count, waiting }: Queued, extra: number, reply: BudgetReply): void {
     if (verb !== 'charge') {
       for (const { resolve } of waiting) resolve(reply)
       return
     }
+    if (step.hasPlaces) this.#places.answered(step, count, reply.granted)
     const granted = Math.min(reply.granted, waiting.length)
     this.#leases.fill(step, extra, reply.granted - granted, reply)
     for (let i = 0; i < waiting.length; i++) {
       waiting[i].resolve(i < granted ? passedAs(reply, step, reply.granted - 1 - i) : { granted: 0, levels: reply.levels })
     }
-    if (granted < waiting.length) this.#refusals.remember(step.id, reply)
+    if (granted < waiting.length) this.#refusals.remember(step, reply)
   }
 
-  /** Those who waited were told that the store is down, and went on without it. */
-  #undo(calls: readonly BudgetCall[], replies: readonly BudgetReply[]): void {
+  /** Those who waited were told that the store is down, and went on without it. What is under way is told anew anyhow. */
+  #undo(calls: readonly BudgetCall[], replies: readonly (BudgetReply | undefined)[]): void {
     const credits: BudgetCall[] = []
     for (const [i, { verb, levels }] of calls.entries()) {
-      const { granted } = replies[i]
-      if (verb === 'charge' && granted > 0) credits.push({ verb: 'credit', count: granted, levels })
+      const granted = replies[i]?.granted ?? 0
+      const returned = verb === 'charge' && granted > 0 ? levels.filter(({ kind }) => kind !== 'concurrency') : []
+      if (returned.length > 0) credits.push({ verb: 'credit', count: granted, levels: returned })
     }
     if (credits.length > 0) this.#store.run(credits).catch(() => undefined)
   }
@@ -217,7 +272,10 @@ export class FleetClient implements Closable {
   async #greet(): Promise<void> {
     try {
       const { node, holder } = this.#options
-      this.#fleet = await this.#breaker.guard(() => this.#store.greet(node, holder, forgetMs))
+      const heard = await this.#breaker.guard(() => this.#store.greet(node, holder, forgetMs))
+      // A store that has just begun has not heard of all.
+      const isLearning = this.#clock.monotonic() < this.#learnsUntil
+      this.#fleet = isLearning ? largerOf(heard, this.#fleet) : heard
       if (this.#settledAt === Infinity) this.#settledAt = this.#clock.monotonic() + settleMs
     } catch {
       // Others may have forgotten this holder by the time it is back.
@@ -231,6 +289,10 @@ export class FleetClient implements Closable {
       void this.#greet().then(() => this.#greetAgain())
     })
   }
+}
+
+function largerOf(a: BudgetHolders, b: BudgetHolders): BudgetHolders {
+  return { holders: Math.max(a.holders, b.holders), nodes: Math.max(a.nodes, b.nodes) }
 }
 
 /** How budgets stand for a request that passed while `after` more were taken behind it. */

@@ -9,7 +9,7 @@ import type { LimitSpec } from '../limit-spec.ts'
 import type { LocalCounters } from '../limit-table.ts'
 import type { FleetClient, FleetStep } from './fleet-client.ts'
 import type { FleetLimit } from './fleet-limit.ts'
-import { fleetLimitOf, shareOf } from './fleet-limit.ts'
+import { fleetLimitOf, placeOf, shareOf } from './fleet-limit.ts'
 
 export interface FleetCountersOptions {
   readonly specs: readonly LimitSpec[]
@@ -25,15 +25,14 @@ export interface FleetCountersOptions {
 const longestKey = 64
 
 /**
- * Budgets of the whole fleet where limits can be shared, the node's own where they cannot. All levels of a step that the
- * fleet shares are charged at once; a node's own are charged first, and given back if the fleet refuses. While the store
- * does not answer, each limit's `onStoreFailure` says what counts.
+ * Budgets of the whole fleet, and the node's own for limits of the edge. All levels of a step that the fleet shares are
+ * charged at once; a node's own are charged first, and given back if the fleet refuses. While the store does not answer,
+ * each limit's `onStoreFailure` says what counts. What is under way the node counts besides, so that it knows of it then.
  */
 export function createFleetCounters(options: FleetCountersOptions): Counters {
   const shared = new Map<string, FleetLimit>()
   for (const spec of options.specs) {
-    const limit = options.isLocal(spec.name) ? undefined : fleetLimitOf(spec)
-    if (limit !== undefined) shared.set(spec.name, limit)
+    if (!options.isLocal(spec.name)) shared.set(spec.name, fleetLimitOf(spec))
   }
   return new FleetCounters(options, shared)
 }
@@ -73,9 +72,13 @@ class FleetCounters implements Counters {
       }
     }
     try {
-      const reply = this.#options.client.charge(this.#stepOf(ours))
-      if (!isPromise(reply)) return conclude(chargedOf(reply))
-      return reply.then((given) => conclude(chargedOf(given)), failed)
+      const step = this.#stepOf(ours)
+      const granted = (reply: BudgetReply): Charged => {
+        if (step.hasPlaces && reply.granted > 0) this.#mirror('debit', ours)
+        return conclude(chargedOf(reply))
+      }
+      const reply = this.#options.client.charge(step)
+      return isPromise(reply) ? reply.then(granted, failed) : granted(reply)
     } catch (thrown) {
       return failed(thrown)
     }
@@ -109,8 +112,10 @@ class FleetCounters implements Counters {
   }
 
   async #correctShared(verb: 'credit' | 'debit', charges: readonly Charge[]): Promise<void> {
+    const step = this.#stepOf(charges)
+    if (step.hasPlaces && verb === 'credit') this.#mirror('credit', charges)
     try {
-      await this.#options.client.ask(verb, this.#stepOf(charges))
+      await this.#options.client.ask(verb, step)
     } catch {
       // That the store is down is known by now; a credit that is lost comes back by itself.
       if (verb === 'debit') this.#node().debit(charges)
@@ -127,7 +132,26 @@ class FleetCounters implements Counters {
     const counted = local.length === 0 ? undefined : this.#node()[verb](local)
     let next = 0
     const levels = limits.map((limit) => (limit.onStoreFailure === 'local' ? counted!.levels[next++] : unknownState(limit)))
-    return { refusedBy: longestWait(levels, counted === undefined || counted.refusedBy === -1), levels }
+    const isPassed = counted === undefined || counted.refusedBy === -1
+    if (isPassed && verb === 'charge' && limits.some(({ kind }) => kind === 'concurrency')) {
+      this.#mirror(
+        'debit',
+        charges.filter((_, i) => limits[i].onStoreFailure === 'open'),
+      )
+      this.#options.client.passedWithout(this.#stepOf(charges))
+    }
+    return { refusedBy: longestWait(levels, isPassed), levels }
+  }
+
+  /** What is under way is counted by the node too, which then knows of it when the store does not answer. */
+  #mirror(verb: 'debit' | 'credit', charges: readonly Charge[]): void {
+    const places = charges.filter(({ limit }) => this.#shared.get(limit)!.kind === 'concurrency')
+    try {
+      if (places.length > 0) this.#node()[verb](places)
+    } catch (thrown) {
+      // The node's table is full: it then knows of less.
+      if (!(thrown instanceof Fault)) throw thrown
+    }
   }
 
   #count({ name, onStoreFailure }: FleetLimit): void {
@@ -151,15 +175,17 @@ class FleetCounters implements Counters {
 
   #stepOf(charges: readonly Charge[]): FleetStep {
     let id = ''
+    let hasPlaces = false
     const limits: FleetLimit[] = []
     const levels = charges.map(({ limit: name, key, cost }) => {
       const limit = this.#shared.get(name)!
       limits.push(limit)
+      if (limit.kind === 'concurrency') hasPlaces = true
       const budget = `${name}:${key.length <= longestKey ? `=${key}` : `#${hash('sha256', key, 'base64url')}`}`
       id += `${budget.length}:${budget}${cost}:`
-      return { id: budget, kind: limit.kind, parameters: limit.parameters, cost }
+      return { id: budget, place: placeOf(limit, key), kind: limit.kind, parameters: limit.parameters, cost }
     })
-    return { id, levels, limits }
+    return { id, levels, limits, hasPlaces }
   }
 
   /** The node's own budgets: whole for its own limits, its share for those of the fleet. */

@@ -1,5 +1,4 @@
 import type { BudgetKind } from '../../core/budgets.ts'
-import { budgetKinds } from '../../core/budgets.ts'
 import { algorithmFor } from '../algorithm-of.ts'
 import { findLimitFault } from '../limit-fault.ts'
 import type { LimitSpec } from '../limit-spec.ts'
@@ -10,23 +9,37 @@ export interface FleetLimit {
   readonly kind: BudgetKind
   readonly parameters: readonly [number, number, number]
   readonly largestCost: number
+  /** Which part of its keys is the tenant; -1: none is. */
+  readonly tenantAt: number
+  readonly partCount: number
   readonly tolerance: number
   readonly onStoreFailure: LimitSpec['onStoreFailure']
 }
 
-/** How a fleet shares this limit; undefined when each node counts for itself: what is under way, and sliding logs. */
-export function fleetLimitOf(spec: LimitSpec): FleetLimit | undefined {
+/** Never prepaid, and so exact whatever is tolerated: places in a queue, or requests would overtake each other; what is under way. */
+const exactKinds: ReadonlySet<BudgetKind> = new Set(['leaky-queue', 'concurrency'])
+
+/** How a fleet shares this limit. */
+export function fleetLimitOf(spec: LimitSpec): FleetLimit {
   const { kind: own, parameters, largestCost } = algorithmFor(spec)
   const kind = own === 'leaky-meter' ? 'token-bucket' : own
-  if (!isBudgetKind(kind)) return undefined
-  const { name, onStoreFailure } = spec
-  // What waits in a queue has its place there: prepaid places would let requests overtake each other.
-  const tolerance = kind === 'leaky-queue' ? 0 : spec.tolerance
-  return { name, kind, parameters, largestCost, tolerance, onStoreFailure }
+  const { name, per, onStoreFailure } = spec
+  const tolerance = exactKinds.has(kind) ? 0 : spec.tolerance
+  const tenantAt = per.findIndex((part) => part.kind === 'tenant')
+  return { name, kind, parameters, largestCost, tenantAt, partCount: per.length, tolerance, onStoreFailure }
 }
 
-function isBudgetKind(kind: string): kind is BudgetKind {
-  return (budgetKinds as readonly string[]).includes(kind)
+/** Where the budget of a key lies: with the others of its tenant, else by itself; '' with what the whole gateway shares. */
+export function placeOf({ tenantAt, partCount }: FleetLimit, key: string): string {
+  if (tenantAt === -1 || partCount === 1) return key
+  // Each part of a key stands behind its length (`limit-key`).
+  let at = 0
+  for (let i = 0; ; i++) {
+    const colon = key.indexOf(':', at)
+    const end = colon + 1 + Number(key.slice(at, colon))
+    if (i === tenantAt) return key.slice(colon + 1, end)
+    at = end
+  }
 }
 
 /**

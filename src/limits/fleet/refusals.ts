@@ -1,5 +1,6 @@
 import type { BudgetReply } from '../../core/budgets.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { FleetStep } from './fleet-client.ts'
 
 const longestMs = 1000
 const mostRefusals = 65_536
@@ -12,7 +13,8 @@ interface Refusal {
 
 /**
  * Who was refused lately: a flood of refusals costs the store nothing. Remembered until the time that was told, and for a
- * second at most, since what others give back may come sooner.
+ * second at most, since what others give back may come sooner. Not remembered is who only found all places taken: one may
+ * come free at any moment.
  */
 export class Refusals {
   readonly #clock: Clock
@@ -22,9 +24,11 @@ export class Refusals {
     this.#clock = clock
   }
 
-  remember(id: string, reply: BudgetReply): void {
+  remember({ id, limits }: FleetStep, reply: BudgetReply): void {
     let retryAfterMs = 0
-    for (const level of reply.levels) retryAfterMs = Math.max(retryAfterMs, level.retryAfterMs)
+    for (const [i, level] of reply.levels.entries()) {
+      if (limits[i].kind !== 'concurrency') retryAfterMs = Math.max(retryAfterMs, level.retryAfterMs)
+    }
     if (retryAfterMs === 0) return
     if (this.#refusals.size >= mostRefusals) this.#refusals.clear()
     const at = this.#clock.monotonic()

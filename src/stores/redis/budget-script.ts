@@ -3,13 +3,15 @@ import { budgetAlgorithms } from './budget-algorithms.ts'
 import type { Script } from './scripts.ts'
 
 /**
- * KEYS the budgets · ARGV now in ms ('' for the server's clock), and one text of numbers, since a
- * hundred small arguments cost more than what they ask for. For each call: verb (1 charge, 2 peek, 3 credit,
- * 4 debit), count, number of levels, and for each level: its key's place in KEYS, algorithm, three parameters, cost.
- * Answers for each call: how many were granted, then of each level: remaining, retry (-1 for never), reset, unit, delay.
+ * KEYS the epoch, the budgets · ARGV now in ms ('' for the server's clock), and one text of numbers, since a hundred small
+ * arguments cost more than what they ask for: the epoch that the asker knows (0 for none), the number of the holder, and for
+ * each call: verb (1 charge, 2 peek, 3 credit, 4 debit, 5 learn, 6 hold), count, number of levels, and for each level: its
+ * key's place in KEYS, algorithm, three parameters, cost. To learn, count is the ms until whole, and cost what was used.
+ * Answers for each call but those: how many were granted, then of each level: remaining, retry (-1 for never), reset, unit,
+ * delay. Where the epoch is another, nothing is done, and the answer is `!`, the epoch, and its age in ms.
  *
- * A budget is a text of seven numbers: algorithm, parameters, state. It ends a second after it is whole: what has ended
- * would say no more than nothing does.
+ * A budget is a text of numbers: algorithm, parameters, state. It ends a second after it is whole: what has ended would say
+ * no more than nothing does.
  */
 const text = `
 ${budgetAlgorithms}
@@ -19,6 +21,20 @@ if not now then
   now = time[1] * 1000 + floor(time[2] / 1000)
 end
 
+local args = {}
+for part in string.gmatch(ARGV[2], '%S+') do args[#args + 1] = tonumber(part) end
+
+local epoch = redis.call('GET', KEYS[1])
+-- Who only looks whether this can be written finds out.
+if not epoch or #args == 2 then
+  epoch = epoch or string.format('%.0f', now)
+  redis.call('SET', KEYS[1], epoch)
+end
+if tonumber(epoch) ~= args[1] then return '!' .. epoch .. ' ' .. string.format('%.0f', now - epoch) end
+me = args[2]
+
+local function fresh(kind) if kind <= 5 then return { 0, 0, 0 } end return {} end
+
 local budgets = {}
 local function load(at, kind, p)
   local budget = budgets[at]
@@ -27,38 +43,38 @@ local function load(at, kind, p)
   else
     local stored = redis.call('GET', KEYS[at])
     if not stored then
-      budget = { kind = kind, p = p, s = { 0, 0, 0 }, isNew = true }
+      budget = { kind = kind, p = p, s = fresh(kind), isNew = true }
       budgets[at] = budget
       A[kind].advance(budget.s, p, now)
       return budget
     end
     local n = {}
     for part in string.gmatch(stored, '%S+') do n[#n + 1] = tonumber(part) end
-    budget = { kind = n[1], p = { n[2], n[3], n[4] }, s = { n[5], n[6], n[7] } }
+    local s = {}
+    for i = 5, #n do s[i - 4] = n[i] end
+    budget = { kind = n[1], p = { n[2], n[3], n[4] }, s = s }
     budgets[at] = budget
-    A[budget.kind].advance(budget.s, budget.p, now)
+    local isMended = A[budget.kind].advance(s, budget.p, now)
     -- Mended after a jump of the clock: to be kept, or the next jump would find it again.
-    budget.isChanged = budget.s[1] < n[5]
+    budget.isChanged = isMended or budget.kind <= 5 and s[1] < n[5]
   end
   if budget.kind ~= kind or budget.p[1] ~= p[1] or budget.p[2] ~= p[2] or budget.p[3] ~= p[3] then
     -- The limit was edited: what was used stays used, as far as the new one reaches.
-    if not (budget.kind == kind and kind >= 3 and budget.p[2] == p[2] and budget.p[3] == p[3]) then
+    if not (budget.kind == kind and kind >= 3 and (kind >= 6 or budget.p[2] == p[2] and budget.p[3] == p[3])) then
       local used = A[budget.kind].used(budget.s, budget.p, now)
-      budget.s = { 0, 0, 0 }
+      budget.s = fresh(kind)
       A[kind].resume(budget.s, p, now, used)
     end
     budget.kind = kind
     budget.p = p
+    if kind >= 6 then A[kind].advance(budget.s, p, now) end
     budget.isEdited = true
   end
   return budget
 end
 
-local args = {}
-for part in string.gmatch(ARGV[2] or '', '%S+') do args[#args + 1] = tonumber(part) end
-
 local out = {}
-local at = 1
+local at = 3
 while at <= #args do
   local verb, count, levels = args[at], args[at + 1], args[at + 2]
   at = at + 3
@@ -76,13 +92,19 @@ while at <= #args do
       elseif costs[i] > 0 then granted = max(0, min(granted, A[kind].most(b.s, p, now, costs[i]))) end
     end
   end
-  out[#out + 1] = granted
+  if verb == 5 then
+    local b = own[1]
+    if A[b.kind].learn then A[b.kind].learn(b.s, b.p, now, costs[1], count) end
+    b.isChanged = true
+    levels = 0
+  else out[#out + 1] = granted end
   for i = 1, levels do
     local b, cost = own[i], costs[i]
     local a = A[b.kind]
     local delay = 0
-    if cost > 0 and granted > 0 and verb ~= 2 then
+    if cost > 0 and (granted > 0 or verb == 6) and verb ~= 2 then
       if verb == 3 then a.give(b.s, b.p, now, granted * cost)
+      elseif verb == 6 then if a.hold then a.hold(b.s, b.p, now, granted) end
       else
         if verb == 1 then delay = a.delay(b.s, b.p, now, cost) end
         a.take(b.s, b.p, now, granted * cost)
@@ -103,8 +125,15 @@ for i, b in pairs(budgets) do
       if not b.isNew then redis.call('DEL', KEYS[i]) end
     else
       local p, s = b.p, b.s
-      redis.call('SET', KEYS[i], string.format('%d %.0f %.0f %.0f %.0f %.0f %.0f', b.kind, p[1], p[2], p[3], s[1], s[2], s[3]),
-        'PX', string.format('%.0f', max(1000, ms + 1000)))
+      local text
+      if b.kind <= 5 then
+        text = string.format('%d %.0f %.0f %.0f %.0f %.0f %.0f', b.kind, p[1], p[2], p[3], s[1], s[2], s[3])
+      else
+        local parts = { string.format('%d %.0f %.0f %.0f', b.kind, p[1], p[2], p[3]) }
+        for j = 1, #s do parts[j + 1] = string.format('%.0f', s[j]) end
+        text = table.concat(parts, ' ')
+      end
+      redis.call('SET', KEYS[i], text, 'PX', string.format('%.0f', max(1000, ms + 1000)))
     end
   end
 end

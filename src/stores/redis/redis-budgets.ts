@@ -1,9 +1,9 @@
-import type { BudgetCall, BudgetHolders, BudgetReply, BudgetState, BudgetStore } from '../../core/budgets.ts'
-import { budgetKinds } from '../../core/budgets.ts'
+import type { BudgetCall, BudgetStore } from '../../core/budgets.ts'
 import type { Clock } from '../../core/clock.ts'
-import { Fault } from '../../core/fault.ts'
 import type { Log } from '../../core/log.ts'
-import { budgetScript, greetScript } from './budget-script.ts'
+import { budgetProbes } from './budget-layout.ts'
+import { BudgetParts } from './budget-parts.ts'
+import { runSpread } from './budget-steps.ts'
 import { RedisConnection } from './redis-connection.ts'
 import type { RedisDirect } from './redis-direct.ts'
 import { parseRedisUrl } from './redis-url.ts'
@@ -16,102 +16,64 @@ export interface RedisBudgetsOptions {
   readonly log: Log
   /** Longest wait for an answer, and for a connection; 200 ms. Who asks has a shorter deadline of its own. */
   readonly answerMs?: number
+  /** Longest wait for the answer of one part of a cluster, so that a dead master does not cost the others their answers; 12 ms. */
+  readonly partAnswerMs?: number
   /** In place of the server's clock, for tests. */
   readonly now?: () => number
 }
 
-/**
- * All budgets lie in one part of the data, so that a step is one script whatever it touches; in a Redis Cluster that is
- * one master's work.
- */
-const part = 0
-const prefix = 'velum:{0ax}:'
-
-const verbs = { charge: '1', peek: '2', credit: '3', debit: '4' } as const
 /** Keys of one script: a longer batch is several, one after the other. */
 const mostLevels = 4000
+const defaultPartAnswerMs = 12
 
-/** The budgets of a fleet in a Redis. It connects in the background; until then `store-down`. */
+/**
+ * The budgets of a fleet in a Redis. A batch is one script; in a Redis Cluster one for each part that it touches, and a
+ * step of several parts is charged part by part (`budget-steps`). It connects in the background; until then `store-down`.
+ */
 export function createRedisBudgets(options: RedisBudgetsOptions): BudgetStore {
   const { direct, gateway, clock, log, now } = options
-  const budgetPrefix = `${prefix}budget:${gateway}:`
-  const holdersKey = `${prefix}budget-holders:${gateway}`
-  const target = parseRedisUrl(direct.url)
+  const { isCluster } = direct
+  const connectMs = options.answerMs ?? direct.answerMs
   const redis = new RedisConnection({
-    target,
-    isCluster: direct.isCluster,
+    target: parseRedisUrl(direct.url),
+    isCluster,
     clock,
     log,
-    answerMs: options.answerMs ?? direct.answerMs,
+    answerMs: isCluster ? (options.partAnswerMs ?? defaultPartAnswerMs) : connectMs,
+    connectMs,
+    probeKeys: budgetProbes,
   })
   redis.start()
-  const time = (): string => (now === undefined ? '' : String(now()))
+  const listeners: ((forMs: number) => void)[] = []
+  const parts = new BudgetParts({
+    redis,
+    isSpread: isCluster,
+    gateway,
+    clock,
+    time: () => (now === undefined ? '' : String(now())),
+    forgot: (forMs) => {
+      for (const listen of listeners) listen(forMs)
+    },
+  })
   return {
     async run(calls) {
       if (calls.length === 0) {
-        await redis.run(part, budgetScript, [], [time()])
+        await parts.probe(0)
         return []
       }
-      const batches = await Promise.all(batched(calls).map((batch) => runBatch(redis, budgetPrefix, batch, time())))
-      return batches.flat()
+      if (isCluster) return runSpread(parts, calls)
+      const batches = batched(calls)
+      if (batches.length === 1) return parts.run(0, calls)
+      return (await Promise.all(batches.map((batch) => parts.run(0, batch)))).flat()
     },
-    async greet(node, holder, forgetMs): Promise<BudgetHolders> {
-      const member = `${node}/${holder}`
-      const reply = await redis.run(part, greetScript, [holdersKey], [member, String(forgetMs)])
-      const members = reply as string[]
-      return { holders: members.length, nodes: new Set(members.map((one) => one.slice(0, one.lastIndexOf('/')))).size }
-    },
-    async leave(node, holder) {
-      await redis.send(part, ['ZREM', holdersKey, `${node}/${holder}`])
-    },
+    whenForgotten: (run) => void listeners.push(run),
+    greet: (node, holder, forgetMs) => parts.greet(`${node}/${holder}`, forgetMs),
+    leave: (node, holder) => parts.leave(`${node}/${holder}`),
     close: () => redis.close(),
   }
 }
 
-async function runBatch(
-  redis: RedisConnection,
-  budgetPrefix: string,
-  calls: readonly BudgetCall[],
-  now: string,
-): Promise<BudgetReply[]> {
-  const places = new Map<string, number>()
-  const keys: string[] = []
-  let text = ''
-  for (const { verb, count, levels } of calls) {
-    text += `${verbs[verb]} ${count} ${levels.length} `
-    for (const { id, kind, parameters, cost } of levels) {
-      let place = places.get(id)
-      if (place === undefined) {
-        place = keys.push(budgetPrefix + id)
-        places.set(id, place)
-      }
-      const [one, two, three] = parameters
-      text += `${place} ${budgetKinds.indexOf(kind) + 1} ${one} ${two} ${three} ${cost} `
-    }
-  }
-  return repliesOf(calls, await redis.run(part, budgetScript, keys, [now, text]))
-}
-
-function repliesOf(calls: readonly BudgetCall[], given: unknown): BudgetReply[] {
-  if (typeof given !== 'string') throw new Fault('store-down', 'the store answered something else than budgets')
-  const numbers = given.split(' ')
-  let at = 0
-  return calls.map(({ levels }): BudgetReply => {
-    const granted = Number(numbers[at++])
-    const states = levels.map((): BudgetState => {
-      const remaining = Number(numbers[at])
-      const retry = Number(numbers[at + 1])
-      const resetAfterMs = Number(numbers[at + 2])
-      const unitAfterMs = Number(numbers[at + 3])
-      const delayMs = Number(numbers[at + 4])
-      at += 5
-      return { remaining, retryAfterMs: retry === -1 ? Infinity : retry, resetAfterMs, unitAfterMs, delayMs }
-    })
-    return { granted, levels: states }
-  })
-}
-
-function batched(calls: readonly BudgetCall[]): BudgetCall[][] {
+function batched(calls: readonly BudgetCall[]): (readonly BudgetCall[])[] {
   const batches: BudgetCall[][] = [[]]
   let levels = 0
   for (const call of calls) {

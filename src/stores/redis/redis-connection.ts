@@ -17,6 +17,10 @@ export interface RedisConnectionOptions {
   readonly log: Log
   /** Longest wait for an answer, and for a connection. */
   readonly answerMs: number
+  /** A key in each part of the data that holds nothing; default: of those of `key-layout`. */
+  readonly probeKeys?: readonly string[]
+  /** Longest wait for a connection where it is not the same. */
+  readonly connectMs?: number
 }
 
 /** Whether one part of the data can be reached. */
@@ -61,7 +65,8 @@ export class RedisConnection {
     this.#options = options
     this.#nodes = options.target.nodes
     this.#deadlines = new Deadlines(options.clock, options.answerMs)
-    const breakers = shards.map((shard): Breaker => ({ key: probeKey(shard), openedAt: undefined, isProbing: false }))
+    const probeKeys = options.probeKeys ?? shards.map(probeKey)
+    const breakers = probeKeys.map((key): Breaker => ({ key, openedAt: undefined, isProbing: false }))
     this.#breakers = options.isCluster ? breakers : breakers.map(() => breakers[0])
   }
 
@@ -76,8 +81,8 @@ export class RedisConnection {
 
   /** Connects once; rejects when nothing answers. */
   async connect(): Promise<void> {
-    const { target, isCluster, clock, answerMs } = this.#options
-    const client = await connectRedis({ target: { ...target, nodes: this.#nodes }, isCluster, clock, connectMs: answerMs })
+    const { target, isCluster, clock, answerMs, connectMs = answerMs } = this.#options
+    const client = await connectRedis({ target: { ...target, nodes: this.#nodes }, isCluster, clock, connectMs })
     const before = this.#client
     if (this.#isClosed) return client.close()
     this.#client = client
@@ -100,20 +105,29 @@ export class RedisConnection {
     this.#probeSoon()
   }
 
-  /** Runs a script on keys of one part. Rejects with `store-down`. */
-  async run(shard: number, script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  /** Runs a script on keys of one part. Rejects with `store-down`. `late` is told of an answer that came after that. */
+  async run(
+    shard: number,
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    late?: (reply: unknown) => void,
+  ): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args]
     try {
-      return await this.send(shard, ['EVALSHA', script.sha, ...rest])
+      return await this.send(shard, ['EVALSHA', script.sha, ...rest], late)
     } catch (thrown) {
       const { cause } = thrown as Fault
       if (!(cause instanceof Error) || !cause.message.startsWith('NOSCRIPT')) throw thrown
-      return this.send(shard, ['EVAL', script.text, ...rest])
+      return this.send(shard, ['EVAL', script.text, ...rest], late)
     }
   }
 
-  /** Sends a command on keys of one part. Rejects with `store-down`, at once when the part is known not to answer. */
-  send(shard: number, args: string[]): Promise<unknown> {
+  /**
+   * Sends a command on keys of one part. Rejects with `store-down`, at once when the part is known not to answer. `late` is
+   * told of an answer that came after that.
+   */
+  send(shard: number, args: string[], late?: (reply: unknown) => void): Promise<unknown> {
     const breaker = this.#breakers[shard]
     const client = this.#client
     if (client === undefined || breaker.openedAt !== undefined) return Promise.reject(down('the store does not answer'))
@@ -124,6 +138,7 @@ export class RedisConnection {
       })
       client.send(breaker.key, args).then(
         (reply) => {
+          if (wait.isOver) late?.(reply)
           wait.isOver = true
           resolve(reply)
           return undefined
