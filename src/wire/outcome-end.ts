@@ -6,6 +6,7 @@ export function outcomeEnd(fault: Fault): Outcome['end'] {
   switch (fault.code) {
     case 'client-left':
     case 'malformed':
+    case 'unfit-message':
     case 'body-too-large':
     case 'cancelled':
       return 'client-left'

@@ -1,0 +1,104 @@
+import { headerId } from '../../core/header-names.ts'
+import { H } from '../../core/header-names.ts'
+import { dropTable, headerBlock, marksPerLine } from '../../core/headers.ts'
+import type { DropTable, HeaderBlock, Headers } from '../../core/headers.ts'
+
+/** Ids of the fields that gRPC and its kin on the web give a meaning. */
+export const G = {
+  grpcStatus: headerId('grpc-status'),
+  grpcMessage: headerId('grpc-message'),
+  grpcStatusDetails: headerId('grpc-status-details-bin'),
+  grpcEncoding: headerId('grpc-encoding'),
+  grpcAcceptEncoding: headerId('grpc-accept-encoding'),
+} as const
+
+/**
+ * Fields about the caller's message that say nothing true of ours: its form, its ranges and conditions. Whatever begins
+ * with a protocol's prefix is dropped too, so that a caller cannot set what only the bridge may say.
+ */
+const callerOnly: DropTable = dropTable([
+  H.contentType,
+  H.contentLength,
+  H.contentEncoding,
+  H.accept,
+  H.acceptEncoding,
+  H.te,
+  H.grpcTimeout,
+  headerId('content-language'),
+  headerId('content-location'),
+  headerId('content-range'),
+  headerId('content-md5'),
+  headerId('content-digest'),
+  headerId('range'),
+  headerId('if-match'),
+  headerId('if-none-match'),
+  headerId('if-modified-since'),
+  headerId('if-unmodified-since'),
+  headerId('if-range'),
+  headerId('sec-websocket-key'),
+  headerId('sec-websocket-version'),
+  headerId('sec-websocket-protocol'),
+  headerId('sec-websocket-extensions'),
+  headerId('x-grpc-web'),
+  ...Object.values(G),
+])
+
+const protocolPrefixes = ['grpc-', 'connect-', 'trailer-']
+
+/** What every call says of itself; compressed answers are welcome. */
+const callBlock: HeaderBlock = headerBlock([
+  ['content-type', 'application/grpc'],
+  ['grpc-accept-encoding', 'gzip'],
+])
+
+/** Makes the headers of a caller's request the metadata of a gRPC call: takes them over and gives them back. */
+export function toMetadata(headers: Headers): Headers {
+  headers.drop(callerOnly)
+  for (const name of unwanted(headers)) headers.remove(name)
+  headers.put(callBlock)
+  return headers
+}
+
+/** Names among the received lines that no metadata may have: a protocol's own, or with a value beyond ASCII. */
+function unwanted(headers: Headers): readonly string[] {
+  const { text, marks, lineCount } = headers
+  let found: string[] | undefined
+  for (let i = 0, at = 0; i < lineCount; i++, at += marksPerLine) {
+    if (!hasPrefix(text, marks[at + 1]) && isAscii(text, marks[at + 3], marks[at + 4])) continue
+    ;(found ??= []).push(text.slice(marks[at + 1], marks[at + 2]).toLowerCase())
+  }
+  return found ?? none
+}
+
+const none: readonly string[] = []
+
+function hasPrefix(text: string, start: number): boolean {
+  // Every prefix begins with one of these letters: most names are told by the first.
+  const first = text.charCodeAt(start) | 32
+  if (first !== 103 && first !== 99 && first !== 116) return false
+  for (const prefix of protocolPrefixes) {
+    let i = 0
+    // "_" is "-" to many a service.
+    while (i < prefix.length && fold(text.charCodeAt(start + i)) === prefix.charCodeAt(i)) i++
+    if (i === prefix.length) return true
+  }
+  return false
+}
+
+function fold(code: number): number {
+  if (code === 95) return 45
+  return code >= 65 && code <= 90 ? code + 32 : code
+}
+
+function isAscii(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (text.charCodeAt(i) > 126) return false
+  return true
+}
+
+const answerOnly: DropTable = dropTable([H.contentType, H.contentLength, H.contentEncoding, ...Object.values(G)])
+
+/** Makes the metadata that began a service's answer the headers of ours: what is gRPC's own is gone. */
+export function fromMetadata(metadata: Headers): Headers {
+  metadata.drop(answerOnly)
+  return metadata
+}
