@@ -88,6 +88,13 @@ function listenerModel({ context, limits, secure, all }: Around, name: string, l
   const { findings } = context
   const path: ConfigPath = ['listeners', name]
   const { timeouts } = listener
+  if (listener.proxyProtocol === true && hasNoProxies(context.reading.at(['trustedProxies']))) {
+    findings.warn(
+      [...path, 'proxyProtocol'],
+      'whoever reaches this port can choose his own address',
+      'name your load balancers in trustedProxies, or see to it that nobody else reaches the port',
+    )
+  }
   let redirectTo: string | undefined
   if (listener.redirect !== undefined) {
     if (secure.includes(name)) {
@@ -109,6 +116,7 @@ function listenerModel({ context, limits, secure, all }: Around, name: string, l
     port: listener.port ?? 0,
     wire: listener.wire ?? 'velum',
     http2: listener.http2 ?? true,
+    proxyProtocol: listener.proxyProtocol ?? false,
     redirectPort: redirectTo === undefined ? undefined : (all.get(redirectTo)?.port ?? 443),
     redirectListener: redirectTo,
     tls: listener.tls === undefined ? undefined : tlsModel(context, [...path, 'tls']),
@@ -214,6 +222,10 @@ const everyAddress = new Set(['0.0.0.0', '::'])
 
 function canonicalHost(host: string): string {
   return canonicalAddress(host) ?? (host.toLowerCase() === 'localhost' ? '127.0.0.1' : host)
+}
+
+function hasNoProxies(proxies: unknown): boolean {
+  return proxies === undefined || (Array.isArray(proxies) && proxies.length === 0)
 }
 
 function isObjectOrMissing(value: unknown): boolean {

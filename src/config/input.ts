@@ -53,6 +53,8 @@ export interface ListenerInput<L extends string = string> {
   readonly wire?: 'velum' | 'node' | undefined
   /** HTTP/2 besides HTTP/1.1: by ALPN, and by prior knowledge on plain listeners. Default: true. */
   readonly http2?: boolean | undefined
+  /** Every connection begins with a header of the PROXY protocol, and the client is whom it names. Default: false. */
+  readonly proxyProtocol?: boolean | undefined
   /** Answers every request with a redirect to the same URL on the listener that has TLS. */
   readonly redirect?: 'https' | undefined
   /** Terminates TLS here. */

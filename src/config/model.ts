@@ -44,6 +44,8 @@ export interface ListenerModel {
   readonly host: string
   readonly port: number
   readonly wire: 'velum' | 'node'
+  /** Every connection begins with a header of the PROXY protocol; absent: none does. */
+  readonly proxyProtocol?: boolean | undefined
   /** HTTP/2 besides HTTP/1.1; absent: true. */
   readonly http2?: boolean | undefined
   /** Answers everything with a redirect to https on this port; undefined: an ordinary listener. */

@@ -8,7 +8,6 @@ const bodyNames = ['schema', 'openapi', 'shadow']
 
 const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['penalties', 'policies', 'telemetry']],
-  ['listeners.*', ['proxyProtocol']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
   ['services.*', ['descriptors', 'protos', 'reflection']],

@@ -8,6 +8,8 @@ import type { Count, Level, Meter } from '../core/meter.ts'
 import type { Sweeper } from '../core/sweeper.ts'
 import { stableJson } from '../lib/stable-json.ts'
 import type { LimitTable } from '../limits/limit-table.ts'
+import type { Peer } from '../wire/connection-facts.ts'
+import { ProxyDoor } from '../wire/proxy-protocol-door.ts'
 import type { Served, ServerWire, ServerWireOptions } from '../wire/server-wire.ts'
 import { createTlsTerminator } from '../wire/tls/terminator.ts'
 import type { TlsTerminator } from '../wire/tls/terminator.ts'
@@ -38,7 +40,11 @@ export interface FrontOptions {
   /** Lends its wire and its terminator where nothing about them has changed. */
   readonly before: Front | undefined
   /** Takes handshaken sockets. */
-  readonly secured: (socket: TLSSocket) => void
+  readonly secured: (socket: TLSSocket, peer: Peer | undefined) => void
+  /** Takes sockets whose PROXY header was read. */
+  readonly proxied: (socket: Socket, peer: Peer | undefined) => void
+  /** Who may say by such a header whom he stands for. */
+  readonly isProxy: (address: string) => boolean
   /** Addresses that the edge does not bound. */
   readonly isExempt: (address: string) => boolean
   readonly env: ListenerEnv
@@ -55,6 +61,8 @@ export class Front {
   readonly #material: TlsMaterial | undefined
   readonly #counts: ConnectionCounts
   readonly #gate: EdgeGate | undefined
+  readonly #door: ProxyDoor | undefined
+  readonly #proxied: FrontOptions['proxied']
 
   /** Throws when a certificate is unusable. */
   constructor(options: FrontOptions) {
@@ -63,28 +71,47 @@ export class Front {
     this.#material = material
     this.#counts = connectionCounts(env.meter, model.name)
     this.#gate = createGate(options)
+    this.#proxied = options.proxied
+    this.#door = model.proxyProtocol === true ? createDoor(options) : undefined
     this.wire = before !== undefined && hasSameWire(before.model, model) ? before.wire : createWire(model, env)
     this.terminator = material === undefined ? undefined : (this.#lentTerminator(before) ?? createTerminator(options, material))
   }
 
-  /** `address`: who connects, where something in front knows better than the socket (the PROXY protocol). */
-  accept(socket: Socket, address = peerAddress(socket)): void {
+  /** Takes a socket that was just accepted. */
+  accept(socket: Socket): void {
+    if (this.#door === undefined) this.admit(socket, undefined)
+    else this.#door.receive(socket, (peer) => this.#proxied(socket, peer))
+  }
+
+  /** Takes a socket whose peer is known: `peer`, where something in front knows better than the socket. */
+  admit(socket: Socket, peer: Peer | undefined): void {
     // One that has died meanwhile would never say so again.
     if (socket.destroyed) return
-    if (this.#gate?.admits(address, socket) === false) {
+    if (this.#gate?.admits(peer?.remoteAddress ?? peerAddress(socket), socket) === false) {
       // Without a farewell: a closing handshake would keep the kernel busy for whoever floods.
       socket.resetAndDestroy()
       return
     }
     this.#counts.accepted(socket)
-    if (this.terminator === undefined) this.wire.accept(socket)
-    else this.terminator.accept(socket)
+    if (this.terminator === undefined) this.wire.accept(socket, peer)
+    else this.terminator.accept(socket, peer)
   }
 
   /** Takes a handshaken socket that came by this or an earlier front. */
-  secured(socket: TLSSocket): void {
-    this.#gate?.handshaken(peerAddress(socket), socket)
-    this.wire.accept(socket)
+  secured(socket: TLSSocket, peer: Peer | undefined): void {
+    this.#gate?.handshaken(peer?.remoteAddress ?? peerAddress(socket), socket)
+    this.wire.accept(socket, peer)
+  }
+
+  /** Connections that are not yet with the wire: in a handshake, or before their PROXY header. Bounded in time. */
+  get pending(): number {
+    return (this.terminator?.pending ?? 0) + (this.#door?.pending ?? 0)
+  }
+
+  /** Ends what is not yet with the wire. */
+  close(): void {
+    this.#door?.close()
+    this.terminator?.close()
   }
 
   /** Whether the connection that `x` came by was asked for another name than `x` asks for (RFC 9110 §15.5.20). */
@@ -111,6 +138,19 @@ function createGate({ model, material, isExempt, env }: FrontOptions): EdgeGate 
     clock,
     meter,
     log,
+  })
+}
+
+function createDoor({ model, isProxy, env: { clock, sweeper, meter } }: FrontOptions): ProxyDoor {
+  const { headMs, maxConnections } = model.limits
+  return new ProxyDoor({
+    listener: model.name,
+    isTrusted: isProxy,
+    headerMs: headMs,
+    maxPending: maxConnections,
+    clock,
+    sweeper,
+    meter,
   })
 }
 

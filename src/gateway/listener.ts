@@ -52,6 +52,7 @@ export class Listener {
     material: TlsMaterial | undefined,
     ticketKeys: Uint8Array,
     isExempt: (address: string) => boolean,
+    isProxy: (address: string) => boolean,
   ): Front {
     return new Front({
       model,
@@ -59,8 +60,10 @@ export class Listener {
       ticketKeys,
       before: this.#front,
       // To the wire of the moment: one that was replaced during the handshake takes no more.
-      secured: (socket) => this.#front?.secured(socket),
+      secured: (socket, peer) => this.#front?.secured(socket, peer),
+      proxied: (socket, peer) => this.#front?.admit(socket, peer),
       isExempt,
+      isProxy,
       env: this.#env,
     })
   }
@@ -77,7 +80,7 @@ export class Listener {
   async drain(idleMs: number): Promise<void> {
     this.closePort()
     const front = this.#front
-    if (front?.terminator !== undefined) await this.#handshakesDone(front.terminator)
+    if (front !== undefined) await this.#handshakesDone(front)
     if (front !== undefined) void this.#drainWire(front.wire, idleMs)
     await Promise.all(this.#draining.values())
   }
@@ -86,7 +89,7 @@ export class Listener {
   close(): void {
     this.closePort()
     for (const wire of this.#draining.keys()) wire.close()
-    this.#front?.terminator?.close()
+    this.#front?.close()
     this.#front?.wire.close()
   }
 
@@ -103,9 +106,9 @@ export class Listener {
     this.#draining.delete(wire)
   }
 
-  /** Handshakes are bounded in time by their terminator, and so is this. */
-  async #handshakesDone(terminator: { readonly pending: number }): Promise<void> {
-    while (terminator.pending > 0) {
+  /** Handshakes and PROXY headers are bounded in time, and so is this. */
+  async #handshakesDone(front: { readonly pending: number }): Promise<void> {
+    while (front.pending > 0) {
       await new Promise<void>((resolve) => void this.#env.clock.after(handshakeLookMs, resolve))
     }
   }

@@ -36,11 +36,13 @@ export class Listeners {
     // Behind a proxy many clients share its address; the requests that it passes on are counted by theirs.
     const proxies = new AddressSet(order.model.trustedProxies)
     const isExempt = (address: string): boolean => proxies.has(address)
+    // Who names his proxies means these and no others.
+    const isProxy = order.model.trustedProxies.length === 0 ? () => true : isExempt
     try {
       for (const model of order.model.listeners) {
         let listener = this.#open.get(addressOf(model))
         if (listener === undefined) opened.push((listener = await Listener.open(model, this.#env)))
-        const front = listener.prepare(model, order.tls.get(model.name), order.ticketKeys, isExempt)
+        const front = listener.prepare(model, order.tls.get(model.name), order.ticketKeys, isExempt, isProxy)
         planned.push({ listener, front })
       }
     } catch (thrown) {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import type { Peer } from './connection-facts.ts'
 import { createHttp2Server } from './http2/http2-server.ts'
 import type { ServerWire, ServerWireOptions } from './server-wire.ts'
 
@@ -16,12 +17,12 @@ export function createBothVersions(
   const http1: ServerWire = createHttp1({
     ...options,
     siblings: () => http2.connections,
-    prefaceCame: (socket) => http2.accept(socket),
+    prefaceCame: (socket, peer) => http2.accept(socket, peer),
   })
   return {
-    accept(socket: Socket | TLSSocket): void {
-      if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2') http2.accept(socket)
-      else http1.accept(socket)
+    accept(socket: Socket | TLSSocket, peer?: Peer): void {
+      if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2') http2.accept(socket, peer)
+      else http1.accept(socket, peer)
     },
     get connections() {
       return http1.connections + http2.connections

@@ -3,12 +3,19 @@ import type { PeerCertificate } from 'node:tls'
 import { TLSSocket } from 'node:tls'
 import type { Connection, TlsFacts } from '../core/exchange.ts'
 
+/** Who is at the other end, where something in front knows better than the socket (the PROXY protocol). */
+export interface Peer {
+  /** In canonical text. */
+  readonly remoteAddress: string
+  readonly remotePort: number
+}
+
 /** What the socket tells of its peer, taken while it is open. */
-export function connectionFacts(socket: Socket, listener: string): Connection {
+export function connectionFacts(socket: Socket, listener: string, peer?: Peer): Connection {
   return {
     listener,
-    remoteAddress: canonical(socket.remoteAddress ?? ''),
-    remotePort: socket.remotePort ?? 0,
+    remoteAddress: peer?.remoteAddress ?? canonical(socket.remoteAddress ?? ''),
+    remotePort: peer?.remotePort ?? socket.remotePort ?? 0,
     localPort: socket.localPort ?? 0,
     tls: socket instanceof TLSSocket ? new SocketTls(socket) : undefined,
   }

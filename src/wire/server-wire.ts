@@ -7,6 +7,7 @@ import type { Fault } from '../core/fault.ts'
 import type { MaybePromise } from '../core/handler.ts'
 import type { Outcome } from '../core/policy.ts'
 import type { Sweeper } from '../core/sweeper.ts'
+import type { Peer } from './connection-facts.ts'
 
 /** What a server wire hands upwards. The gateway implements it once; every wire calls it in the same way. */
 export interface Served {
@@ -46,13 +47,16 @@ export interface ServerWireOptions {
   /** Connections of other wires that count towards `maxConnections`. */
   readonly siblings?: (() => number) | undefined
   /** Takes a plain connection over whose first bytes are HTTP/2's preface; they wait in the socket. Absent: refused. */
-  readonly prefaceCame?: ((socket: Socket) => void) | undefined
+  readonly prefaceCame?: ((socket: Socket, peer: Peer) => void) | undefined
 }
 
 /** Bytes of accepted connections ↔ Exchanges. Implemented by http1 (ours), by http2, and by the adapter over node:http. */
 export interface ServerWire {
-  /** Takes an accepted (for TLS: handshaken) socket over. Its errors and its end are the wire's business from here. */
-  accept(socket: Socket | TLSSocket): void
+  /**
+   * Takes an accepted (for TLS: handshaken) socket over. Its errors and its end are the wire's business from here. `peer`
+   * is who is at the other end, where that is not whom the socket knows.
+   */
+  accept(socket: Socket | TLSSocket, peer?: Peer): void
   /** Open connections, and those of them that have an exchange under way. */
   readonly connections: number
   readonly active: number

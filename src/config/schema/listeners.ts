@@ -86,6 +86,12 @@ export const listenerSchema = z.strictObject({
     .optional()
     .describe("The HTTP/1.1 engine: Velum's own, or the one of node:http at its price. Default: velum."),
   http2: z.boolean().optional().describe('HTTP/2 besides HTTP/1.1: by ALPN, and by prior knowledge on plain listeners. Default: true.'),
+  proxyProtocol: z
+    .boolean()
+    .optional()
+    .describe(
+      'Every connection begins with a header of the PROXY protocol, version 1 or 2, and the client is whom it names. A connection without one is closed, and so is one that does not come from `trustedProxies`, where any are named. Default: false.',
+    ),
   redirect: z
     .literal('https')
     .optional()

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Fault } from '../../core/fault.ts'
+import type { Peer } from '../connection-facts.ts'
 import type { ServerWire, ServerWireOptions } from '../server-wire.ts'
 import { AnswerHeads } from './answer-head.ts'
 import { RequestHead } from './request-head.ts'
@@ -36,11 +37,11 @@ class Http1Server implements ServerWire, ConnectionOwner {
     return this.#open.size
   }
 
-  accept(socket: Socket | TLSSocket): void {
+  accept(socket: Socket | TLSSocket, peer?: Peer): void {
     if (socket.destroyed) return
     const { limits, siblings } = this.options
     const excess = this.#open.size + (siblings?.() ?? 0) - limits.maxConnections
-    const connection = new ServerConnection(this, socket)
+    const connection = new ServerConnection(this, socket, peer)
     this.#open.add(connection)
     this.options.sweeper.watch(connection.deadlines)
     if (excess >= 0 || this.isDraining) connection.turnAway(new Fault('overloaded'), excess < toldBeyondLimit)

@@ -8,6 +8,7 @@ import { Headers } from '../../core/headers.ts'
 import { bodyWaitMs } from '../body-pace.ts'
 import type { ServerWireOptions } from '../server-wire.ts'
 import type { AnswerHeads } from './answer-head.ts'
+import type { Peer } from '../connection-facts.ts'
 import { connectionFacts } from '../connection-facts.ts'
 import type { DeadlineOwner } from './deadlines.ts'
 import { Deadlines } from './deadlines.ts'
@@ -82,10 +83,10 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
   readonly #whenEnded = (): void => this.#ended()
   readonly #whenClosed = (): void => this.#closed()
 
-  constructor(owner: ConnectionOwner, socket: Socket) {
+  constructor(owner: ConnectionOwner, socket: Socket, peer?: Peer) {
     this.#owner = owner
     this.socket = socket
-    this.#facts = connectionFacts(socket, owner.options.listener)
+    this.#facts = connectionFacts(socket, owner.options.listener, peer)
     this.deadlines = new Deadlines(owner.options, socket, this)
     this.#intake = new Intake(this, owner)
     socket.allowHalfOpen = true
@@ -270,7 +271,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     setImmediate(() => {
       if (this.socket.destroyed) return
       this.socket.unshift(received)
-      prefaceCame(this.socket)
+      prefaceCame(this.socket, this.#facts)
     })
     return true
   }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/fault.ts'
+import type { Peer } from '../connection-facts.ts'
 import type { ServerWire, ServerWireOptions } from '../server-wire.ts'
 import { RequestMessage } from './request-message.ts'
 import type { SessionOwner } from './server-session.ts'
@@ -37,11 +38,11 @@ class Http2Server implements ServerWire, SessionOwner {
     return this.#open.size
   }
 
-  accept(socket: Socket | TLSSocket): void {
+  accept(socket: Socket | TLSSocket, peer?: Peer): void {
     if (socket.destroyed) return
     const { limits, siblings } = this.options
     const isFull = this.#open.size + (siblings?.() ?? 0) >= limits.maxConnections || this.isDraining
-    const session = new ServerSession(this, socket)
+    const session = new ServerSession(this, socket, peer)
     this.#open.add(session)
     this.options.sweeper.watch(session)
     if (isFull) session.turnAway(new Fault('overloaded'))

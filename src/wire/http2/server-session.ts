@@ -9,6 +9,7 @@ import { Fault } from '../../core/fault.ts'
 import { isGrpcType } from '../../core/grpc-status.ts'
 import { H } from '../../core/header-names.ts'
 import type { Due } from '../../core/sweeper.ts'
+import type { Peer } from '../connection-facts.ts'
 import { connectionFacts } from '../connection-facts.ts'
 import type { ServerWireOptions } from '../server-wire.ts'
 import { answerSkip, appendFields } from './field-list.ts'
@@ -80,10 +81,10 @@ export class ServerSession implements TurnOwner, Due {
   #probeBy = Infinity
   #windowBy: number
 
-  constructor(owner: SessionOwner, socket: Socket) {
+  constructor(owner: SessionOwner, socket: Socket, peer?: Peer) {
     this.#owner = owner
     this.#socket = socket
-    this.#facts = connectionFacts(socket, owner.options.listener)
+    this.#facts = connectionFacts(socket, owner.options.listener, peer)
     const { limits, clock } = owner.options
     const { maxHeaderListPairs, maxHeaderListSize } = sessionBounds(limits)
     this.#session = performServerHandshake(socket, {

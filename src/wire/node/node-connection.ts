@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Connection } from '../../core/exchange.ts'
+import type { Peer } from '../connection-facts.ts'
 import { connectionFacts } from '../connection-facts.ts'
 import type { NodeTurn } from './node-turn.ts'
 
@@ -16,9 +17,9 @@ export class NodeConnection {
   isClosing = false
   readonly #waiting: ((connection: NodeConnection) => void)[] = []
 
-  constructor(socket: Socket, listener: string) {
+  constructor(socket: Socket, listener: string, peer?: Peer) {
     this.socket = socket
-    this.facts = connectionFacts(socket, listener)
+    this.facts = connectionFacts(socket, listener, peer)
   }
 
   /** Calls `begin` when everything before it is over; never when the connection closes before. */

@@ -3,6 +3,7 @@ import { ServerResponse, createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Fault } from '../../core/fault.ts'
+import type { Peer } from '../connection-facts.ts'
 import type { ServerWire, ServerWireOptions } from '../server-wire.ts'
 import { NodeConnection } from './node-connection.ts'
 import { readNodeRequest } from './node-request.ts'
@@ -70,10 +71,10 @@ class NodeServer implements ServerWire {
     return this.#open.size
   }
 
-  accept(socket: Socket | TLSSocket): void {
+  accept(socket: Socket | TLSSocket, peer?: Peer): void {
     if (socket.destroyed) return
     const isFull = this.#open.size >= this.#options.limits.maxConnections || this.#isDraining
-    this.#open.set(socket, new NodeConnection(socket, this.#options.listener))
+    this.#open.set(socket, new NodeConnection(socket, this.#options.listener, peer))
     socket.on('error', () => {}) // 'close' follows
     socket.on('close', () => {
       this.#open.delete(socket)

@@ -4,6 +4,7 @@ import { createSecureContext, createServer } from 'node:tls'
 import type { SecureContext, SecureContextOptions, TLSSocket } from 'node:tls'
 import type { Count, Meter } from '../../core/meter.ts'
 import { stableJson } from '../../lib/stable-json.ts'
+import type { Peer } from '../connection-facts.ts'
 import { ServerNames, hostOf } from './server-names.ts'
 import type { TlsMaterial } from './tls-spec.ts'
 
@@ -35,14 +36,14 @@ export interface TlsTerminatorOptions {
   /** From the accepted connection to the end of the handshake. */
   readonly handshakeMs: number
   readonly meter: Meter
-  /** Takes a handshaken socket over; its errors and its end are the taker's business from here. */
-  secured(socket: TLSSocket): void
+  /** Takes a handshaken socket over, with what was said of its peer; errors and its end are the taker's business from here. */
+  secured(socket: TLSSocket, peer: Peer | undefined): void
 }
 
 /** Turns accepted connections into handshaken ones. A failed handshake is counted and never an error of ours. */
 export interface TlsTerminator {
-  /** Takes a connection over, before any byte of it was read. */
-  accept(socket: Socket): void
+  /** Takes a connection over whose handshake has not begun; `peer` as in `ServerWire.accept`. */
+  accept(socket: Socket, peer?: Peer): void
   /** New handshakes get these certificates; open connections keep theirs. Throws, changing nothing, when one is unusable. */
   update(material: TlsMaterial): void
   /** Tickets are made and read with these from now on; what was made with earlier ones means a full handshake. */
@@ -72,6 +73,8 @@ class Terminator implements TlsTerminator {
   readonly #server: ReturnType<typeof createServer>
   readonly #listener: string
   readonly #failures: Readonly<Record<HandshakeFailure, Count>>
+  /** What was said of peers, by the ends of their connections: all that a TLS socket has in common with the one below. */
+  readonly #peers = new Map<string, Peer>()
   #pending = 0
   #isClosed = false
   #ticketKeys: Buffer
@@ -102,7 +105,7 @@ class Terminator implements TlsTerminator {
       this.#pending--
       ;(socket.isSessionReused() ? resumed : full).add()
       if (this.#isClosed || !isAcceptable(socket, material)) socket.destroy()
-      else options.secured(socket)
+      else options.secured(socket, this.#peers.get(placeOf(socket)))
     })
     this.#server.on('tlsClientError', (error, socket) => {
       this.#pending--
@@ -115,9 +118,14 @@ class Terminator implements TlsTerminator {
     return this.#pending
   }
 
-  accept(socket: Socket): void {
+  accept(socket: Socket, peer?: Peer): void {
     if (socket.destroyed) return
     this.#pending++
+    if (peer !== undefined) {
+      const place = placeOf(socket)
+      this.#peers.set(place, peer)
+      socket.once('close', () => void this.#peers.delete(place))
+    }
     this.#server.emit('connection', socket)
   }
 
@@ -167,6 +175,10 @@ class Terminator implements TlsTerminator {
 function sessionIdContext(listener: string, { clients }: TlsMaterial): string {
   const rules = clients === undefined ? '' : ` ${stableJson(clients)}`
   return createHash('sha256').update(`velum ${listener}${rules}`).digest('hex').slice(0, 32)
+}
+
+function placeOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }
 
 /** Optional means that a client may have no certificate, not that it may have a bad one. */
