@@ -35,11 +35,14 @@ export function createAdminHandler(options: AdminHandlerOptions): Handler {
   for (const endpoint of endpoints) {
     byPath.set(endpoint.path, [...(byPath.get(endpoint.path) ?? []), endpoint])
   }
+  const patterns = [...byPath].flatMap(([path, listed]) =>
+    path.includes('{') ? [{ segments: path.split('/'), endpoints: listed }] : [],
+  )
 
   const answer = (x: Exchange): MaybePromise<Answer> => {
     if (!isOwnHost(x.authority)) return httpProblem({ name: 'misdirected' }, x.id)
     const path = pathOf(x)
-    const found = byPath.get(path) ?? byPath.get(withLastId(path)) ?? byPath.get(withInnerId(path))
+    const found = byPath.get(path) ?? patterns.find(({ segments }) => fits(segments, path))?.endpoints
     const endpoint = found?.find(({ method }) => method === x.method || (method === 'GET' && x.method === 'HEAD'))
     // Without a token nobody learns which addresses there are.
     if (endpoint?.roles !== 'anyone') {
@@ -68,15 +71,13 @@ export function createAdminHandler(options: AdminHandlerOptions): Handler {
   }
 }
 
-/** `/a/b/c` as `/a/b/{id}`. */
-function withLastId(path: string): string {
-  return `${path.slice(0, path.lastIndexOf('/') + 1)}{id}`
-}
-
-/** `/a/b/c` as `/a/{id}/c`. */
-function withInnerId(path: string): string {
-  const last = path.lastIndexOf('/')
-  return `${withLastId(path.slice(0, Math.max(0, last)))}${path.slice(last)}`
+/** Whether a path has these segments, of which those in braces stand for anything but nothing. */
+function fits(segments: readonly string[], path: string): boolean {
+  const given = path.split('/')
+  return (
+    given.length === segments.length &&
+    segments.every((segment, i) => (segment.startsWith('{') ? given[i] !== '' : segment === given[i]))
+  )
 }
 
 function bearerToken(value: string): string | undefined {

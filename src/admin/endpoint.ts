@@ -4,8 +4,8 @@ import type { AdminRole } from './admin-tokens.ts'
 
 /** One address of the admin surface. */
 export interface Endpoint {
-  readonly method: 'GET' | 'POST' | 'DELETE'
-  /** As it is asked for; `{id}` as its last segment, or the one before, stands for any. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** As it is asked for; a segment in braces stands for any one segment, as long as no literal path fits. */
   readonly path: string
   /** Who may call it; `anyone` needs no token. */
   readonly roles: readonly AdminRole[] | 'anyone'

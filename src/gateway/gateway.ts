@@ -81,8 +81,8 @@ export interface Gateway {
   families(): Family[]
   /** The busiest and the refused keys of a limit. */
   limitKeys(limit: string): LimitKeys
-  /** What keeps a target (by `host:port`) out, and for how long yet; undefined when nothing does. */
-  ejection(service: string, address: string): { readonly reason: string; readonly forMs: number } | undefined
+  /** How services and their targets (by `host:port`) stand, and targets taken out by hand. */
+  readonly standings: Pick<NodeTargets, 'status' | 'breaker' | 'drain'>
   /** A service's targets at the addresses that its names lead to at the moment. */
   targets(service: ServiceSpec): readonly TargetSpec[]
   /** What is known of the names of a service. */
@@ -277,8 +277,8 @@ class Node implements Gateway {
     return this.#limits.keys(limit)
   }
 
-  ejection(service: string, address: string): { readonly reason: string; readonly forMs: number } | undefined {
-    return this.#targets.ejection(service, address)
+  get standings(): NodeTargets {
+    return this.#targets
   }
 
   targets(service: ServiceSpec): readonly TargetSpec[] {

@@ -4,7 +4,7 @@ import type { Exchange } from '../core/exchange.ts'
 const baseMs = 25
 const mostMs = 1000
 /** A service that asks to be left alone for longer is left alone: its answer goes to the client. */
-const maxRetryAfterMs = 2000
+export const maxWaitMs = 2000
 
 /** Full jitter: anything between nothing and a span that doubles with each failure, so that callers do not move in step. */
 export function backOffMs(failures: number, random: () => number): number {
@@ -19,7 +19,7 @@ export function retryAfterMs(value: string | undefined, nowMs: number): number {
   if (value === undefined) return 0
   const ms = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs
   if (Number.isNaN(ms) || ms < 0) return 0
-  return ms > maxRetryAfterMs ? Infinity : ms
+  return ms > maxWaitMs ? Infinity : ms
 }
 
 /** Resolves after `ms`, or at once when the client leaves. */

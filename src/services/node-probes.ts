@@ -1,11 +1,13 @@
 import type { Clock } from '../core/clock.ts'
-import type { Closable } from '../core/lasting.ts'
+import type { Closable, Hold } from '../core/lasting.ts'
 import { Lasting } from '../core/lasting.ts'
 import { silentMeter } from '../core/meter.ts'
 import { Sweeper } from '../core/sweeper.ts'
 import { createHttp1Client } from '../wire/http1/pool.ts'
+import { grpcProbe } from './grpc-probe.ts'
+import type { Probe } from './prober.ts'
 import { httpProbe, Prober, tcpProbe } from './prober.ts'
-import type { ServiceSpec, TargetSpec } from './service-spec.ts'
+import type { HealthSpec, ServiceSpec, TargetSpec } from './service-spec.ts'
 import { createTargetWire } from './target.ts'
 import { addressOf } from './target-address.ts'
 
@@ -57,14 +59,8 @@ export class NodeProbes implements Closable {
 
   #start(service: ServiceSpec, target: TargetSpec): Running {
     const health = service.health!
-    const { path, timeoutMs } = health
     const hold = this.#lasting.hold()
-    const env = { hold, clock: this.#clock, sweeper: this.#sweeper, meter: silentMeter }
-    const probed = { ...service, timeoutMs, connectTimeoutMs: timeoutMs }
-    const probe =
-      path === undefined
-        ? tcpProbe(target, timeoutMs, this.#clock)
-        : httpProbe(createTargetWire(probed, target, env, createHttp1Client), path, this.#clock)
+    const probe = this.#probeOf(service, target, health, hold)
     const address = addressOf(target)
     const prober = new Prober(probe, health, this.#clock, (wrong) => this.#changed(service.name, address, wrong))
     const stop = (): void => {
@@ -72,5 +68,13 @@ export class NodeProbes implements Closable {
       hold.close()
     }
     return { service: service.name, address, stop }
+  }
+  #probeOf(service: ServiceSpec, target: TargetSpec, health: HealthSpec, hold: Hold): Probe {
+    const { path, grpc, timeoutMs } = health
+    if (path === undefined && grpc === undefined) return tcpProbe(target, timeoutMs, this.#clock)
+    const env = { hold, clock: this.#clock, sweeper: this.#sweeper, meter: silentMeter }
+    const probed = { ...service, timeoutMs, connectTimeoutMs: timeoutMs, idleMs: timeoutMs }
+    const wire = createTargetWire(probed, target, env, createHttp1Client)
+    return path === undefined ? grpcProbe(wire, grpc!, this.#clock) : httpProbe(wire, path, this.#clock)
   }
 }

@@ -3,10 +3,13 @@ import type { Closable } from '../core/lasting.ts'
 import type { Hub } from '../core/link.ts'
 import type { Log } from '../core/log.ts'
 import type { Meter } from '../core/meter.ts'
+import { NodeBreakers } from './node-breakers.ts'
+import type { BreakerStatus } from './node-breakers.ts'
+import { NodeDrains } from './node-drains.ts'
 import { NodeProbes } from './node-probes.ts'
 import type { ServiceSpec } from './service-spec.ts'
-import { failedTopic, recoveredTopic, standingKey, standingTopic } from './standing-messages.ts'
-import type { FailedMessage, RecoveredMessage, TargetState } from './standing-messages.ts'
+import { callsTopic, failedTopic, recoveredTopic, standingKey, standingTopic } from './standing-messages.ts'
+import type { CallsMessage, FailedMessage, RecoveredMessage, TargetState } from './standing-messages.ts'
 import { addressOf } from './target-address.ts'
 
 /** A target that did well for so long, or for twice its last ejection, is believed to be well again. */
@@ -21,6 +24,15 @@ interface Ejected {
   spanMs: number
   /** When it came back, monotonic; Infinity while it is out. */
   backAt: number
+}
+
+/** How a target stands, for those who look from outside. The first of these that is true of it. */
+export interface TargetStatus {
+  readonly state: 'draining' | 'down' | 'ejected' | 'open' | 'half-open' | 'in'
+  /** What keeps it out, and for how many milliseconds yet (Infinity: until probes succeed); absent when nothing does. */
+  readonly out?: { readonly reason: string; readonly forMs: number }
+  /** Calls that it still has while it is draining; absent while workers have not said. */
+  readonly calls?: number
 }
 
 export interface NodeTargetsOptions {
@@ -41,15 +53,20 @@ export class NodeTargets implements Closable {
   /** What probes found wrong, by target. */
   readonly #down = new Map<string, { readonly service: string; readonly address: string; readonly wrong: string }>()
   readonly #probes: NodeProbes
+  readonly #breakers: NodeBreakers
+  readonly #drains: NodeDrains
   #specs = new Map<string, ServiceSpec>()
 
   constructor(hub: Hub, options: NodeTargetsOptions) {
     this.#hub = hub
     this.#options = options
     this.#probes = new NodeProbes(options.clock, (service, address, wrong) => this.#healthChanged(service, address, wrong))
+    this.#breakers = new NodeBreakers(hub, options)
+    this.#drains = new NodeDrains(options.clock)
     this.#stops = [
       hub.hear(failedTopic, (message) => this.#failed(message as FailedMessage)),
       hub.hear(recoveredTopic, (message) => this.#recovered(message as RecoveredMessage)),
+      hub.hear(callsTopic, (message, worker) => this.#drains.noteCalls(message as CallsMessage, worker)),
       hub.answer(standingTopic, () => this.#states()),
     ]
   }
@@ -58,29 +75,63 @@ export class NodeTargets implements Closable {
   commit(services: readonly ServiceSpec[]): void {
     this.#specs = new Map(services.map((spec) => [spec.name, spec]))
     this.#probes.commit(services)
+    this.#breakers.commit(services)
     const live = new Set(services.flatMap(({ name, targets }) => targets.map((target) => standingKey(name, addressOf(target)))))
     for (const key of this.#ejected.keys()) if (!live.has(key)) this.#comeBack(key)
     for (const key of this.#ejected.keys()) if (!live.has(key)) this.#ejected.delete(key)
+    for (const { service, address } of this.#drains.all()) {
+      if (!live.has(standingKey(service, address))) this.drain(service, address, false)
+    }
     for (const { name } of services) {
+      this.#drainLevel(name).add(0)
       this.#level(name).add(0)
       this.#downLevel(name).add(0)
     }
   }
 
-  /** What keeps a target out, and for how many milliseconds yet (Infinity: until probes succeed); undefined when nothing does. */
-  ejection(service: string, address: string): { readonly reason: string; readonly forMs: number } | undefined {
-    const down = this.#down.get(standingKey(service, address))
-    if (down !== undefined) return { reason: down.wrong, forMs: Infinity }
-    const ejected = this.#ejected.get(standingKey(service, address))
-    if (ejected === undefined || ejected.backAt !== Infinity) return undefined
-    return {
-      reason: ejected.state.reason,
-      forMs: Math.max(0, Math.ceil(ejected.state.ejectedUntil - this.#options.clock.monotonic())),
+  /** How a target of a service stands. */
+  status(service: string, address: string): TargetStatus {
+    if (this.#drains.has(service, address)) {
+      const calls = this.#drains.calls(service, address)
+      return calls === undefined ? { state: 'draining' } : { state: 'draining', calls }
     }
+    const down = this.#down.get(standingKey(service, address))
+    if (down !== undefined) return { state: 'down', out: { reason: down.wrong, forMs: Infinity } }
+    const ejected = this.#ejected.get(standingKey(service, address))
+    if (ejected !== undefined && ejected.backAt === Infinity) {
+      const forMs = Math.max(0, Math.ceil(ejected.state.ejectedUntil - this.#options.clock.monotonic()))
+      return { state: 'ejected', out: { reason: ejected.state.reason, forMs } }
+    }
+    const breaker = this.#breakers.status(service, address)
+    if (breaker === undefined) return { state: 'in' }
+    return { state: breaker.state, out: { reason: breaker.reason, forMs: breaker.forMs } }
+  }
+
+  /** The circuit breaker of a service as a whole; undefined while it is closed. */
+  breaker(service: string): BreakerStatus | undefined {
+    return this.#breakers.status(service, '')
+  }
+
+  /**
+   * Takes a target out of service, or back into it: one that drains gets no new calls, whatever becomes of the others,
+   * and finishes those it has. That lasts while the configuration has the target and the process lives. Harmless when
+   * it is so already; false for a target that is not in the configuration.
+   */
+  drain(service: string, address: string, isDraining: boolean): boolean {
+    const { log } = this.#options
+    const isKnown = this.#specs.get(service)?.targets.some((target) => addressOf(target) === address) === true
+    if (isDraining && !isKnown) return false
+    if (this.#drains.set(service, address, isDraining)) {
+      this.#drainLevel(service).add(isDraining ? 1 : -1)
+      log.info(isDraining ? 'a target is drained' : 'a target is drained no more', { service, target: address })
+      this.#hub.tellAll(standingTopic, [this.#stateOf(service, address)])
+    }
+    return isKnown
   }
 
   close(): void {
     this.#probes.close()
+    this.#breakers.close()
     for (const stop of this.#stops) stop()
   }
 
@@ -95,7 +146,7 @@ export class NodeTargets implements Closable {
     const isForgiven = before === undefined || now - before.backAt >= Math.max(forgiveAfterMs, 2 * before.spanMs)
     const times = isForgiven ? 1 : before.times + 1
     const spanMs = Math.min(maxEjectMs, eject.baseMs * 2 ** (times - 1))
-    const state = { service, address, isDown: this.#down.has(key), ejectedUntil: now + spanMs, reason }
+    const state = { service, address, ...this.#held(service, address), ejectedUntil: now + spanMs, reason }
     this.#ejected.set(key, { state, times, spanMs, backAt: Infinity })
     this.#level(service).add(1)
     meter
@@ -140,7 +191,9 @@ export class NodeTargets implements Closable {
 
   #states(): TargetState[] {
     const out = [...this.#ejected.values()].filter(({ backAt }) => backAt === Infinity).map(({ state }) => state)
-    const all = new Map([...out, ...this.#down.values()].map((known) => [standingKey(known.service, known.address), known]))
+    const all = new Map(
+      [...out, ...this.#down.values(), ...this.#drains.all()].map((known) => [standingKey(known.service, known.address), known]),
+    )
     return [...all.values()].map(({ service, address }) => this.#stateOf(service, address))
   }
 
@@ -151,10 +204,21 @@ export class NodeTargets implements Closable {
     return {
       service,
       address,
-      isDown: this.#down.has(key),
+      ...this.#held(service, address),
       ejectedUntil: isEjected ? ejected.state.ejectedUntil : 0,
       reason: isEjected ? ejected.state.reason : '',
     }
+  }
+
+  /** What keeps a target out but for its own answers. */
+  #held(service: string, address: string): { readonly isDown: boolean; readonly isDraining: boolean } {
+    return { isDown: this.#down.has(standingKey(service, address)), isDraining: this.#drains.has(service, address) }
+  }
+
+  #drainLevel(service: string): { add(n: number): void } {
+    return this.#options.meter.gauge('velum_service_targets_draining', 'Targets of a service that an operator drains.', {
+      service,
+    })
   }
 
   #downLevel(service: string): { add(n: number): void } {

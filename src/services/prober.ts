@@ -93,7 +93,8 @@ export class Prober implements Closable {
   }
 }
 
-function probeExchange(path: string, clock: Clock): Exchange {
+/** An exchange that nobody asked for. */
+export function probeExchange(path: string, clock: Clock): Exchange {
   return new Exchange({
     method: 'GET',
     target: path,

@@ -4,6 +4,8 @@ export const standingTopic = 'services/standing'
 export const failedTopic = 'services/failed'
 /** Workers tell main that a target answers that was left out. */
 export const recoveredTopic = 'services/recovered'
+/** Workers tell main how many calls a draining target still has there. */
+export const callsTopic = 'services/calls'
 
 /** What main knows of a target. Times are monotonic milliseconds, the same on all threads. */
 export interface TargetState {
@@ -11,6 +13,8 @@ export interface TargetState {
   readonly address: string
   /** By probes. */
   readonly isDown: boolean
+  /** By an operator: it gets no new calls and finishes those it has. */
+  readonly isDraining: boolean
   /** By how it answered; 0 when it is not ejected. */
   readonly ejectedUntil: number
   /** What it failed with last; '' when it is not ejected. */
@@ -29,6 +33,13 @@ export interface FailedMessage {
 export interface RecoveredMessage {
   readonly service: string
   readonly address: string
+}
+
+/** How many calls one worker has under way or waiting for a target that drains; said again and again. */
+export interface CallsMessage {
+  readonly service: string
+  readonly address: string
+  readonly calls: number
 }
 
 /** The name of a target among all of a node's. */

@@ -48,9 +48,9 @@ function world(): World {
     hub,
     main,
     standing: (worker) =>
-      new Standing({ service: 'orders', address: '10.0.0.1:1', eject, board: new StandingBoard(hub.link(worker)) }),
-    fail: (standing, reason = '503') => standing.note(standing.enter(now()), now(), 'failed', reason),
-    succeed: (standing) => standing.note(standing.enter(now()), now(), 'good', ''),
+      new Standing({ service: 'orders', address: '10.0.0.1:1', eject, board: new StandingBoard(hub.link(worker), clock) }),
+    fail: (standing, reason = '503') => standing.note(standing.enter(clock), now(), 'failed', reason),
+    succeed: (standing) => standing.note(standing.enter(clock), now(), 'good', ''),
   }
 }
 
@@ -65,10 +65,10 @@ describe('standing of a target', () => {
     w.fail(one)
     assert.ok(!one.isUsable(w.clock.monotonic()))
     assert.ok(!other.isUsable(w.clock.monotonic()))
-    assert.deepEqual(w.main.ejection('orders', '10.0.0.1:1'), { reason: '503', forMs: 1000 })
+    assert.deepEqual(w.main.status('orders', '10.0.0.1:1'), { state: 'ejected', out: { reason: '503', forMs: 1000 } })
     w.clock.advance(1000)
     assert.ok(one.isUsable(w.clock.monotonic()) && other.isUsable(w.clock.monotonic()))
-    assert.equal(w.main.ejection('orders', '10.0.0.1:1'), undefined)
+    assert.deepEqual(w.main.status('orders', '10.0.0.1:1'), { state: 'in' })
   })
 
   it('is lost again by the first failure on trial, for twice as long, until it did well for long', () => {
@@ -77,15 +77,15 @@ describe('standing of a target', () => {
     w.fail(standing)
     w.fail(standing)
     for (const spanMs of [2000, 4000]) {
-      w.clock.advance(w.main.ejection('orders', '10.0.0.1:1')!.forMs)
+      w.clock.advance(w.main.status('orders', '10.0.0.1:1').out!.forMs)
       w.fail(standing)
-      assert.equal(w.main.ejection('orders', '10.0.0.1:1')?.forMs, spanMs)
+      assert.equal(w.main.status('orders', '10.0.0.1:1').out?.forMs, spanMs)
     }
     w.clock.advance(4000 + 60_000)
     w.succeed(standing)
     w.fail(standing)
     w.fail(standing)
-    assert.equal(w.main.ejection('orders', '10.0.0.1:1')?.forMs, 1000)
+    assert.equal(w.main.status('orders', '10.0.0.1:1').out?.forMs, 1000)
   })
 
   it('is never lost for longer than five minutes', () => {
@@ -94,17 +94,17 @@ describe('standing of a target', () => {
     w.fail(standing)
     for (let i = 0; i < 12; i++) {
       w.fail(standing)
-      w.clock.advance(w.main.ejection('orders', '10.0.0.1:1')!.forMs)
+      w.clock.advance(w.main.status('orders', '10.0.0.1:1').out!.forMs)
     }
     w.fail(standing)
-    assert.equal(w.main.ejection('orders', '10.0.0.1:1')?.forMs, 300_000)
+    assert.equal(w.main.status('orders', '10.0.0.1:1').out?.forMs, 300_000)
   })
 
   it('is regained by an answer to a call that was sent to it while it was out, and by no earlier one', () => {
     const w = world()
     const [one, other] = [w.standing(0), w.standing(1)]
     const now = w.clock.monotonic()
-    const before = one.enter(now)
+    const before = one.enter(w.clock)
     w.fail(one)
     w.fail(one)
     one.note(before, now, 'good', '')
@@ -119,10 +119,10 @@ describe('standing of a target', () => {
     w.fail(standing, 'service-refused')
     w.fail(standing, 'service-refused')
     assert.ok(standing.mayTryAnyway)
-    const wasOut = standing.enter(w.clock.monotonic())
+    const wasOut = standing.enter(w.clock)
     assert.ok(!standing.mayTryAnyway)
     standing.note(wasOut, w.clock.monotonic(), 'good', '')
-    standing.enter(w.clock.monotonic())
+    standing.enter(w.clock)
     assert.ok(standing.mayTryAnyway)
   })
 

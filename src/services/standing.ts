@@ -1,4 +1,7 @@
+import type { Clock } from '../core/clock.ts'
 import type { Closable } from '../core/lasting.ts'
+import type { Breaker, CallEnd } from './breaker.ts'
+import { uncounted } from './breaker.ts'
 import type { EjectSpec } from './service-spec.ts'
 import type { StandingBoard } from './standing-board.ts'
 import type { TargetState } from './standing-messages.ts'
@@ -7,19 +10,36 @@ import { standingKey } from './standing-messages.ts'
 export interface StandingOptions {
   readonly service: string
   readonly address: string
-  /** Undefined: never left out. */
+  /** Undefined: never left out for failures in a row. */
   readonly eject: EjectSpec | undefined
   readonly board: StandingBoard
+  readonly breaker?: Breaker | undefined
+  /** How long its share grows when it is new or has come back; absent: it has all of it at once. */
+  readonly slowStartMs?: number | undefined
+  /** When it joined others that were there before it, monotonic; absent: it needs no slow start. */
+  readonly joinedAt?: number | undefined
 }
 
-/** How a try ended, for the standing of its target: `void` says nothing about it. */
-export type TryEnd = 'good' | 'failed' | 'void'
+/** A slow start begins with this share: enough to warm something up. */
+const leastWarmth = 0.1
+
+/** What a try began with, to be given back with its end. */
+export interface Visit {
+  readonly wasOut: boolean
+  /** Of the target's breaker. */
+  readonly pass: number
+  /** Monotonic; 0 when nobody wants to know how long it takes. */
+  readonly beganAt: number
+}
+
+const plainVisit: Visit = { wasOut: false, pass: uncounted, beganAt: 0 }
 
 /**
  * Whether a target may be sent to, as one worker knows it. Failures in a row leave it out: at once here, and a moment
  * later, by way of main, on every worker of the node. Main says for how long. When the time is over the target is on
- * trial: its next failure leaves it out again, its next good answer gives it all its failures back. Outlives
- * Generations, so that a reload forgives nobody.
+ * trial: its next failure leaves it out again, its next good answer gives it all its failures back. Its circuit breaker
+ * leaves it out for the share of failures; an operator who drains it, for good. Outlives Generations, so that a reload
+ * forgives nobody.
  */
 export class Standing implements Closable {
   readonly #options: StandingOptions
@@ -27,10 +47,17 @@ export class Standing implements Closable {
   #failuresInRow = 0
   #underWay = 0
   #isUnreachable = false
+  #isOnTrial = false
   #isDown = false
+  #isDraining = false
+  /** When its slow start is over; 0 when there is none. */
+  #warmAt = 0
+  /** The visit of most tries. */
+  #plain: Visit = plainVisit
 
   constructor(options: StandingOptions) {
     this.#options = options
+    if (options.joinedAt !== undefined) this.warmUp(options.joinedAt)
     options.board.add(this)
   }
 
@@ -38,65 +65,126 @@ export class Standing implements Closable {
     return standingKey(this.#options.service, this.#options.address)
   }
 
-  /** Whether it was ever said to be left out since it was last found well; asked before the clock is. */
+  /** Whether there is anything to be asked of it but `enter` and `note`; looked at before the clock is. */
   get isMarked(): boolean {
-    return this.#blockedUntil !== 0
+    return this.#blockedUntil !== 0 || this.#isOnTrial || this.#isDraining || this.#warmAt !== 0 || this.#isBroken
+  }
+
+  /** Whether its share ever depends on the time. */
+  get startsSlowly(): boolean {
+    return this.#options.slowStartMs !== undefined
   }
 
   /** Whether it is one of those to choose from. */
   isUsable(now: number): boolean {
-    if (this.#blockedUntil > now) return false
-    this.#blockedUntil = 0
-    return true
+    if (this.#isDraining || this.#blockedUntil > now) return false
+    if (this.#blockedUntil !== 0) this.#comeBack(this.#blockedUntil)
+    // One that could not be reached is not waited for by many at once.
+    if (this.#isOnTrial && !this.#isReachable) return false
+    const { breaker } = this.#options
+    return breaker === undefined || breaker.mayEnter(now)
   }
 
   /**
-   * Whether it may be sent to when nobody is left to choose from. Where no connection comes about, one call finds out
-   * for all: the others would only wait for the same end.
+   * Whether it may be sent to when nobody is left to choose from. Where no connection comes about, or no answer in
+   * time, one call finds out for all: the others would only wait for the same end. Never while it drains.
    */
   get mayTryAnyway(): boolean {
-    return !this.#isUnreachable || this.#underWay === 0
+    return !this.#isDraining && this.#isReachable
   }
 
-  /** A try begins. Tells whether the target was left out, to be given back with `note`. */
-  enter(now: number): boolean {
+  /** What of its share it has now, above 0 and up to 1. */
+  warmth(now: number): number {
+    if (this.#warmAt === 0) return 1
+    const slowStartMs = this.#options.slowStartMs!
+    const grown = 1 - (this.#warmAt - now) / slowStartMs
+    if (grown >= 1) {
+      this.#warmAt = 0
+      return 1
+    }
+    return Math.max(leastWarmth, grown)
+  }
+
+  /** A try begins. */
+  enter(clock: Clock): Visit {
     this.#underWay++
-    return this.#blockedUntil > now
+    const { breaker } = this.#options
+    const isTiming = breaker?.isTiming === true
+    if (!isTiming && !this.isMarked) return breaker === undefined ? plainVisit : this.#pass(breaker.enter(0))
+    const at = clock.monotonic()
+    return { wasOut: this.#blockedUntil > at, pass: breaker?.enter(at) ?? uncounted, beganAt: isTiming ? at : 0 }
   }
 
   /** A try is over, for `reason` when it failed. */
-  note(wasOut: boolean, now: number, end: TryEnd, reason: string): void {
+  note(visit: Visit, now: number, end: CallEnd, reason: string): void {
     this.#underWay--
-    const { eject, board, service, address } = this.#options
+    const { eject, board, breaker, service, address } = this.#options
+    breaker?.leave(visit.pass, now, end, now - visit.beganAt)
     if (end === 'void' || eject === undefined) return
     const isOut = this.#blockedUntil > now
     if (end === 'good') {
       this.#failuresInRow = 0
       this.#isUnreachable = false
+      if (!isOut) this.#isOnTrial = false
       // A target that probes found down is for probes to bring back.
       if (this.#isDown) return
       // Only a call that was sent to it while it was out proves anything: others may have begun before it fell ill.
-      if (!wasOut || !isOut) return
-      this.#blockedUntil = 0
+      if (!visit.wasOut || !isOut) return
+      this.#isOnTrial = false
+      this.#comeBack(now)
       board.recovered({ service, address })
       return
     }
-    this.#isUnreachable = reason === 'service-refused'
+    this.#isUnreachable = reason === 'service-refused' || reason === 'service-timeout'
     if (isOut || ++this.#failuresInRow < eject.failures) return
     this.#failuresInRow = eject.failures - 1
+    this.#isOnTrial = true
     this.#blockedUntil = now + eject.baseMs
     board.failed({ service, address, reason })
   }
 
   /** Takes what main says of this target. */
-  set(state: TargetState): void {
+  set(state: TargetState, now: number): void {
     const { eject } = this.#options
-    if (eject !== undefined && state.ejectedUntil > 0) this.#failuresInRow = eject.failures - 1
+    if (eject !== undefined && state.ejectedUntil > 0) {
+      this.#failuresInRow = eject.failures - 1
+      this.#isOnTrial = true
+    }
+    const wasOut = this.#isDraining || this.#blockedUntil !== 0
     this.#isDown = state.isDown
+    this.#isDraining = state.isDraining
     this.#blockedUntil = state.isDown ? Infinity : state.ejectedUntil
+    if (wasOut && !this.#isDraining && this.#blockedUntil <= now) this.#comeBack(now)
+  }
+
+  /** Its slow start begins, where there is one. */
+  warmUp(at: number): void {
+    const { slowStartMs } = this.#options
+    if (slowStartMs !== undefined) this.#warmAt = at + slowStartMs
   }
 
   close(): void {
     this.#options.board.remove(this)
+    this.#options.breaker?.close()
+  }
+
+  get #isBroken(): boolean {
+    const { breaker } = this.#options
+    return breaker !== undefined && !breaker.isClosed
+  }
+
+  get #isReachable(): boolean {
+    return !this.#isUnreachable || this.#underWay === 0
+  }
+
+  #comeBack(at: number): void {
+    this.#blockedUntil = 0
+    this.warmUp(at)
+  }
+
+  /** Made anew only when the breaker's phase is another one. */
+  #pass(pass: number): Visit {
+    if (this.#plain.pass !== pass) this.#plain = { wasOut: false, pass, beganAt: 0 }
+    return this.#plain
   }
 }

@@ -7,10 +7,12 @@ import { H } from '../core/header-names.ts'
 import type { MaybePromise } from '../core/handler.ts'
 import type { Call } from '../core/service.ts'
 import { isIdempotent } from '../wire/http1/call-head.ts'
-import { backOffMs, pause, retryAfterMs } from './back-off.ts'
+import { backOffMs, maxWaitMs, pause, retryAfterMs } from './back-off.ts'
+import type { Breaker, CallEnd } from './breaker.ts'
 import type { Choice } from './choice.ts'
+import { isGrpcCall, isUnavailable, pushbackMs } from './grpc-answer.ts'
 import type { RetryBudget } from './retry-budget.ts'
-import type { ServiceCounts } from './service-counts.ts'
+import type { RetryReason, ServiceCounts } from './service-counts.ts'
 import type { Target } from './target.ts'
 import { isUnwell, tryEnd } from './try-end.ts'
 
@@ -25,6 +27,10 @@ export interface TriesOptions {
   readonly counts: ServiceCounts
   readonly clock: Clock
   readonly random: () => number
+  /** That of the service as a whole: it counts calls, not tries. */
+  readonly breaker: Breaker | undefined
+  /** Whether the targets may speak gRPC, whose failures come with status 200. */
+  readonly maySpeakGrpc: boolean
 }
 
 /** One call on its way over several targets. */
@@ -33,14 +39,20 @@ interface Journey {
   readonly x: Exchange
   /** Whether it does no harm to carry the call out twice, and its body is kept. */
   readonly mayRepeat: boolean
+  /** Whether gRPC's "unavailable" sends it elsewhere, and its body is kept. */
+  readonly mayRepeatGrpc: boolean
   readonly replay: Replay | undefined
   readonly tried: number[]
+  /** Of the service's breaker. */
+  readonly pass: number
+  readonly beganAt: number
 }
 
-/** Where a call goes next, and after how long. */
+/** Where a call goes next, after how long, and why. */
 interface Move {
   readonly index: number
   readonly waitMs: number
+  readonly reason: RetryReason
 }
 
 /** Carries a call to one target after another, as far as that is safe. */
@@ -51,66 +63,98 @@ export class Tries {
     this.#options = options
   }
 
-  begin(call: Call, x: Exchange, index: number): Promise<Answer> {
-    const { attempts, budget } = this.#options
+  /** `pass` is of the service's breaker; given back when the call is over. */
+  begin(call: Call, x: Exchange, index: number, pass: number): Promise<Answer> {
+    const { attempts, budget, breaker, clock, maySpeakGrpc } = this.#options
     budget.earn()
     const { bytes } = call.body
     const isHarmless = isIdempotent(call.method) && call.upgrade === undefined
-    const replay = isHarmless && bytes === undefined && attempts > 1 ? call.body.replay(maxReplayBytes) : undefined
-    const journey = { call, x, mayRepeat: isHarmless && (bytes !== undefined || replay !== undefined), replay, tried: [] }
+    const isGrpc = maySpeakGrpc && attempts > 1 && isGrpcCall(call)
+    const isKept = bytes === undefined && attempts > 1 && (isHarmless || isGrpc)
+    const replay = isKept ? call.body.replay(maxReplayBytes) : undefined
+    const hasBody = bytes !== undefined || replay !== undefined
+    const journey: Journey = {
+      call,
+      x,
+      mayRepeat: isHarmless && hasBody,
+      mayRepeatGrpc: isGrpc && hasBody,
+      replay,
+      tried: [],
+      pass,
+      beganAt: breaker?.isTiming === true ? clock.monotonic() : 0,
+    }
     return this.#try(journey, replay === undefined ? call : { ...call, body: replay.first }, index)
   }
 
   #try(journey: Journey, call: Call, index: number): Promise<Answer> {
-    const { counts, clock, targets } = this.#options
+    const { counts, clock, targets, maySpeakGrpc } = this.#options
     const { x, tried } = journey
     const target = targets[index]
     const { standing } = target
     x.attempts++
     x.targetAddress = target.address
     tried.push(index)
-    const wasOut = standing.enter(standing.isMarked ? clock.monotonic() : 0)
+    const visit = standing.enter(clock)
     return target.wire.send(call, x).then(
       (answer): MaybePromise<Answer> => {
         const now = clock.monotonic()
         counts.answered(answer.status)
-        if (!isUnwell(answer.status)) {
-          standing.note(wasOut, now, 'good', '')
+        const isRefusedByGrpc = maySpeakGrpc && isUnavailable(answer)
+        if (!isRefusedByGrpc && !isUnwell(answer.status)) {
+          standing.note(visit, now, 'good', '')
+          this.#over(journey, now, 'good')
           x.serviceHeadAt = now
           return answer
         }
-        standing.note(wasOut, now, 'failed', String(answer.status))
-        const move = this.#moveAfterStatus(journey, answer, index, now)
-        if (move === undefined) {
-          x.serviceHeadAt = now
-          return answer
-        }
+        standing.note(visit, now, 'failed', isRefusedByGrpc ? 'grpc-unavailable' : String(answer.status))
+        const move = this.#moveAfterAnswer(journey, answer, index, now, isRefusedByGrpc)
+        if (move === undefined) return this.#giveUnwell(journey, answer)
         answer.body.cancel(new Fault('cancelled', 'another target is asked'))
-        return this.#move(journey, call, move, () => answer)
+        return this.#move(journey, call, move, () => this.#giveUnwell(journey, answer))
       },
       (thrown: unknown) => {
         const fault = faultFrom(thrown)
         const now = clock.monotonic()
         counts.failed(fault.code)
-        standing.note(wasOut, now, tryEnd(fault, call, now, tried.length === 1), fault.code)
+        const end = tryEnd(fault, call, now, tried.length === 1)
+        standing.note(visit, now, end, fault.code)
         const move = this.#moveAfterFault(journey, fault, index, now)
-        if (move === undefined) throw fault
-        return this.#move(journey, call, move, () => {
+        const giveUp = (): never => {
+          this.#over(journey, clock.monotonic(), end)
           throw fault
-        })
+        }
+        return move === undefined ? giveUp() : this.#move(journey, call, move, giveUp)
       },
     )
   }
 
-  async #move(journey: Journey, call: Call, { index, waitMs }: Move, giveUp: () => Answer): Promise<Answer> {
-    const { x, replay } = journey
+  #giveUnwell(journey: Journey, answer: Answer): Answer {
+    const now = this.#options.clock.monotonic()
+    this.#over(journey, now, 'failed')
+    journey.x.serviceHeadAt = now
+    return answer
+  }
+
+  #over({ pass, beganAt }: Journey, now: number, end: CallEnd): void {
+    this.#options.breaker?.leave(pass, now, end, now - beganAt)
+  }
+
+  async #move(journey: Journey, call: Call, { index, waitMs, reason }: Move, giveUp: () => Answer): Promise<Answer> {
+    const { clock, counts } = this.#options
+    const { x, replay, tried } = journey
     if (waitMs > 0) {
-      await pause(this.#options.clock, waitMs, x)
-      if (x.left !== undefined) throw x.left
+      await pause(clock, waitMs, x)
+      if (x.left !== undefined) {
+        this.#over(journey, clock.monotonic(), 'void')
+        throw x.left
+      }
     }
-    if (replay === undefined) return this.#try(journey, call, index)
-    const body = replay.again()
-    return body === undefined ? giveUp() : this.#try(journey, { ...call, body }, index)
+    const body = replay === undefined ? call.body : replay.again()
+    if (body === undefined) return giveUp()
+    counts.retried(reason)
+    // A service may treat further tries differently (gRPC A6).
+    if (journey.mayRepeatGrpc) call.headers.set('grpc-previous-rpc-attempts', String(tried.length))
+    return this.#try(journey, body === call.body ? call : { ...call, body }, index)
   }
 
   /**
@@ -121,28 +165,51 @@ export class Tries {
   #moveAfterFault(journey: Journey, fault: Fault, index: number, now: number): Move | undefined {
     const { call, x, mayRepeat, tried } = journey
     if (x.left !== undefined || now >= call.headBy) return undefined
-    const other = this.#options.choice.after(index, tried)
+    const other = this.#options.choice.after(x, index, tried)
     const isFree = fault.unsent || (mayRepeat && fault.code === 'service-refused')
-    if (isFree && other !== -1) return { index: other, waitMs: 0 }
+    const reason = reasonOf(fault)
+    if (isFree && other !== -1) return { index: other, waitMs: 0, reason }
     const isWorthIt = mayRepeat && (fault.code === 'service-reset' || fault.code === 'service-timeout')
-    return isFree || isWorthIt ? this.#costly(journey, other, index, 0, now) : undefined
+    return isFree || isWorthIt ? this.#costly(journey, other, index, 0, now, reason) : undefined
   }
 
-  #moveAfterStatus(journey: Journey, answer: Answer, index: number, now: number): Move | undefined {
-    const { call, x, mayRepeat, tried } = journey
+  #moveAfterAnswer(journey: Journey, answer: Answer, index: number, now: number, isGrpc: boolean): Move | undefined {
+    const { call, x, tried } = journey
+    const mayRepeat = isGrpc ? journey.mayRepeatGrpc : journey.mayRepeat
     if (!mayRepeat || tried.length >= this.#options.attempts || x.left !== undefined || now >= call.headBy) return undefined
-    const other = this.#options.choice.after(index, tried)
+    const other = this.#options.choice.after(x, index, tried)
+    if (isGrpc) {
+      // A pushback speaks for the service, whichever target sent it.
+      const askedMs = pushbackMs(answer) ?? 0
+      return askedMs > maxWaitMs ? undefined : this.#costly(journey, other, index, askedMs, now, 'status')
+    }
     // A Retry-After speaks for the target that sent it.
     const askedMs = other === -1 ? retryAfterMs(answer.headers.first(H.retryAfter), this.#options.clock.now()) : 0
-    return this.#costly(journey, other, index, askedMs, now)
+    return this.#costly(journey, other, index, askedMs, now, 'status')
   }
 
-  #costly({ call, tried }: Journey, other: number, same: number, leastMs: number, now: number): Move | undefined {
-    const { attempts, budget, random, targets } = this.#options
+  #costly(
+    { call, tried }: Journey,
+    other: number,
+    same: number,
+    leastMs: number,
+    now: number,
+    reason: RetryReason,
+  ): Move | undefined {
+    const { attempts, budget, counts, random, targets } = this.#options
     if (tried.length >= attempts) return undefined
     const index = other === -1 ? same : other
     if (other === -1 && !targets[same].standing.mayTryAnyway) return undefined
     const waitMs = Math.max(leastMs, backOffMs(tried.length, random))
-    return now + waitMs < call.headBy && budget.take() ? { index, waitMs } : undefined
+    if (now + waitMs >= call.headBy) return undefined
+    if (budget.take()) return { index, waitMs, reason }
+    counts.exhausted()
+    return undefined
   }
+}
+
+function reasonOf({ code, unsent }: Fault): RetryReason {
+  if (code === 'service-refused') return 'refused'
+  if (unsent) return 'unsent'
+  return code === 'service-timeout' ? 'timeout' : 'reset'
 }

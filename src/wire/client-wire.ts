@@ -31,6 +31,11 @@ export interface ClientWireOptions {
   readonly maxHeaderCount: number
   readonly clock: Clock
   readonly sweeper: Sweeper
+  /**
+   * Asked right before a call is sent again on a fresh connection because its own was found stale; false: the call fails
+   * with `service-reset` instead. Absent: it may.
+   */
+  readonly mayRepeat?: (() => boolean) | undefined
   /** Told of every connection opened (+1) and closed (-1). */
   readonly connections?: Level | undefined
 }
