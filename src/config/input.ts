@@ -187,8 +187,8 @@ export interface ServiceInput<L extends string = string> {
   readonly url?: string | undefined
   /** Several addresses of the service. */
   readonly targets?: readonly TargetInput[] | undefined
-  /** How a request finds its target. Default: `round-robin`, by weight. */
-  readonly balance?: 'round-robin' | 'least-requests' | undefined
+  /** How a request finds its target: in turn, the less busy of two, or by consistent hashing; by weight. Default: `round-robin`. */
+  readonly balance?: 'round-robin' | 'least-requests' | HashBalanceInput | undefined
   /** Speaks HTTP/2 to http and https targets. Default: false; grpc and grpcs always do. */
   readonly http2?: boolean | undefined
   /** How https and grpcs targets are verified, and who the gateway is to them. */
@@ -221,6 +221,16 @@ export interface ServiceInput<L extends string = string> {
   readonly health?: HealthInput | undefined
   /** When a target is left out because of how it answers; `false`: never. */
   readonly eject?: false | EjectInput | undefined
+  /** When targets, or the service as a whole, are left alone for a share of failures or slow calls; `false`: never. */
+  readonly breaker?: false | BreakerInput | undefined
+  /** How long the share of a target grows that is new or has come back. Default: no time. */
+  readonly slowStart?: Duration | undefined
+}
+
+/** Consistent hashing: the same value finds the same target while it can be reached. */
+export interface HashBalanceInput {
+  /** Who is calling, the client's address, a header field or a cookie. Without it, a request's target is found in turn. */
+  readonly hash: 'subject' | 'address' | `header:${string}` | `cookie:${string}`
 }
 
 /** How targets with TLS are spoken to. */
@@ -255,6 +265,8 @@ export interface RetriesInput {
 export interface HealthInput {
   /** Asked with GET; 200 to 299 is well. Default: none, an open connection is enough. */
   readonly path?: string | undefined
+  /** Asked by grpc.health.v1.Health/Check about this service, or with `''` about the whole target; in place of `path`. */
+  readonly grpc?: string | undefined
   /** From the end of one probe to the next. Default: `10s`. */
   readonly every?: Duration | undefined
   /** For one probe. Default: `2s`. */
@@ -271,6 +283,26 @@ export interface EjectInput {
   readonly failures?: number | undefined
   /** For how long the first time; doubled each further time, up to 5 minutes. Default: `10s`. */
   readonly for?: Duration | undefined
+}
+
+/** When circuit breakers open, of each target and of the service. */
+export interface BreakerInput {
+  /** Share of failures among the calls in the window. Default: 0.5. */
+  readonly failureRatio?: number | undefined
+  /** A call whose answer's head takes that long is slow. Default: slowness opens nothing. */
+  readonly slow?: Duration | undefined
+  /** Share of slow calls in the window; needs `slow`. Default: 0.5. */
+  readonly slowRatio?: number | undefined
+  /** How far back calls are counted. Default: `10s`. */
+  readonly window?: Duration | undefined
+  /** Fewer calls in the window, on one worker, open nothing. Default: 20. */
+  readonly minimumCalls?: number | undefined
+  /** How long it stays open before a few calls are let through. Default: `5s`. */
+  readonly for?: Duration | undefined
+  /** Calls that must go well for it to close. Default: 3. */
+  readonly probes?: number | undefined
+  /** Whether the service as a whole has one too, which refuses requests with 503 while it is open. Default: true. */
+  readonly service?: boolean | undefined
 }
 
 /** What is logged, and where to. */
@@ -367,7 +399,7 @@ export interface ShareInput<S extends string = string> {
 export interface RewriteInput {
   /** The path that the service sees; `{x}` and `**` stand for what the match caught. */
   readonly path?: string | undefined
-  /** The Host that the service sees. */
+  /** The Host that the service sees. Default: the one that the client asked for. */
   readonly host?: string | undefined
 }
 

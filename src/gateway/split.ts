@@ -1,7 +1,9 @@
 import type { Exchange } from '../core/exchange.ts'
+import { addressKey } from '../lib/address.ts'
 
 /** Something drawn in proportion to its weight. */
 export interface Weighted {
+  readonly name: string
   readonly weight: number
 }
 
@@ -18,8 +20,8 @@ export function drawByWeight<T extends Weighted>(choices: readonly T[], at: numb
 }
 
 /**
- * The draw of a weighted route: anew for each request, or sticky by subject or address so that one caller always meets
- * the same service (an anonymous caller is told apart by address). FNV-1a with a final mix spreads the keys.
+ * The draw of a weighted route: anew for each request, or sticky by subject or address, so that one caller always meets
+ * the same service, on every worker and node (an anonymous caller is told apart by address; of IPv6, by its /64).
  */
 export function createDraw<T extends Weighted>(
   choices: readonly T[],
@@ -27,18 +29,47 @@ export function createDraw<T extends Weighted>(
   random: () => number,
 ): (x: Exchange) => T {
   if (split === 'request') return () => drawByWeight(choices, random())
+  const draw = createStickyDraw(choices)
   return (x) => {
-    const subject =
-      split === 'subject' && x.identity !== undefined ? `${x.identity.issuer}\0${x.identity.subject}` : x.clientAddress
-    return drawByWeight(choices, hashFraction(subject))
+    const { identity } = x
+    if (split === 'address' || identity === undefined) return draw(addressKey(x.clientAddress))
+    return draw(`${identity.issuer}\0${identity.subject}`)
   }
 }
 
-/** A fraction in [0, 1) that depends on nothing but the text. */
-export function hashFraction(text: string): number {
+/**
+ * Weighted rendezvous hashing: every choice bids for a key with a number that depends on nothing but its name and the
+ * key, and the best bid for its weight wins. When weights change, keys move only to what gained and from what lost, so
+ * no fewer could; the order of the choices means nothing.
+ */
+export function createStickyDraw<T extends Weighted>(choices: readonly T[]): (key: string) => T {
+  const live = choices.filter(({ weight }) => weight > 0)
+  const seeds = live.map(({ name }) => textHash(name))
+  return (key) => {
+    const hash = textHash(key)
+    let best = 0
+    let bestBid = Infinity
+    for (let i = 0; i < live.length; i++) {
+      // An exponential draw of rate `weight`: the chance to be the least of all is in proportion to it.
+      const bid = -Math.log((mix(hash ^ seeds[i]) + 0.5) / 2 ** 32) / live[i].weight
+      if (bid >= bestBid) continue
+      bestBid = bid
+      best = i
+    }
+    return live[best]
+  }
+}
+
+/** FNV-1a with a final mix. */
+function textHash(text: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  return mix(hash)
+}
+
+/** Every bit of the result depends on every bit of the number: the finisher of MurmurHash3. */
+function mix(number: number): number {
+  let hash = Math.imul(number ^ (number >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
+  return (hash ^ (hash >>> 16)) >>> 0
 }

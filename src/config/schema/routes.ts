@@ -84,7 +84,7 @@ export const ownRouteSchema = z.strictObject({
   split: z
     .enum(['subject', 'address'])
     .optional()
-    .describe('With several services in `to`: the same caller always gets the same one. Default: drawn per request.'),
+    .describe('With several services in `to`: the same caller always gets the same one, and when weights change as few as possible move. Callers without identity are told apart by address. Default: drawn per request.'),
   rewrite: z
     .strictObject({
       path: z
@@ -92,7 +92,7 @@ export const ownRouteSchema = z.strictObject({
         .optional()
         .describe('The path that the service sees; {x} and ** stand for what the match caught. The query is kept.')
         .meta({ examples: ['/v2/{id}', '/**'] }),
-      host: z.string().min(1).optional().describe('The Host that the service sees. Default: that of its target.'),
+      host: z.string().min(1).optional().describe('The Host that the service sees. Default: the one that the client asked for.'),
     })
     .optional()
     .describe('What the service sees in place of what the client asked for.'),
