@@ -8,10 +8,22 @@ import type { CapacityGate, Place, PlaceEnd } from './capacity-gate.ts'
 import type { Priority } from './priority.ts'
 import { placesOf, priorities } from './priority.ts'
 
-/** The longest wait for a place, and how many of each priority may wait: enough for a burst, not for a queue. */
+/** The longest wait for a place, and how many of each priority may wait for a burst to pass. */
 const waitMs = 100
 const waitingRoom = 32
+/** How many may once the want of places has lasted longer than that: it is no burst, and a queue would only cost time. */
+const standingRoom = 2
+/** A want of places is over when none was wanted for so long. */
+const calmMs = 1000
 const sheddable = priorities.indexOf('sheddable')
+
+/** Those of one priority who wait. */
+interface Queue {
+  readonly waiters: Waiter[]
+  /** Since when places have been wanted, and when one was wanted last. */
+  wantedSince: number
+  wantedAt: number
+}
 
 interface Waiter {
   readonly place: Place
@@ -32,7 +44,10 @@ export class AdaptiveGate implements CapacityGate {
   readonly #clock: Clock
   readonly #told: Level
   readonly #underWay: [number, number, number] = [0, 0, 0]
-  readonly #waiting: readonly [Waiter[], Waiter[]] = [[], []]
+  readonly #queues: readonly [Queue, Queue] = [
+    { waiters: [], wantedSince: 0, wantedAt: -calmMs },
+    { waiters: [], wantedSince: 0, wantedAt: -calmMs },
+  ]
   #present: readonly Priority[] = priorities
   #places: readonly [number, number, number] = [0, 0, 0]
   #isClosed = false
@@ -54,13 +69,17 @@ export class AdaptiveGate implements CapacityGate {
     const now = this.#clock.monotonic()
     this.#limit.asked(now)
     this.#resize()
-    const queue = place.rank < sheddable ? this.#waiting[place.rank] : undefined
-    if ((queue === undefined || queue.length === 0) && this.hasPlace(place.rank)) {
+    const queue = place.rank < sheddable ? this.#queues[place.rank] : undefined
+    if ((queue === undefined || queue.waiters.length === 0) && this.hasPlace(place.rank)) {
       this.#admit(place, now)
       return true
     }
     this.#limit.turnedAway()
-    return queue === undefined || queue.length >= waitingRoom ? false : this.#wait(queue, place, x)
+    if (queue === undefined) return false
+    if (now - queue.wantedAt >= calmMs) queue.wantedSince = now
+    queue.wantedAt = now
+    const room = now - queue.wantedSince > waitMs ? standingRoom : waitingRoom
+    return queue.waiters.length < room && this.#wait(queue.waiters, place, x)
   }
 
   hasPlace(rank: number): boolean {
@@ -95,8 +114,8 @@ export class AdaptiveGate implements CapacityGate {
 
   /** Whoever waits goes without a place. */
   close(): void {
-    for (const queue of this.#waiting) {
-      for (const waiter of queue.splice(0)) {
+    for (const { waiters } of this.#queues) {
+      for (const waiter of waiters.splice(0)) {
         waiter.timer.cancel()
         waiter.resolve(false)
       }
@@ -112,16 +131,16 @@ export class AdaptiveGate implements CapacityGate {
     if (place.isMeasured) this.#limit.began(now)
   }
 
-  #wait(queue: Waiter[], place: Place, x: Exchange): Promise<boolean> {
+  #wait(waiters: Waiter[], place: Place, x: Exchange): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(waitMs, () => {
-        remove(queue, waiter)
+        remove(waiters, waiter)
         resolve(false)
       })
       const waiter = { place, timer, resolve }
-      queue.push(waiter)
+      waiters.push(waiter)
       x.whenLeft((why) => {
-        if (!remove(queue, waiter)) return
+        if (!remove(waiters, waiter)) return
         timer.cancel()
         reject(new Fault('client-left', why.message, { cause: why }))
       })
@@ -129,10 +148,10 @@ export class AdaptiveGate implements CapacityGate {
   }
 
   #letIn(): void {
-    for (let rank = 0; rank < this.#waiting.length; rank++) {
-      const queue = this.#waiting[rank]
-      while (queue.length > 0 && this.hasPlace(rank)) {
-        const waiter = queue.shift()!
+    for (let rank = 0; rank < this.#queues.length; rank++) {
+      const { waiters } = this.#queues[rank]
+      while (waiters.length > 0 && this.hasPlace(rank)) {
+        const waiter = waiters.shift()!
         waiter.timer.cancel()
         this.#admit(waiter.place, this.#clock.monotonic())
         waiter.resolve(true)
@@ -149,9 +168,9 @@ export class AdaptiveGate implements CapacityGate {
   }
 }
 
-function remove(queue: Waiter[], waiter: Waiter): boolean {
-  const at = queue.indexOf(waiter)
+function remove(waiters: Waiter[], waiter: Waiter): boolean {
+  const at = waiters.indexOf(waiter)
   if (at === -1) return false
-  queue.splice(at, 1)
+  waiters.splice(at, 1)
   return true
 }

@@ -45,6 +45,7 @@ export class AdaptiveLimit {
   #wasCrowded = false
   #startedAt = -1
   #lastReturnAt = 0
+  #stalledAt = 0
   #lastMedian = 0
   #underWay = 0
   #peak = 0
@@ -140,8 +141,7 @@ export class AdaptiveLimit {
 
   #follow(median: number): void {
     if (this.#rest === 0) this.#rest = median
-    else if (median < this.#rest) this.#rest += (median - this.#rest) * 0.5
-    else if (this.#peak <= leastPlaces) this.#rest += (median - this.#rest) * 0.2
+    else if (median < this.#rest || this.#peak <= leastPlaces) this.#rest += (median - this.#rest) / 2
   }
 
   #tolerated(): number {
@@ -162,16 +162,17 @@ export class AdaptiveLimit {
     if (2 * this.#peak < this.places && !this.#isWanting) return
     if (this.#limit > 1.2 * this.#knee) this.#knee = Infinity
     const isNearKnee = this.#limit >= 0.8 * this.#knee
-    const step = this.#isFirst ? this.#limit : isNearKnee ? Math.max(0.05, this.#limit / 400) : Math.max(1, Math.sqrt(this.#limit))
+    const step = this.#isFirst ? this.#limit : isNearKnee ? Math.max(0.2, this.#limit / 400) : Math.max(1, Math.sqrt(this.#limit))
     this.#limit = Math.min(mostPlaces, this.#limit + step)
   }
 
   /** Nothing has come back for long: the answers that would say so are still under way. */
   #noticeStall(now: number): void {
-    if (this.#rest === 0 || 2 * this.#underWay < this.places) return
-    if (now - this.#lastReturnAt <= Math.max(4 * this.#tolerated(), 2 * spanMs) || now - this.#startedAt < spanMs) return
+    if (this.#rest === 0 || this.#limit === leastPlaces || 2 * this.#underWay < this.places) return
+    const patience = Math.max(4 * this.#tolerated(), 2 * spanMs)
+    if (now - this.#lastReturnAt <= patience || now - this.#stalledAt < spanMs) return
+    this.#stalledAt = now
     this.#shrink(afterFailures)
-    this.#begin(now)
   }
 
   #median(): number {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Charge } from '../core/counters.ts'
 import type { CapacityGate, Place } from './capacity-gate.ts'
 import type { LimitSpec } from './limit-spec.ts'
@@ -5,9 +6,9 @@ import type { LocalCounters } from './limit-table.ts'
 import { placesOf, priorities } from './priority.ts'
 import type { Priority } from './priority.ts'
 
-/** Under what name the limit table counts the requests of a service; no limit of a configuration can have it. */
+/** Under what name the limit table counts the requests of a service; no limit of a configuration can have it (by its colon). */
 function nameOf(service: string): string {
-  return `concurrency of ${service}`
+  return `concurrency:${createHash('sha256').update(service).digest('hex').slice(0, 40)}`
 }
 
 /** How the table counts a service's requests under way: exactly, over all workers of the node. */
@@ -30,7 +31,8 @@ export class FixedGate implements CapacityGate {
   constructor(service: string, limit: number, present: readonly Priority[], counters: LocalCounters) {
     this.#counters = counters
     this.#places = placesOf(limit, present)
-    this.#charges = this.#places.map((places) => [{ limit: nameOf(service), key: '', cost: 1, spare: limit - places }])
+    const name = nameOf(service)
+    this.#charges = this.#places.map((places) => [{ limit: name, key: '', cost: 1, spare: limit - places }])
   }
 
   enter(place: Place): boolean {
