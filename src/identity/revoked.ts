@@ -107,7 +107,7 @@ export class Revoked implements Revocations, BusListener, Closable {
     if (following === undefined) return false
     if (staleMs === 0 && !this.#env.stores.isUp) return false
     const lag = this.#env.clock.monotonic() - following.caughtUpAt
-    return lag <= lagBoundMs || lag <= staleMs
+    return lag < lagBoundMs || lag <= staleMs
   }
 
   heard(): Promise<void> {

@@ -1,130 +1,70 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { systemClock } from '../../src/core/clock.ts'
-import { silentLog } from '../../src/core/log.ts'
-import { newCredential, secretHash } from '../../src/identity/credential-text.ts'
-import { sessionRecord } from '../../src/identity/session-record.ts'
-import { openRedisStores } from '../../src/stores/redis/redis-stores.ts'
+import { clientToken, fleetConfig, fleetEnv, seedSessions, startNode, upstreamOf } from '../support/identity-fleet.ts'
+import type { FleetNode, Told } from '../support/identity-fleet.ts'
 import { noRedis, startRedis } from '../support/redis-server.ts'
-import { readyListeners, startVelum, workFolder } from '../support/velum-process.ts'
-import type { VelumProcess } from '../support/velum-process.ts'
-
-const config = `${readFileSync(new URL('identity.yaml', import.meta.url), 'utf8')}
-store: { kind: redis, url: '\${REDIS}' }
-secret: ['a secret of the fleet that is long enough']
-`
-
-async function upstreamOf(t: TestContext): Promise<string> {
-  const server = createServer((incoming, response) => void incoming.resume().on('end', () => response.end('served'))).listen(
-    0,
-    '127.0.0.1',
-  )
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-/** Sessions of one subject in the store; gives their cookies. */
-async function seedSessions(url: string, count: number): Promise<string[]> {
-  const { stores } = await openRedisStores({ url, clock: systemClock, log: silentLog, answerMs: 10_000 })
-  const cookies: string[] = []
-  const now = Date.now()
-  for (let i = 0; i < count; i++) {
-    const { id, secret, text } = newCredential()
-    const times = { startedAt: now, seenAt: now, endsAt: now + 3_600_000 }
-    const who = { subject: 'user-1', roles: ['staff'], methods: ['pwd'], generation: 0, device: 'Test', address: '' }
-    const value = { secret: secretHash(secret), ...who, ...times }
-    await stores.records.create(sessionRecord(id, value, { idleMs: 1_800_000, absoluteMs: 3_600_000, sameSite: 'lax' }))
-    cookies.push(`__Host-Http-velum=${text}`)
-  }
-  await stores.close()
-  return cookies
-}
-
-async function ask(base: string, path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> {
-  const response = await fetch(new URL(path, base), { method, headers, redirect: 'manual' })
-  await response.arrayBuffer()
-  return response
-}
+import { startVelum, workFolder } from '../support/velum-process.ts'
 
 /** Asks until the answer has this status; no answer may be a failure of the gateway's own, or take the cookie away. */
-async function untilStatus(base: string, cookie: string, status: number): Promise<Response> {
+async function untilStatus(node: FleetNode, cookie: string, status: number): Promise<Told> {
   for (;;) {
-    const response = await ask(base, '/orders/1', { cookie })
-    assert.ok([200, 401, 503].includes(response.status), `the answer is ${response.status}`)
-    assert.equal(response.headers.get('set-cookie'), null)
-    if (response.status === status) return response
+    const told = await node.ask('/orders/1', { headers: { cookie } })
+    assert.ok([200, 401, 503].includes(told.status), `the answer is ${told.status}`)
+    assert.equal(told.headers.get('set-cookie'), null)
+    if (told.status === status) return told
     await sleep(5)
   }
+}
+
+async function statusOf(node: FleetNode, path: string, headers: Record<string, string>): Promise<number> {
+  return (await node.ask(path, { headers })).status
 }
 
 test('two nodes on one Redis', { skip: noRedis }, async (t) => {
   const redis = await startRedis()
   t.after(() => redis.stop())
   const [first, second] = await seedSessions(redis.url, 2)
-  const secret = createHash('sha256').update('hush').digest('hex')
-  const env = { UPSTREAM: await upstreamOf(t), SECRET_HASH: secret, REDIS: redis.url }
-  const nodes: { base: string; velum: VelumProcess }[] = []
-  for (let i = 0; i < 2; i++) {
-    const folder = workFolder(t)
-    folder.write('velum.config.yaml', config)
-    const velum = startVelum(t, ['run', '--workers', '1'], { folder: folder.path, env })
-    nodes.push({ velum, base: (await readyListeners(velum)).web })
-  }
-  const [one, other] = nodes.map(({ base }) => base)
+  const env = fleetEnv(redis.url, await upstreamOf(t))
+  const nodes = [await startNode(t, env), await startNode(t, env)]
+  const [one, other] = nodes
 
   await t.test('a session is good on both, and what one signs the other believes', async () => {
-    for (const base of [one, other]) assert.equal((await ask(base, '/orders/1', { cookie: first })).status, 200)
-    const body = 'grant_type=client_credentials&client_id=worker&client_secret=hush'
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-    const response = await fetch(new URL('/auth/token', one), { method: 'POST', headers, body })
-    const { access_token: token } = (await response.json()) as { access_token: string }
-    assert.equal((await ask(other, '/orders/1', { authorization: `Bearer ${token}` })).status, 200)
+    for (const node of nodes) assert.equal(await statusOf(node, '/orders/1', { cookie: first }), 200)
+    assert.equal(await statusOf(other, '/orders/1', { authorization: `Bearer ${await clientToken(one)}` }), 200)
   })
 
   await t.test('a session ended on one is refused on the other', async () => {
     const headers = { cookie: first, 'sec-fetch-site': 'same-origin' }
-    assert.equal((await ask(one, '/auth/logout', headers, 'POST')).status, 204)
-    assert.equal((await ask(one, '/orders/1', { cookie: first })).status, 401)
+    assert.equal((await one.ask('/auth/logout', { method: 'POST', headers })).status, 204)
+    assert.equal(await statusOf(one, '/orders/1', { cookie: first }), 401)
     await untilStatus(other, first, 401)
-    assert.equal((await ask(other, '/orders/1', { cookie: second })).status, 200)
+    assert.equal(await statusOf(other, '/orders/1', { cookie: second }), 200)
   })
 
   await t.test('while the store does not answer nobody is logged out, and public routes go on', async () => {
     redis.pause()
     t.after(() => redis.resume())
-    for (const base of [one, other]) {
-      const refused = await untilStatus(base, second, 503)
+    for (const node of nodes) {
+      const refused = await untilStatus(node, second, 503)
       assert.match(refused.headers.get('retry-after') ?? '', /^[1-9]/)
       assert.match(refused.headers.get('content-type') ?? '', /problem\+json/)
-      assert.equal((await ask(base, '/open', { cookie: second })).status, 200)
+      assert.equal(await statusOf(node, '/open', { cookie: second }), 200)
     }
     redis.resume()
-    for (const base of [one, other]) {
-      await untilStatus(base, second, 200)
-      await untilStatus(base, first, 401)
+    for (const node of nodes) {
+      await untilStatus(node, second, 200)
+      await untilStatus(node, first, 401)
     }
   })
 
   await t.test('a node that starts later knows what was revoked, and every node ends in order', async () => {
-    const folder = workFolder(t)
-    folder.write('velum.config.yaml', config)
-    const velum = startVelum(t, ['run', '--workers', '1'], { folder: folder.path, env })
-    const { web } = await readyListeners(velum)
-    assert.equal((await ask(web, '/orders/1', { cookie: first })).status, 401)
-    assert.equal((await ask(web, '/orders/1', { cookie: second })).status, 200)
-    const running = [velum, ...nodes.map((each) => each.velum)]
-    for (const node of running) node.kill('SIGTERM')
-    for (const node of running) assert.equal((await node.ended).code, 0)
+    const late = await startNode(t, env)
+    assert.equal(await statusOf(late, '/orders/1', { cookie: first }), 401)
+    assert.equal(await statusOf(late, '/orders/1', { cookie: second }), 200)
+    const running = [late, ...nodes].map(({ velum }) => velum)
+    for (const velum of running) velum.kill('SIGTERM')
+    for (const velum of running) assert.equal((await velum.ended).code, 0)
   })
 })
 
@@ -132,8 +72,8 @@ test('a node does not start on a Redis that evicts', { skip: noRedis }, async (t
   const redis = await startRedis('--maxmemory-policy', 'allkeys-lru')
   t.after(() => redis.stop())
   const folder = workFolder(t)
-  folder.write('velum.config.yaml', config)
-  const env = { UPSTREAM: 'http://127.0.0.1:1', SECRET_HASH: 'a'.repeat(64), REDIS: redis.url }
+  folder.write('velum.config.yaml', fleetConfig)
+  const env = fleetEnv(redis.url, 'http://127.0.0.1:1')
   const { code, err } = await startVelum(t, ['run', '--workers', '1'], { folder: folder.path, env }).ended
   assert.equal(code, 3, err)
   assert.match(err, /maxmemory-policy allkeys-lru/)
