@@ -1,5 +1,5 @@
 import { fromBinary, fromJson, toBinary, toJson } from '@bufbuild/protobuf'
-import type { DescMessage, JsonValue, Message, Registry } from '@bufbuild/protobuf'
+import type { DescField, DescMessage, JsonValue, Message, Registry } from '@bufbuild/protobuf'
 import { isUtf8 } from 'node:buffer'
 import { Fault } from '../../core/fault.ts'
 import { explainJson } from './explain-json.ts'
@@ -28,10 +28,12 @@ export class MessageCodec {
   readonly #registry: Registry
   readonly #read: { readonly registry: Registry; readonly ignoreUnknownFields: boolean }
   readonly #write: Parameters<typeof toJson>[2]
+  readonly #protoNames: boolean
 
   constructor(desc: DescMessage, registry: Registry, options: JsonOptions = standardJson) {
     this.desc = desc
     this.#registry = registry
+    this.#protoNames = options.protoNames
     this.#read = { registry, ignoreUnknownFields: options.unknownFields === 'ignore' }
     this.#write = {
       registry,
@@ -39,6 +41,11 @@ export class MessageCodec {
       enumAsInteger: options.enumsAsNumbers,
       useProtoFieldName: options.protoNames,
     }
+  }
+
+  /** The name under which `toJson` writes a field. */
+  nameOf(field: DescField): string {
+    return this.#protoNames ? field.name : field.jsonName
   }
 
   /** A message of JSON. Throws the Fault `unfit-message`, whose words name the member at fault. */

@@ -1,0 +1,125 @@
+import type { Chunk, End } from '../../core/body.ts'
+import { END, StreamBody } from '../../core/body.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
+import { Fault, faultFrom } from '../../core/fault.ts'
+import type { MaybePromise } from '../../core/handler.ts'
+import { isPromise } from '../../core/handler.ts'
+import type { GrpcAnswer } from '../grpc/grpc-call.ts'
+import type { GrpcStatus } from '../grpc/grpc-status.ts'
+import type { StreamForm } from './stream-form.ts'
+
+/** What is written at once of messages that are there already. */
+const joinLength = 16_384
+
+export interface AnswerStreamOptions {
+  readonly answer: GrpcAnswer
+  readonly form: StreamForm
+  readonly toText: (message: Buffer) => string
+  readonly statusText: (status: GrpcStatus) => string
+  readonly clock: Clock
+}
+
+/**
+ * The messages of a call as text, pulled: the service waits for the client. A call that fails is told where the form has
+ * a place for it; one that broke, or whose form has none, breaks the answer too, so that no part passes for the whole.
+ */
+export class AnswerStream extends StreamBody {
+  readonly #options: AnswerStreamOptions
+  /** A pull of the answer whose message was not there yet when something else was sent. */
+  #ahead: Promise<Buffer | End> | undefined = undefined
+  #isFirst = true
+  #isOver = false
+  #breaks: Fault | undefined = undefined
+
+  constructor(options: AnswerStreamOptions) {
+    super(undefined)
+    this.#options = options
+  }
+
+  trailers(): undefined {
+    return undefined
+  }
+
+  protected read(): MaybePromise<Chunk | End> {
+    if (this.#breaks !== undefined) throw this.#breaks
+    if (this.#isOver) return END
+    const next = this.#ahead ?? this.#options.answer.pull()
+    this.#ahead = undefined
+    return isPromise(next) ? this.#later(next) : this.#chunk(next)
+  }
+
+  protected stop(why: Fault): void {
+    this.#isOver = true
+    this.#options.answer.cancel(why)
+  }
+
+  #later(next: Promise<Buffer | End>): Promise<Chunk | End> {
+    const { form, clock } = this.#options
+    if (form.heartbeat === undefined) return next.then((message) => this.#chunk(message))
+    const { text, afterMs } = form.heartbeat
+    return new Promise((resolve, reject) => {
+      let timer: Timer | undefined = clock.after(afterMs, () => {
+        timer = undefined
+        this.#ahead = next
+        resolve(Buffer.from(text))
+      })
+      next.then(
+        (message) => {
+          if (timer === undefined) return // the message waits in #ahead
+          timer.cancel()
+          try {
+            resolve(this.#chunk(message))
+          } catch (thrown) {
+            reject(faultFrom(thrown))
+          }
+        },
+        (thrown: unknown) => {
+          if (timer === undefined) return
+          timer.cancel()
+          reject(faultFrom(thrown))
+        },
+      )
+    })
+  }
+
+  #chunk(first: Buffer | End): Chunk | End {
+    const { answer, form, toText } = this.#options
+    let text = ''
+    let next: MaybePromise<Buffer | End> = first
+    while (!isPromise(next)) {
+      if (next === END) return this.#ended(text)
+      let json: string
+      try {
+        json = toText(next)
+      } catch (thrown) {
+        const fault = faultFrom(thrown)
+        answer.cancel(fault)
+        return this.#ended(text)
+      }
+      text += form.message(json, this.#isFirst)
+      this.#isFirst = false
+      if (text.length >= joinLength) return Buffer.from(text)
+      next = answer.pull()
+    }
+    this.#ahead = next
+    return Buffer.from(text)
+  }
+
+  #ended(text: string): Chunk | End {
+    const { answer, form, statusText } = this.#options
+    const status = answer.status!
+    this.#isOver = true
+    if (status.code === 0) return chunkOf(text + form.ended(this.#isFirst))
+    const last = form.failed(statusText(status))
+    if (last === undefined || status.fault !== undefined) {
+      this.#breaks = status.fault ?? new Fault('service-truncated', `the service ended the stream with status ${status.code}`)
+    }
+    const chunk = chunkOf(text + (last ?? ''))
+    if (chunk === END && this.#breaks !== undefined) throw this.#breaks
+    return chunk
+  }
+}
+
+function chunkOf(text: string): Chunk | End {
+  return text === '' ? END : Buffer.from(text)
+}
