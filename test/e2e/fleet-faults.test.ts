@@ -59,12 +59,20 @@ const cookieOf = (told: Told, name: string): string =>
 /** Asks one thing after the other until it is stopped, and keeps what was answered. */
 class Traffic {
   readonly told: Told[] = []
+  /** The first refusal that each client met. */
+  readonly refused: Told[] = []
   readonly #clients: Promise<void>[]
   #isOver = false
 
   constructor(clients: number, askOne: (i: number) => Promise<Told>) {
     this.#clients = Array.from({ length: clients }, async (_, i) => {
-      while (!this.#isOver) this.told.push(await askOne(i))
+      let isRefused = false
+      while (!this.#isOver) {
+        const told = await askOne(i)
+        this.told.push(told)
+        if (told.status === 503 && !isRefused) this.refused.push(told)
+        isRefused ||= told.status === 503
+      }
     })
   }
 
@@ -76,9 +84,9 @@ class Traffic {
 }
 
 const statuses = (told: readonly Told[]): number[] => [...new Set(told.map(({ status }) => status))].sort((a, b) => a - b)
-/** The time within which nine of ten were answered. */
-const mostMs = (told: readonly Told[]): number =>
-  told.map(({ askedAt, toldAt }) => toldAt - askedAt).sort((a, b) => a - b)[Math.floor(told.length * 0.9)]
+/** The time within which this share was answered. */
+const withinMs = (told: readonly Told[], share: number): number =>
+  told.map(({ askedAt, toldAt }) => toldAt - askedAt).sort((a, b) => a - b)[Math.floor(told.length * share)]
 
 /** Ends the session of a cookie on a node; gives the moment when that was said to be done. */
 async function endOn(node: FleetNode, cookie: string): Promise<number> {
@@ -114,7 +122,7 @@ describe('a fleet whose Redis fails', { skip: noRedis }, () => {
       const traffic = {
         session: new Traffic(4, (i) => on(i).ask('/orders/1', { headers: { cookie } })),
         bearer: new Traffic(4, (i) => on(i).ask('/orders/1', { headers: bearer })),
-        unknown: new Traffic(4, (i) => on(i).ask('/orders/1', { headers: { cookie: unknownSession() } })),
+        unknown: new Traffic(8, (i) => on(i).ask('/orders/1', { headers: { cookie: unknownSession() } })),
         open: new Traffic(2, (i) => on(i).ask('/open', { headers: { cookie } })),
         stale: new Traffic(2, (i) => on(i).ask('/stale/1', { headers: { cookie } })),
       }
@@ -156,8 +164,10 @@ describe('a fleet whose Redis fails', { skip: noRedis }, () => {
         assert.match(headers.get('content-type') ?? '', /problem\+json/)
       }
       for (const { headers } of [...all.flat(), ...never]) assert.equal(headers.get('set-cookie'), null)
-      // The first to ask waits for the store's answer in vain, 200 ms; everybody else is told at once.
-      assert.ok(mostMs(refusals) < 300, `${mostMs(refusals)} ms`)
+      // Who asks first waits for the store's answer in vain, 200 ms; everybody else is told at once. Not all of them are looked
+      // at, since a machine may be busy elsewhere.
+      assert.ok(withinMs(traffic.unknown.refused, 0.25) < 300, `${withinMs(traffic.unknown.refused, 0.25)} ms for the first`)
+      assert.ok(withinMs(refusals, 0.9) < 300, `${withinMs(refusals, 0.9)} ms`)
       const accepted = [...session, ...byBearer].filter(({ status, askedAt }) => status === 200 && askedAt > stoppedAt + lagBoundMs)
       assert.deepEqual(accepted, [], 'nobody is accepted on what is older than the bound')
       if (comeBack === undefined) return
