@@ -26,7 +26,7 @@ export function checkAction(
     return undefined
   }
   if (given[0] !== 'to') {
-    for (const key of ['rewrite', 'split'] as const) {
+    for (const key of ['rewrite', 'split', 'mirror'] as const) {
       if (reading.at([...path, key]) !== undefined)
         findings.error([...path, key], `${key} does nothing without to`, `remove it, or send the route to a service`)
     }
@@ -62,7 +62,13 @@ function toAction(
       'remove split, or list several services in to',
     )
   }
-  const { rewrite } = route
+  const { mirror, rewrite } = route
+  if (mirror !== undefined) {
+    const at = [...path, 'mirror']
+    checkName(findings, at, 'service', mirror, known)
+    if (shares.some(({ service }) => service === mirror))
+      findings.error(at, `the route leads to "${mirror}" already`, 'mirror to another service, or remove mirror')
+  }
   if (rewrite?.path !== undefined && match !== undefined) {
     checkTemplate(context, [...path, 'rewrite', 'path'], () => compileRewrite(rewrite.path!, match))
   }
@@ -78,6 +84,7 @@ function toAction(
     kind: 'to',
     services: shares,
     split: route.split ?? 'request',
+    mirror,
     rewrite: rewrite === undefined ? undefined : { path: rewrite.path, host: rewrite.host?.toLowerCase() },
   }
 }

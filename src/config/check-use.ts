@@ -10,7 +10,11 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
   checkSessionsAreSafe(context, model)
   checkPriorities(context, model)
   const services = new Set(
-    model.routes.flatMap(({ action }) => (action.kind === 'to' ? action.services.map(({ service }) => service) : [])),
+    model.routes.flatMap(({ action }) =>
+      action.kind === 'to'
+        ? [...action.services.map(({ service }) => service), ...(action.mirror === undefined ? [] : [action.mirror])]
+        : [],
+    ),
   )
   for (const { name } of model.services) {
     if (!services.has(name)) findings.warn(['services', name], 'no route leads to this service', 'remove it, or add a route')

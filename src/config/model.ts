@@ -3,6 +3,7 @@ import type { IdentitySpec } from '../identity/identity-spec.ts'
 import type { EdgeBounds } from '../limits/edge-limits.ts'
 import type { LimitSpec } from '../limits/limit-spec.ts'
 import type { Priority } from '../limits/priority.ts'
+import type { PenaltySpec } from '../limits/penalty-spec.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import type { DnsSpec, ServiceSpec } from '../services/service-spec.ts'
 
@@ -27,6 +28,8 @@ export interface GatewayModel {
   readonly services: readonly ServiceModel[]
   readonly identity: IdentitySpec
   readonly limits: readonly LimitSpec[]
+  /** Absent: none. */
+  readonly penalties?: readonly PenaltySpec[] | undefined
   readonly log: { readonly format: 'json' | 'none'; readonly file: string; readonly level: 'debug' | 'info' | 'warn' | 'error' }
   readonly routes: readonly RouteModel[]
 }
@@ -124,6 +127,8 @@ export interface ToAction {
   readonly kind: 'to'
   readonly services: readonly { readonly service: string; readonly weight: number }[]
   readonly split: 'request' | 'subject' | 'address'
+  /** The service that gets a copy of every request; absent: none. */
+  readonly mirror?: string | undefined
   readonly rewrite: { readonly path: string | undefined; readonly host: string | undefined } | undefined
 }
 

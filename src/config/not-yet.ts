@@ -2,12 +2,12 @@
  * Vocabulary of the contract that this version of Velum does not have yet, by place (`*` is any name or number). Such a
  * name is told apart from a misspelt one: it is refused, never ignored, and never "corrected" to something else.
  */
-const routeNames = ['bridge', 'cache', 'compress', 'deadline', 'mirror', 'policies', 'shadow', 'validate']
+const routeNames = ['bridge', 'cache', 'compress', 'deadline', 'policies', 'shadow', 'validate']
 const authNames = ['external', 'shadow']
 const bodyNames = ['schema', 'openapi', 'shadow']
 
 const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
-  ['', ['penalties', 'policies', 'telemetry']],
+  ['', ['policies', 'telemetry']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
   ['services.*', ['descriptors', 'protos', 'reflection']],
@@ -42,6 +42,7 @@ const named = new Set([
   'listeners',
   'services',
   'limits',
+  'penalties',
   'identity.trustedIssuers',
   'identity.apiKeys',
   'identity.clients',

@@ -135,6 +135,7 @@ export const H = {
   requestTimeout: headerId('x-request-timeout'),
   grpcTimeout: headerId('grpc-timeout'),
   grpcStatus: headerId('grpc-status'),
+  mirror: headerId('x-velum-mirror'),
   traceparent: headerId('traceparent'),
   tracestate: headerId('tracestate'),
   origin: headerId('origin'),

@@ -6,6 +6,7 @@ import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
 import { H } from '../core/header-names.ts'
 import { dropTable, headerBlock, Headers } from '../core/headers.ts'
+import type { Meter } from '../core/meter.ts'
 import type { Policy } from '../core/policy.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
 import type { Service } from '../core/service.ts'
@@ -14,8 +15,10 @@ import { compileRedirect, compileRewrite } from '../routing/rewrite.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
 import type { LimitedUpstream } from './drawn-limits.ts'
 import { drawnPolicy, remembering } from './drawn-limits.ts'
-import { createForward } from './forward.ts'
+import { callHeaders, createForward } from './forward.ts'
+import type { Upstream } from './forward.ts'
 import { identityHeaders } from '../identity/identity-headers.ts'
+import { Mirror } from './mirror.ts'
 import { createDraw } from './split.ts'
 
 /** A service as routes use it. */
@@ -27,6 +30,7 @@ export interface CompiledService {
 
 export interface ActionEnv {
   readonly clock: Clock
+  readonly meter: Meter
   readonly services: ReadonlyMap<string, CompiledService>
   readonly edits: readonly RequestEdit[]
   readonly hasApiKeys: boolean
@@ -74,6 +78,7 @@ const notForwarded = [
   H.xForwardedServer,
   H.xRealIp,
   H.requestId,
+  H.mirror,
   H.traceparent,
   H.tracestate,
   H.requestTimeout,
@@ -87,13 +92,10 @@ export function compileAction(route: RouteModel, env: ActionEnv): RouteEnd {
 }
 
 function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteEnd {
-  const upstreams = action.services.map(({ service: name, weight }): LimitedUpstream => {
-    const compiled = env.services.get(name)
-    if (compiled === undefined) throw new Error(`${route.source}.to: there is no service ${JSON.stringify(name)}`)
-    const { spec, service } = compiled
-    const drop = dropTable([...notForwarded, ...protectedHeaderIds({ identity: spec.identity, hasApiKeys: env.hasApiKeys })])
-    const attachIdentity = attaching(spec, env)
-    return { name, weight, service, drop, attachIdentity, limits: env.limitsOf(spec), capacity: env.capacityOf(spec) }
+  const edits = [withoutOwnCookies, ...env.edits]
+  const upstreams = action.services.map(({ service, weight }): LimitedUpstream => {
+    const { spec } = compiledOf(route, service, env)
+    return { ...upstreamOf(route, service, weight, env), limits: env.limitsOf(spec), capacity: env.capacityOf(spec) }
   })
   const rewrite = action.rewrite?.path === undefined ? undefined : compileRewrite(action.rewrite.path, route.match)
   const drawn = upstreams.length === 1 ? undefined : createDraw(upstreams, action.split, env.random)
@@ -105,11 +107,35 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteE
     draw,
     rewritePath: rewrite === undefined ? undefined : (x) => rewrite(x.params),
     host: action.rewrite?.host,
-    edits: [withoutOwnCookies, ...env.edits],
+    edits,
     timeoutMs: route.timeoutMs,
     clock: env.clock,
+    mirror: action.mirror === undefined ? undefined : mirrorOf(route, action.mirror, edits, env),
   })
   return { end, policies, drawn: draw === undefined || env.asksDrawn !== true ? undefined : (x) => draw(x).name }
+}
+
+function compiledOf(route: RouteModel, name: string, { services }: ActionEnv): CompiledService {
+  const compiled = services.get(name)
+  if (compiled === undefined) throw new Error(`${route.source}.to: there is no service ${JSON.stringify(name)}`)
+  return compiled
+}
+
+function upstreamOf(route: RouteModel, name: string, weight: number, env: ActionEnv): Upstream {
+  const { spec, service } = compiledOf(route, name, env)
+  const drop = dropTable([...notForwarded, ...protectedHeaderIds({ identity: spec.identity, hasApiKeys: env.hasApiKeys })])
+  return { name, weight, service, drop, attachIdentity: attaching(spec, env) }
+}
+
+function mirrorOf(route: RouteModel, service: string, edits: readonly RequestEdit[], env: ActionEnv): Mirror {
+  return new Mirror({
+    route: route.name,
+    upstream: upstreamOf(route, service, 1, env),
+    headersOf: (x, upstream) => callHeaders(x, upstream, edits),
+    timeoutMs: route.timeoutMs,
+    clock: env.clock,
+    meter: env.meter,
+  })
 }
 
 function attaching(spec: ServiceSpec, { tokenEdit }: ActionEnv): RequestEdit | undefined {

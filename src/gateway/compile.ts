@@ -11,8 +11,11 @@ import { AddressSet, canonicalAddress } from '../lib/address.ts'
 
 import { createFleetCounters } from '../limits/fleet/fleet-counters.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
+import { PenaltyWard } from '../limits/penalty-ward.ts'
 import type { LimitEnv, LimitStep } from '../policies/limits.ts'
 import { limitPolicy } from '../policies/limits.ts'
+import { penaltyPolicies } from '../policies/penalties.ts'
+import type { PenaltyPolicies } from '../policies/penalties.ts'
 import { policyKind } from '../policies/list.ts'
 import type { PolicyEnv } from '../policies/policy-kind.ts'
 import { inMatchOrder } from '../routing/candidate.ts'
@@ -66,8 +69,13 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
 
     const capacity = serviceCapacities(model, table, limitEnv)
 
+    const proxies = new AddressSet(model.trustedProxies)
+    const isTrustedProxy = model.trustedProxies.length === 0 ? () => false : (address: string) => proxies.has(address)
+    const penalties = openPenalties(model, env, isTrustedProxy)
+    if (penalties.ready !== undefined) ready.push(penalties.ready)
+    const early = penalties.early === undefined ? [] : [penalties.early]
     const edges = new Map(
-      model.listeners.map((listener) => [listener.name, edgePolicies(listener.name, listener.edgeLimits, limitEnv)]),
+      model.listeners.map(({ name, edgeLimits }) => [name, [...early, ...edgePolicies(name, edgeLimits, limitEnv)]]),
     )
     const offset = Math.max(0, ...[...edges.values()].map((policies) => policies.length))
     const identity = createIdentity(model.identity, env)
@@ -85,8 +93,10 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         loginPath: identity.parts === undefined ? undefined : `${identity.parts.path}/login`,
       })
       const { policies, edits } = routePolicies(route, policyEnv)
+      if (penalties.caller !== undefined && route.auth.mode !== 'public') policies.push(penalties.caller)
       const { end, policies: atService, drawn } = compileAction(route, {
         clock: env.clock,
+        meter: env.meter,
         services,
         edits,
         hasApiKeys: model.identity.apiKeys.length > 0,
@@ -100,11 +110,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       return readyRoute(route, index, all, end, offset)
     })
     const router = identity.before(routing(routes))
-    const proxies = new AddressSet(model.trustedProxies)
-    const guard = createGuard({
-      isTrustedProxy: model.trustedProxies.length === 0 ? () => false : (address) => proxies.has(address),
-      parseAddress: canonicalAddress,
-    })
+    const guard = createGuard({ isTrustedProxy, parseAddress: canonicalAddress })
 
     const served = new Map<string, Served>()
     for (const listener of model.listeners) {
@@ -134,6 +140,17 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     close()
     throw thrown
   }
+}
+
+/** The penalty box, as far as the configuration has one. */
+function openPenalties(
+  { penalties = [] }: GatewayModel,
+  env: GenerationEnv,
+  isExempt: (address: string) => boolean,
+): Partial<PenaltyPolicies> & { readonly ready?: Promise<void> } {
+  if (penalties.length === 0) return {}
+  const ward = env.hold.take('penalties', () => new PenaltyWard(env.link, env.clock, env.log))
+  return { ...penaltyPolicies({ ...env, specs: penalties, ward, isExempt }), ready: ward.ready }
 }
 
 function edgePolicies(

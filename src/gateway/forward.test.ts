@@ -7,6 +7,7 @@ import { emptyBody } from '../core/body.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { Headers } from '../core/headers.ts'
 import { ManualClock } from '../core/manual-clock.ts'
+import { silentMeter } from '../core/meter.ts'
 import type { Call } from '../core/service.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
 import { compileAction } from './compile-action.ts'
@@ -47,6 +48,7 @@ async function forwarded(
     random: Math.random,
     limitsOf: () => undefined,
     capacityOf: () => undefined,
+    meter: silentMeter,
   })
   const answer = await handler(x)
   return { answer, call: call! }

@@ -8,6 +8,7 @@ import type { RequestEdit } from '../core/request-edits.ts'
 import type { Call, Service } from '../core/service.ts'
 import { callerTimeoutMs, passTimeout } from './deadline.ts'
 import { forwardingLines } from './forwarded.ts'
+import type { Mirror } from './mirror.ts'
 
 /** How one service receives its calls. */
 export interface Upstream {
@@ -32,11 +33,13 @@ export interface ForwardOptions {
   readonly edits: readonly RequestEdit[]
   readonly timeoutMs: number
   readonly clock: Clock
+  /** Gets a copy of each call; absent: nobody does. */
+  readonly mirror: Mirror | undefined
 }
 
 /** The end of an ordinary route: makes a Call of the exchange and lets the service answer it. */
 export function createForward(options: ForwardOptions): Handler {
-  const { draw, rewritePath, host, edits, timeoutMs, clock } = options
+  const { draw, rewritePath, host, edits, timeoutMs, clock, mirror } = options
   const only = options.upstreams[0]
   return (x) => {
     const upstream = draw === undefined ? only : draw(x)
@@ -59,11 +62,13 @@ export function createForward(options: ForwardOptions): Handler {
       isCallersDeadline: callerMs < timeoutMs,
     }
     x.service = upstream.name
+    mirror?.copy(call, x)
     return upstream.service(call, x)
   }
 }
 
-function callHeaders(x: Exchange, upstream: Upstream, edits: readonly RequestEdit[]): Headers {
+/** What a service sees of an exchange's headers. */
+export function callHeaders(x: Exchange, upstream: Upstream, edits: readonly RequestEdit[]): Headers {
   const headers = x.headers.derive(upstream.drop)
   const options = x.headers.single(H.connection)
   if (options !== undefined) removeNominated(headers, options ?? x.headers.get('connection')!)

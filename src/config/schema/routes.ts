@@ -85,6 +85,12 @@ export const ownRouteSchema = z.strictObject({
     .enum(['subject', 'address'])
     .optional()
     .describe('With several services in `to`: the same caller always gets the same one, and when weights change as few as possible move. Callers without identity are told apart by address. Default: drawn per request.'),
+  mirror: z
+    .string()
+    .optional()
+    .describe(
+      'A service that gets a copy of every request, with X-Velum-Mirror on it, and whose answers are dropped. Copies are best effort: at most 64 under way per route and worker, none that slows the service, no limits charged; of the caller the service is told what its own `identity` says. Default: none.',
+    ),
   rewrite: z
     .strictObject({
       path: z
