@@ -1,16 +1,18 @@
-import type { ServiceTlsSpec, TargetSpec, HealthSpec } from '../services/service-spec.ts'
+import type { ServiceTlsSpec, TargetSpec } from '../services/service-spec.ts'
 import { checkAuthorities, checkCertificate } from './check-certificate.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, checkedNames } from './check-context.ts'
 import { checkServiceLimits } from './check-limit-uses.ts'
 import type { CheckedLimit } from './check-limits.ts'
 import { issuerRemedy } from './check-own-issuer.ts'
+import { balanceOf, breakerOf, ejectOf, healthOf } from './check-resilience.ts'
 import type { ConfigPath } from './finding.ts'
 import type { ServiceModel } from './model.ts'
 import type { Fields } from './reading.ts'
 import { serviceSchema } from './schema/services.ts'
 
-type Service = Fields<typeof serviceSchema>
+/** A service as it is written, its parts read. */
+export type Service = Fields<typeof serviceSchema>
 
 /** What stands behind the routes. */
 export function checkServices(context: CheckContext, limits: ReadonlyMap<string, CheckedLimit>): ServiceModel[] {
@@ -29,15 +31,17 @@ export function checkServices(context: CheckContext, limits: ReadonlyMap<string,
     specs.push({
       name,
       targets: targetsOf(context, ['services', name], service),
-      balance: service.balance ?? 'round-robin',
+      balance: balanceOf(service.balance),
+      slowStartMs: service.slowStart,
       timeoutMs: service.timeout ?? 30_000,
       connectTimeoutMs: service.connectTimeout ?? 3_000,
       idleMs: service.idle ?? 60_000,
       maxConnections: service.maxConnections ?? 256,
       attempts: service.retries?.attempts ?? 1,
       retryBudget: service.retries?.budget ?? 0.2,
-      health: healthOf(service.health),
-      eject: service.eject === false ? undefined : { failures: service.eject?.failures ?? 5, baseMs: service.eject?.for ?? 10_000 },
+      health: healthOf(context, ['services', name], service),
+      eject: ejectOf(service.eject),
+      breaker: breakerOf(context, ['services', name, 'breaker'], service),
       identity: service.identity ?? (hasIssuer ? 'jwt' : 'none'),
       audience: service.audience ?? name,
       tls: tlsOf(context, ['services', name, 'tls'], service.tls),
@@ -46,12 +50,6 @@ export function checkServices(context: CheckContext, limits: ReadonlyMap<string,
     })
   }
   return specs
-}
-
-function healthOf(health: Service['health']): HealthSpec | undefined {
-  if (health === undefined) return undefined
-  const { path, every = 10_000, timeout = 2000, rise = 2, fall = 3 } = health
-  return { path, everyMs: every, timeoutMs: timeout, rise, fall }
 }
 
 function tlsOf(context: CheckContext, path: ConfigPath, tls: Service['tls']): ServiceTlsSpec | undefined {

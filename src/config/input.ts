@@ -6,7 +6,6 @@ import type { CsrfInput } from '../policies/csrf.ts'
 import type { HeadersInput } from '../policies/headers.ts'
 import type { IdentityInput } from './identity-input.ts'
 import type { LimitInput, LimitUseInput } from './limit-input.ts'
-import type { PenaltyInput } from './penalty-input.ts'
 import type { ServiceInput } from './service-input.ts'
 import type { Duration, Rate, Secret, Size } from './unit-input.ts'
 
@@ -37,8 +36,6 @@ export interface GatewayInput<S extends string = string, L extends string = stri
   readonly identity?: IdentityInput | undefined
   /** Budgets by name. One name is one counter, wherever it is used. */
   readonly limits?: Readonly<Record<L, LimitInput>> | undefined
-  /** The penalty box: clients that are refused too often are shut out for a time. */
-  readonly penalties?: Readonly<Record<string, PenaltyInput>> | undefined
   /** The access log and the operational log. */
   readonly log?: LogInput | undefined
   /** What every route has: its own field replaces the default's, except `limits` (add) and `headers`, `body` (merged by key). */
@@ -233,8 +230,6 @@ export interface RouteInput<S extends string = string, L extends string = string
   readonly to?: S | readonly ShareInput<S>[] | undefined
   /** With several services in `to`: the same caller always gets the same one. Default: drawn per request. */
   readonly split?: 'subject' | 'address' | undefined
-  /** A service that gets a copy of every request, best effort, and whose answers are dropped. */
-  readonly mirror?: S | undefined
   /** What the service sees in place of what the client asked for. */
   readonly rewrite?: RewriteInput | undefined
   /** Sends the client elsewhere. */

@@ -80,3 +80,13 @@ export interface QuotaInput extends LimitCommonInput {
   readonly limit: number
   readonly period: 'day' | 'month'
 }
+
+/** A limit as a route uses it. */
+export interface LimitUseInput<L extends string = string> {
+  /** The name of a limit. */
+  readonly use: L
+  /** How much a request takes. Default: the limit's own cost. */
+  readonly cost?: CostInput | undefined
+  /** Decides and reports here, but never refuses. */
+  readonly shadow?: boolean | undefined
+}

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { hostNameSchema } from './listeners.ts'
 import { limitUses } from './limits.ts'
+import { balanceSchema, breakerSchema, ejectSchema, healthSchema } from './resilience.ts'
 import { duration, name } from './units.ts'
 
 const urlSchema = z.string().meta({ examples: ['http://127.0.0.1:7002', 'https://orders.internal', 'grpc://127.0.0.1:7003', 'http+srv://_http._tcp.orders.internal'] })
@@ -32,10 +33,7 @@ export const serviceTlsSchema = z.strictObject({
 export const serviceSchema = z.strictObject({
   url: urlSchema.optional().describe('The one address of the service. Either this or `targets`.'),
   targets: z.array(targetSchema).min(1).optional().describe('Several addresses of the service. Either this or `url`.'),
-  balance: z
-    .enum(['round-robin', 'least-requests'])
-    .optional()
-    .describe('How a request finds its target. Default: round-robin, by weight.'),
+  balance: balanceSchema.optional(),
   http2: z
     .boolean()
     .optional()
@@ -61,7 +59,7 @@ export const serviceSchema = z.strictObject({
     .union([z.literal('adaptive'), z.int().min(1).max(100_000)])
     .optional()
     .describe(
-      "Requests that the service gets at one time; more are refused with 503 before they can queue there, `sheddable` routes first. A number counts exactly over all workers of a node, until the answer is complete. `adaptive` finds the number from the service's latency, on each worker by itself, and counts until the answer's head; a burst waits for at most 100 ms. Default: any number.",
+      "Requests that the service gets at one time; more are refused with 503 before they can queue there, `sheddable` routes first. A number counts exactly over all workers of a node, until the answer is complete. `adaptive` finds the number from the service's latency, on each worker by itself, and counts until the answer's head; bursts wait for 100 ms (`critical` requests up to 1 s where answers take long). Default: any number.",
     ),
   retries: z
     .strictObject({
@@ -71,38 +69,20 @@ export const serviceSchema = z.strictObject({
         .min(0)
         .max(1)
         .optional()
-        .describe("Further tries, as a share of the service's requests: however they fail, a service gets no more than that on top. Default: 0.2."),
+        .describe(
+          "Further tries, as a share of the service's requests, on each worker: however they fail, a service gets no more than that on top. Also the one repeat of a request that met a connection which its service had just closed comes out of it. Default: 0.2.",
+        ),
     })
-    .optional()
-    .describe('Further tries after a failure, where sending again is safe.'),
-  health: z
-    .strictObject({
-      path: z
-        .string()
-        .regex(/^\/[!-~]*$/, 'a path begins with "/" and has no spaces')
-        .optional()
-        .describe('Asked with GET; 200 to 299 is well. Default: none, an open connection is enough.'),
-      every: duration('100ms', '1h').optional().describe('From the end of one probe to the next. Default: 10s.'),
-      timeout: duration('10ms', '1m').optional().describe('For one probe. Default: 2s.'),
-      rise: z.int().min(1).max(100).optional().describe('Successes in a row that bring a target back. Default: 2.'),
-      fall: z.int().min(1).max(100).optional().describe('Failures in a row that take a target out. Default: 3.'),
-    })
-    .optional()
-    .describe('Asks each target, once per node, whether it is well; one that is not gets no requests while another one is.'),
-  eject: z
-    .union([
-      z.literal(false),
-      z.strictObject({
-        failures: z.int().min(1).max(1000).optional().describe('Failures in a row that leave a target out. Default: 5.'),
-        for: duration('100ms', '5m')
-          .optional()
-          .describe('For how long, the first time; doubled each further time, up to 5 minutes. Default: 10s.'),
-      }),
-    ])
     .optional()
     .describe(
-      'When a target is left out because of how it answers: no connection, resets, timeouts, nonsense, 502, 503 or 504 in a row. When all are out, all are sent to. `false`: never.',
+      'Further tries after a failure, where sending again is safe: a request of which nothing was sent; one whose method may be carried out twice (GET, HEAD, PUT, DELETE, OPTIONS), after a reset, a timeout, 502, 503 or 504; a gRPC call answered with "unavailable" before anything else. Never after the head of an answer was passed on. Retry-After and grpc-retry-pushback-ms are honoured up to 2s; who asks for more gets no further try.',
     ),
+  health: healthSchema.optional(),
+  eject: ejectSchema.optional(),
+  breaker: breakerSchema.optional(),
+  slowStart: duration('1s', '1h')
+    .optional()
+    .describe('How long the share of a target grows, from a tenth to all of it, when it is new or has come back; those that the service begins with have it at once. Default: no time.'),
 })
 
 /** The services by name. */
