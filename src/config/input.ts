@@ -230,6 +230,8 @@ export interface RouteInput<S extends string = string, L extends string = string
   readonly to?: S | readonly ShareInput<S>[] | undefined
   /** With several services in `to`: the same caller always gets the same one. Default: drawn per request. */
   readonly split?: 'subject' | 'address' | undefined
+  /** A service that gets a copy of every request, best effort, and whose answers are dropped. */
+  readonly mirror?: S | undefined
   /** What the service sees in place of what the client asked for. */
   readonly rewrite?: RewriteInput | undefined
   /** Sends the client elsewhere. */
