@@ -122,8 +122,11 @@ export class NameWatch implements Closable {
 
 /** The DNS answers in any order; the same answer must look the same. */
 function inOrder(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const key = ({ rank, host, port }: Endpoint): string => `${String(rank).padStart(5)} ${host} ${port}`
-  return endpoints.toSorted((a, b) => (key(a) < key(b) ? -1 : 1)).slice(0, maxEndpoints)
+  return endpoints.toSorted((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1)).slice(0, maxEndpoints)
+}
+
+function orderOf({ rank, host, port }: Endpoint): string {
+  return `${String(rank).padStart(5)} ${host} ${port}`
 }
 
 const failures: ReadonlyMap<string, string> = new Map([

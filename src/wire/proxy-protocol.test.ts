@@ -14,8 +14,9 @@ function binary(versionAndCommand: string, family: string, rest: string): Buffer
   return Buffer.concat([Buffer.from(signature + versionAndCommand + family, 'hex'), length, content])
 }
 
-const ends4 = 'c0000201' + 'c6336402' + '8235' + '01bb'
-const ends6 = '20010db8000000000000000000000001' + '20010db8000000000000000000000002' + '8235' + '01bb'
+/** 192.0.2.1, 198.51.100.2, ports 33333 and 443. */
+const ends4 = 'c0000201c6336402823501bb'
+const ends6 = '20010db800000000000000000000000120010db8000000000000000000000002823501bb'
 const field = (type: string, value: string): string => type + (value.length / 2).toString(16).padStart(4, '0') + value
 
 /** With a checksum over the whole, as its last field. */

@@ -20,7 +20,7 @@ const client = '203.0.113.9'
 const textHeader = Buffer.from(`PROXY TCP4 ${client} 198.51.100.2 33333 443\r\n`)
 const signature = '0d0a0d0a000d0a515549540a'
 /** Version 2 from 203.0.113.9, with a field of no meaning here. */
-const binaryHeader = Buffer.from(`${signature}2111000f` + 'cb007109' + 'c6336402' + '823501bb' + 'ea0000', 'hex')
+const binaryHeader = Buffer.from(`${signature}2111000fcb007109c6336402823501bbea0000`, 'hex')
 const localHeader = Buffer.from(`${signature}20000000`, 'hex')
 const headers = { 'version 1': textHeader, 'version 2': binaryHeader } as const
 
@@ -61,7 +61,7 @@ async function askHttp1(socket: Duplex): Promise<string> {
   const sent = requestHttp1({
     path: '/whoami',
     headers: { host: 'a.example', 'x-forwarded-for': '198.51.100.77' },
-    createConnection: () => socket as Socket,
+    createConnection: () => socket,
   })
   sent.end()
   const [response] = (await once(sent, 'response')) as [NodeJS.ReadableStream]
