@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
-import { storeFolder } from '../gateway/gateway.ts'
+import { storeFolder } from '../gateway/store-folder.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { Reloader } from '../gateway/reloader.ts'
 import { createAdminHandler } from './admin-handler.ts'

@@ -94,6 +94,7 @@ test('fills every default in', () => {
     ],
     identity: { path: '/auth', own: undefined, tenantClaim: 'tenant', trustedIssuers: [], apiKeys: [] },
     limits: [],
+    penalties: [],
     log: { format: 'json', file: 'stdout', level: 'info' },
     routes: [
       {

@@ -8,6 +8,7 @@ import { checkDns } from './check-dns.ts'
 import { checkIdentity } from './check-identity.ts'
 import { checkLimits } from './check-limits.ts'
 import { checkListeners } from './check-listeners.ts'
+import { checkPenalties } from './check-penalties.ts'
 import { checkRoutes } from './check-routes.ts'
 import { checkServices } from './check-services.ts'
 import { checkStore } from './check-store.ts'
@@ -55,6 +56,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   const name = reading.read(shape.name, ['name']) ?? 'gateway'
   const limits = checkLimits(context, options.algorithms ?? supportedAlgorithms)
   const { listeners, admin, probes } = checkListeners(context, limits)
+  const penalties = checkPenalties(context)
   const { store, secrets } = checkStore(context)
   const trustedProxies = checkTrustedProxies(context)
   const dns = checkDns(context)
@@ -75,6 +77,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     services,
     identity,
     limits: [...limits.values()].map(({ spec }) => spec),
+    penalties,
     log,
     routes,
   }

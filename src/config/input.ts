@@ -6,6 +6,7 @@ import type { CsrfInput } from '../policies/csrf.ts'
 import type { HeadersInput } from '../policies/headers.ts'
 import type { IdentityInput } from './identity-input.ts'
 import type { LimitInput, LimitUseInput } from './limit-input.ts'
+import type { PenaltyInput } from './penalty-input.ts'
 import type { ServiceInput } from './service-input.ts'
 import type { Duration, Rate, Secret, Size } from './unit-input.ts'
 
@@ -36,6 +37,8 @@ export interface GatewayInput<S extends string = string, L extends string = stri
   readonly identity?: IdentityInput | undefined
   /** Budgets by name. One name is one counter, wherever it is used. */
   readonly limits?: Readonly<Record<L, LimitInput>> | undefined
+  /** The penalty box: clients that are refused too often are shut out for a time. */
+  readonly penalties?: Readonly<Record<string, PenaltyInput>> | undefined
   /** The access log and the operational log. */
   readonly log?: LogInput | undefined
   /** What every route has: its own field replaces the default's, except `limits` (add) and `headers`, `body` (merged by key). */

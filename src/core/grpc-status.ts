@@ -54,6 +54,7 @@ const byProblem: Record<ProblemName, GrpcCode> = {
   'upgrade-required': grpcCodes.unimplemented,
   'quota-exceeded': grpcCodes['resource-exhausted'],
   'abnormal-usage': grpcCodes['resource-exhausted'],
+  'abnormal-usage-denied': grpcCodes['permission-denied'],
   'head-too-large': grpcCodes['resource-exhausted'],
   internal: grpcCodes.internal,
   'not-implemented': grpcCodes.unimplemented,

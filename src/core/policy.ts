@@ -15,6 +15,7 @@ export const stages = [
   'address',
   'cors',
   'authenticate',
+  'caller-penalty', // who is known by identity only
   'authorise',
   'csrf',
   'limit',

@@ -43,6 +43,7 @@ export const problems = {
   'upgrade-required': own(426, 'upgrade-required', 'This endpoint needs a protocol upgrade'),
   'quota-exceeded': iana(429, 'quota-exceeded', 'Too many requests'),
   'abnormal-usage': iana(429, 'abnormal-usage-detected', 'Too many refused requests'),
+  'abnormal-usage-denied': iana(403, 'abnormal-usage-detected', 'Too many refused requests'),
   'head-too-large': own(431, 'head-too-large', 'The request head is too large'),
   internal: own(500, 'internal-error', 'The gateway failed'),
   'not-implemented': own(501, 'not-implemented', 'This method is not supported'),

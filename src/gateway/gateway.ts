@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { randomBytes } from 'node:crypto'
 import { defaultDns } from '../config/check-dns.ts'
@@ -18,6 +17,7 @@ import type { InspectedToken } from '../identity/token-inspection.ts'
 import type { LimitKeys } from '../limits/key-board.ts'
 import { NodeNames } from '../services/node-names.ts'
 import type { NameStatus } from '../services/node-names.ts'
+import { PenaltyBox } from '../limits/penalty-box.ts'
 import { NodeTargets } from '../services/node-targets.ts'
 import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
 import { createTicketKeys } from '../wire/tls/ticket-keys.ts'
@@ -37,6 +37,7 @@ import { MeterTotals } from './meter-totals.ts'
 import { resolvePorts } from './ports.ts'
 import { processFamilies, readFamily } from './process-families.ts'
 import type { RouteRow } from './route-rows.ts'
+import { storeFolder } from './store-folder.ts'
 import { Supervisor, workerNumbers } from './supervisor.ts'
 import type { DrainTimes } from './supervisor.ts'
 import type { WorkerState } from './worker-handle.ts'
@@ -81,6 +82,8 @@ export interface Gateway {
   families(): Family[]
   /** The busiest and the refused keys of a limit. */
   limitKeys(limit: string): LimitKeys
+  /** Who is in the penalty box, and how to put them there and let them out. */
+  readonly penalties: Pick<PenaltyBox, 'list' | 'add' | 'lift'>
   /** How services and their targets (by `host:port`) stand, and targets taken out by hand. */
   readonly standings: Pick<NodeTargets, 'status' | 'breaker' | 'drain'>
   /** A service's targets at the addresses that its names lead to at the moment. */
@@ -118,6 +121,7 @@ class Node implements Gateway {
   readonly #hub: MainHub
   readonly #meter: Meter
   readonly #limits: NodeLimits
+  readonly penalties: PenaltyBox
   readonly #sink: AccessSink
   readonly #supervisor: Supervisor
   readonly #certificates: Certificates
@@ -189,6 +193,7 @@ class Node implements Gateway {
     this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
     this.#targets = new NodeTargets(this.#hub, { clock, log, meter })
     this.#names = new NodeNames(this.#hub, { clock, log, meter, changed: () => this.#locateTargets() })
+    this.penalties = new PenaltyBox(this.#hub, { clock, log, meter, store: () => this.#store })
     this.#login = attachLoginToHub(this.#hub, { clock, log, meter, store: () => this.#store })
   }
 
@@ -332,6 +337,7 @@ class Node implements Gateway {
       await this.#openStore(model)
       undo.push(() => this.#identity.discard())
       await this.#identity.prepare(model)
+      await this.penalties.prepare(model.penalties ?? [])
       undo.push(() => this.#names.discard())
       await this.#names.prepare(model.dns ?? defaultDns, model.services)
       const order = { model, tls: certificates.material, ticketKeys: this.#ticketKeys.current }
@@ -340,6 +346,7 @@ class Node implements Gateway {
       sink.commit()
       this.#identity.commit()
       this.#login.commit(model.identity.own)
+      this.penalties.commit(model.penalties ?? [], model.identity.own?.issuer)
       this.#names.commit()
       this.#targets.commit(this.#names.resolved(model.services))
     } catch (thrown) {
@@ -361,7 +368,8 @@ class Node implements Gateway {
       if (!this.#store.isOf(model)) throw new EnvironmentFault('the store cannot be replaced while the gateway runs: start it anew')
       return
     }
-    if (model.identity.own === undefined && !isFleet(model)) return
+    const keepsPenalties = model.penalties !== undefined && model.penalties.length > 0
+    if (model.identity.own === undefined && !isFleet(model) && !keepsPenalties) return
     const { clock, log } = this.#options
     this.#store = await openNodeStore(model, this.#hub, clock, log)
     if (this.#adminUrl !== undefined) this.#store.setAdmin(this.#adminUrl)
@@ -370,6 +378,7 @@ class Node implements Gateway {
   async #close(): Promise<void> {
     await this.#supervisor.close()
     this.#limits.close()
+    this.penalties.close()
     this.#names.close()
     this.#targets.close()
     this.#identity.close()
@@ -385,15 +394,4 @@ function hasReusePort(): boolean {
   return (
     process.platform === 'linux' || process.platform === 'freebsd' || process.platform === 'sunos' || process.platform === 'aix'
   )
-}
-
-/** The folder for what the node keeps; made, for its owner alone, when it is not there. */
-export function storeFolder(model: GatewayModel): string {
-  const folder = model.store.kind === 'embedded' ? model.store.path : '.velum'
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-  } catch (thrown) {
-    throw new EnvironmentFault(`the store's folder ${folder} cannot be made: ${(thrown as Error).message}`, { cause: thrown })
-  }
-  return folder
 }

@@ -21,6 +21,8 @@ export interface KeyReader {
   read(x: Exchange): string
   /** Whether the request lacks a part of the key; those who lack the same parts share a budget. */
   isMissing(x: Exchange): boolean
+  /** What `read` puts together. */
+  parts(x: Exchange): readonly string[]
 }
 
 /** Longer parts stand in a key as their SHA-256. */
@@ -33,8 +35,9 @@ type Part = (x: Exchange) => string
 export function keyReader(parts: readonly KeyPart[], place: KeyPlace): KeyReader {
   const readers = parts.map((part) => partReader(part, place))
   const isMissing = (x: Exchange): boolean => readers.some((read) => read(x) === '')
-  if (readers.length === 0) return { read: () => '', isMissing }
-  if (readers.length === 1) return { read: readers[0], isMissing }
+  const all = (x: Exchange): readonly string[] => readers.map((read) => read(x))
+  if (readers.length === 0) return { read: () => '', isMissing, parts: all }
+  if (readers.length === 1) return { read: readers[0], isMissing, parts: all }
   return {
     read(x) {
       let key = ''
@@ -42,7 +45,13 @@ export function keyReader(parts: readonly KeyPart[], place: KeyPlace): KeyReader
       return key
     },
     isMissing,
+    parts: all,
   }
+}
+
+/** The key of these parts, as a reader of as many puts it together. */
+export function keyOfParts(parts: readonly string[]): string {
+  return parts.length === 1 ? parts[0] : parts.map(counted).join('')
 }
 
 /** With its length in front no part can pretend to be the end of another. */
@@ -55,11 +64,11 @@ function partReader(part: KeyPart, place: KeyPlace): Part {
     case 'address':
       return (x) => addressPart(x.clientAddress)
     case 'subject':
-      return (x) => (x.identity === undefined ? '' : bounded(`${x.identity.issuer}\0${x.identity.subject}`))
+      return (x) => (x.identity === undefined ? '' : subjectPart(x.identity.issuer, x.identity.subject))
     case 'tenant':
-      return (x) => bounded(x.identity?.tenant ?? '')
+      return (x) => boundedPart(x.identity?.tenant ?? '')
     case 'client':
-      return (x) => bounded(x.identity?.client ?? '')
+      return (x) => boundedPart(x.identity?.client ?? '')
     case 'route':
       return () => place.route
     case 'service':
@@ -73,20 +82,28 @@ function partReader(part: KeyPart, place: KeyPlace): Part {
 
 function headerPart(name: string): Part {
   headerId(name)
-  return (x) => bounded(x.headers.get(name) ?? '')
+  return (x) => boundedPart(x.headers.get(name) ?? '')
 }
 
 function claimPart(name: string): Part {
   return (x) => {
     const value = x.identity?.claims[name]
-    if (value === undefined || value === null) return ''
-    // A text and a number that look alike are different claims.
-    return bounded(typeof value === 'string' ? `"${value}` : JSON.stringify(value))
+    return value === undefined || value === null ? '' : claimValuePart(value)
   }
 }
 
+/** The part of a key for who a subject is. */
+export function subjectPart(issuer: string, subject: string): string {
+  return boundedPart(`${issuer}\0${subject}`)
+}
+
+/** The part of a key for the value of a claim: a text and a number that look alike are different claims. */
+export function claimValuePart(value: unknown): string {
+  return boundedPart(typeof value === 'string' ? `"${value}` : JSON.stringify(value))
+}
+
 /** A part as it stands in a key. What begins like a hash is hashed too: nobody can write down another's. */
-function bounded(part: string): string {
+export function boundedPart(part: string): string {
   return part.length <= longestPart && part.charCodeAt(0) !== hashMark ? part : `#${hash('sha256', part, 'base64url')}`
 }
 

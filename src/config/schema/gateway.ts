@@ -3,6 +3,7 @@ import { cidrOption } from '../../policies/option-schemas.ts'
 import { identitySchema } from './identity.ts'
 import { limitsSchema } from './limits.ts'
 import { adminSchema, listenersSchema, probesSchema } from './listeners.ts'
+import { penaltiesSchema } from './penalties.ts'
 import { defaultsSchema, routeSchema } from './routes.ts'
 import { servicesSchema } from './services.ts'
 import { duration, name } from './units.ts'
@@ -72,6 +73,7 @@ export const gatewaySchema = z.strictObject({
   services: servicesSchema.optional().describe('What stands behind the gateway, by name.'),
   identity: identitySchema.optional().describe('Who is calling: trusted issuers of tokens, API keys.'),
   limits: limitsSchema.optional().describe('Budgets by name. One name is one counter, wherever it is used.'),
+  penalties: penaltiesSchema.optional().describe('The penalty box: clients that are refused too often are shut out for a time.'),
   log: logSchema.optional().describe('The access log and the operational log.'),
   defaults: defaultsSchema
     .optional()

@@ -6,7 +6,7 @@ import { parseSize, sizePattern } from '../../lib/size.ts'
 import { UnitError } from '../../lib/unit-error.ts'
 
 /** A text with a unit, read by `parse`; the schema that editors see is the text's pattern. */
-function unitText<T>(parse: (text: string) => T, pattern: string, examples: readonly string[]): z.ZodType<T, string> {
+export function unitText<T>(parse: (text: string) => T, pattern: string, examples: readonly string[]): z.ZodType<T, string> {
   return z
     .string()
     .meta({ pattern, examples: [...examples] })

@@ -37,6 +37,7 @@ const whole = defineGateway({
     perDay: { algorithm: 'quota', limit: 1000, period: 'day' },
   },
   defaults: { auth: { any: ['bearer', 'api-key'] }, headers: 'secure', limits: ['perAddress'] },
+  penalties: { abusive: { after: '50 refusals in 1m', for: '10m', per: ['address', 'header:x-app'], answer: 403 }, byHand: { for: '1d' } },
   routes: [
     { name: 'orders', match: { path: '/orders/{id?}', methods: ['GET'] }, to: 'orders', limits: [{ use: 'perTenant', cost: 2 }] },
     {
