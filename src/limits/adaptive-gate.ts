@@ -11,7 +11,13 @@ import { placesOf, priorities } from './priority.ts'
 /** The longest wait for a place, and how many of each priority may wait for a burst to pass. */
 const waitMs = 100
 const waitingRoom = 32
-/** How many may once the want of places has lasted longer than that: it is no burst, and a queue would only cost time. */
+/** What is critical may wait for as long as some answers of the service take, within a bound. */
+const criticalAnswers = 4
+const criticalWaitMs = 1000
+/**
+ * How many others may wait once the want of places has lasted longer than a wait: it is no burst, and a queue would only
+ * cost time. What is critical comes before all others, so its queue is short by itself.
+ */
 const standingRoom = 2
 /** A want of places is over when none was wanted for so long. */
 const calmMs = 1000
@@ -37,7 +43,8 @@ interface Waiter {
  *
  * A priority's places are `placesOf` the limit. Requests of lower priority count against higher ones only as far as they
  * would get a place now: when the limit falls, what is already under way keeps nobody more important out. What is not
- * sheddable waits for a place a tenth of a second, the critical first; so a burst is no reason to refuse.
+ * sheddable waits a tenth of a second for a place, so that a burst is no reason to refuse; what is critical comes first
+ * there, and may wait longer where answers take longer.
  */
 export class AdaptiveGate implements CapacityGate {
   readonly #limit = new AdaptiveLimit()
@@ -78,7 +85,7 @@ export class AdaptiveGate implements CapacityGate {
     if (queue === undefined) return false
     if (now - queue.wantedAt >= calmMs) queue.wantedSince = now
     queue.wantedAt = now
-    const room = now - queue.wantedSince > waitMs ? standingRoom : waitingRoom
+    const room = place.rank > 0 && now - queue.wantedSince > waitMs ? standingRoom : waitingRoom
     return queue.waiters.length < room && this.#wait(queue.waiters, place, x)
   }
 
@@ -133,7 +140,8 @@ export class AdaptiveGate implements CapacityGate {
 
   #wait(waiters: Waiter[], place: Place, x: Exchange): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.after(waitMs, () => {
+      const patience = place.rank > 0 ? waitMs : Math.max(waitMs, Math.min(criticalWaitMs, criticalAnswers * this.#limit.restMs))
+      const timer = this.#clock.after(patience, () => {
         remove(waiters, waiter)
         resolve(false)
       })
