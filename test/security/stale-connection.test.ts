@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, it } from 'node:test'
+import type { Answer } from '../../src/core/answer.ts'
 import { textBody } from '../../src/core/body.ts'
 import { createHttp1Client } from '../../src/wire/http1/pool.ts'
 import type { Scene } from '../support/client-wires.ts'
@@ -118,6 +119,36 @@ describe('a connection that the service closes just when it is used again', () =
       },
     )
   })
+
+  const early = { 'an answer nobody asked for': okay('stale'), 'the end of the connection': '' }
+  for (const [what, text] of Object.entries(early)) {
+    it(`and ${what} comes before the call was written: the call, of any method, goes to a fresh one`, () => {
+      const sockets: Socket[] = []
+      return scene(
+        createHttp1Client,
+        (socket, request) => {
+          sockets.push(socket)
+          socket.write(okay(`connection ${request.connection}`))
+        },
+        async ({ wire, service }) => {
+          await wire.send(callOf(), exchangeOf())
+          // From a timer: the loop reads what has come before it writes what was posted.
+          const answer = await new Promise<Answer>((resolve, reject) => {
+            setTimeout(() => {
+              if (text === '') sockets[0].end()
+              else sockets[0].write(text)
+              wire.send(callOf({ method: 'POST', body: textBody('content') }), exchangeOf()).then(resolve, reject)
+            }, 0)
+          })
+          assert.equal(await pulled(answer.body), 'connection 1')
+          assert.deepEqual(
+            service.requests.map(({ connection }) => connection),
+            [0, 1],
+          )
+        },
+      )
+    })
+  }
 
   it('keeps to the bound of connections while it is replaced', () =>
     scene(

@@ -10,6 +10,7 @@ import { callFraming, callHead, isIdempotent, offers } from './call-head.ts'
 import { tunnelBody } from './client-body.ts'
 import { dial } from './dial.ts'
 import type { TlsSession } from './dial.ts'
+import { Outbox } from './outbox.ts'
 import type { Sending } from './sending.ts'
 import { ServiceTunnel } from './service-tunnel.ts'
 import type { TunnelOwner } from './service-tunnel.ts'
@@ -55,6 +56,7 @@ export class ClientConnection implements Due, AnswerOwner, UploadOwner, TunnelOw
   readonly #owner: ConnectionOwner
   readonly #options: ClientWireOptions
   readonly #socket: Socket
+  readonly #outbox: Outbox
   readonly #reader: AnswerReader
   #sending: Sending | undefined = undefined
   #calls = 0
@@ -73,6 +75,7 @@ export class ClientConnection implements Due, AnswerOwner, UploadOwner, TunnelOw
     options.sweeper.watch(this)
     const socket = dial(options, owner.session, (size, bytes) => this.#read(size, bytes))
     this.#socket = socket
+    this.#outbox = new Outbox(socket)
     socket.once(options.tls === undefined ? 'connect' : 'secureConnect', () => this.#connected())
     socket.on('drain', () => this.#drained())
     socket.on('end', () => this.#ended())
@@ -100,7 +103,7 @@ export class ClientConnection implements Due, AnswerOwner, UploadOwner, TunnelOw
     const { bytes } = call.body
     if (bytes !== undefined && bytes.length <= maxJoinedBytes) {
       this.dueAt = Math.min(now + this.#options.headTimeoutMs, call.headBy)
-      this.#socket.write(bytes.length === 0 ? head : head + bytes.toString('latin1'), 'latin1')
+      this.#outbox.post(bytes.length === 0 ? head : head + bytes.toString('latin1'))
       return
     }
     this.dueAt = call.headBy
@@ -263,8 +266,10 @@ export class ClientConnection implements Due, AnswerOwner, UploadOwner, TunnelOw
   #read(size: number, bytes: Buffer): boolean {
     let goesOn = false
     try {
-      if (this.phase === 'head' || this.phase === 'body') goesOn = this.#reader.take(bytes, size)
+      if (this.phase === 'body' || (this.phase === 'head' && this.#outbox.isEmpty)) goesOn = this.#reader.take(bytes, size)
       else if (this.phase === 'tunnel') goesOn = this.#tunnel!.offer(Buffer.from(bytes.subarray(0, size)))
+      // The call has not been sent yet, so this is no answer to it.
+      else if (this.phase === 'head') this.#broke(undefined)
       // Nobody asked: whatever it is, it must not become the next caller's answer.
       else this.#close(undefined)
     } catch (thrown) {
@@ -320,6 +325,8 @@ export class ClientConnection implements Due, AnswerOwner, UploadOwner, TunnelOw
    */
   #mayRepeat(): boolean {
     const { call, isRepeated } = this.#sending!
+    // Not even written yet: it was never sent.
+    if (!this.#outbox.isEmpty) return !isRepeated
     const isSafe = this.#calls > 1 && !isRepeated && call.body.bytes !== undefined && isIdempotent(call.method)
     // Asked last: a yes is counted as a try.
     return isSafe && this.#options.mayRepeat?.() !== false

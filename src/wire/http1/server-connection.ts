@@ -15,6 +15,7 @@ import { Deadlines } from './deadlines.ts'
 import type { IncomingBody } from './incoming-body.ts'
 import type { HeadLender, IntakeOwner } from './intake.ts'
 import { Intake } from './intake.ts'
+import { Outbox } from './outbox.ts'
 import type { RequestHead } from './request-head.ts'
 import { SocketReader } from './socket-reader.ts'
 import type { TurnOwner } from './turn.ts'
@@ -64,6 +65,7 @@ const answered = new Fault('cancelled', 'the answer is complete')
 /** One accepted connection: bytes in, exchanges one after the other, answers out. */
 export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
   readonly socket: Socket
+  readonly outbox: Outbox
   readonly deadlines: Deadlines
   readonly #owner: ConnectionOwner
   readonly #facts: Connection
@@ -86,6 +88,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
   constructor(owner: ConnectionOwner, socket: Socket, peer?: Peer) {
     this.#owner = owner
     this.socket = socket
+    this.outbox = new Outbox(socket)
     this.#facts = connectionFacts(socket, owner.options.listener, peer)
     this.deadlines = new Deadlines(owner.options, socket, this)
     this.#intake = new Intake(this, owner)
@@ -125,6 +128,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
   }
 
   awaitFlush(turn: Turn): void {
+    this.outbox.flush()
     this.deadlines.awaitOutput()
     // Behind everything else in the socket's queue.
     this.socket.write(noBytes, (failure) => {
@@ -173,7 +177,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     this.deadlines.awaitInput(bodyWaitMs(this.options.limits, body.received, body.waitedMs))
     if (this.#owesContinue) {
       this.#owesContinue = false
-      if (body.received === 0 && this.#turn?.isAnswering === false) this.socket.write(continueHead, 'latin1')
+      if (body.received === 0 && this.#turn?.isAnswering === false) this.outbox.post(continueHead)
     }
     this.#reader.resume()
   }
@@ -318,7 +322,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     const bytes = answer.body.bytes ?? noBytes
     if (answer.body.bytes === undefined) answer.body.cancel(answered)
     const text = this.heads.final(answer.status, answer.headers, bytes.length, 'close')
-    this.socket.write(text + bytes.toString('latin1'), 'latin1')
+    this.outbox.post(text + bytes.toString('latin1'))
     this.#end()
   }
 
@@ -334,6 +338,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     this.#state = closing
     this.#intake.drop()
     this.deadlines.outputTaken()
+    this.outbox.flush()
     this.socket.end()
     this.deadlines.awaitInput(this.socket.writableLength > 0 ? this.options.limits.writeMs : lingerMs)
     this.#reader.resume()
