@@ -18,7 +18,11 @@ export default defineGateway({
   services: {
     orders: { url: process.env['DEMO_ORDERS_URL'] ?? 'http://127.0.0.1:7002', timeout: '5s', identity: 'headers' },
     users: { url: process.env['DEMO_USERS_URL'] ?? 'http://127.0.0.1:7004', timeout: '5s', identity: 'headers' },
-    billing: { url: process.env['DEMO_BILLING_URL'] ?? 'grpc://127.0.0.1:7003', identity: 'headers' },
+    billing: {
+      url: process.env['DEMO_BILLING_URL'] ?? 'grpc://127.0.0.1:7003',
+      protos: 'protos/billing.proto',
+      identity: 'headers',
+    },
   },
 
   identity: {
@@ -72,11 +76,12 @@ export default defineGateway({
       to: 'users',
       auth: { any: ['session', 'bearer'], scopes: ['users:read'] },
     },
-    // gRPC as it is, for clients that speak it; the methods stand in protos/billing.proto.
+    // REST outside, gRPC inside: the paths and methods stand in protos/billing.proto. Who speaks gRPC passes as it is.
     {
       name: 'billing',
-      match: { path: '/billing.v1.Billing/{method}', methods: ['POST'] },
+      match: { path: ['/v1/**', '/billing.v1.Billing/{method}'] },
       to: 'billing',
+      bridge: 'rest',
       auth: { any: ['session', 'bearer'], scopes: ['billing:read'] },
     },
   ],

@@ -2,6 +2,7 @@ import { headerBlock } from '../core/headers.ts'
 import { PatternError } from '../routing/path-pattern.ts'
 import { compileRedirect, compileRewrite } from '../routing/rewrite.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
+import { checkBridges } from './check-bridges.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ReadRoute } from './check-routes.ts'
 import type { ConfigPath } from './finding.ts'
@@ -26,7 +27,7 @@ export function checkAction(
     return undefined
   }
   if (given[0] !== 'to') {
-    for (const key of ['rewrite', 'split', 'mirror'] as const) {
+    for (const key of ['rewrite', 'split', 'mirror', 'bridge'] as const) {
       if (reading.at([...path, key]) !== undefined)
         findings.error([...path, key], `${key} does nothing without to`, `remove it, or send the route to a service`)
     }
@@ -86,6 +87,7 @@ function toAction(
     split: route.split ?? 'request',
     mirror,
     rewrite: rewrite === undefined ? undefined : { path: rewrite.path, host: rewrite.host?.toLowerCase() },
+    ...(route.bridge === undefined ? {} : { bridges: checkBridges(context, [...path, 'bridge'], route, shares) }),
   }
 }
 

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import type { ConfigPath, Findings } from './finding.ts'
+import type { LoadedDescriptors } from './load-descriptors.ts'
 import type { Reading } from './reading.ts'
 import { name } from './schema/units.ts'
 
@@ -12,6 +13,8 @@ export interface CheckContext {
   readonly now: number
   /** Files that the configuration names and that were read, so that a watcher knows them. */
   readonly files: Set<string>
+  /** What the services' `protos` and `descriptors` came to. */
+  readonly descriptors: LoadedDescriptors
 }
 
 /** A path of the configuration, relative to its file, made absolute. */

@@ -74,7 +74,7 @@ function routeModel(
   return {
     name: route.name ?? '',
     source: `routes[${i}]`,
-    match,
+    match: isBridged(action) ? { ...match, allow: [...new Set([...match.allow, 'encoded-slash' as const])] } : match,
     action,
     auth: { ...policies.auth, staleMs: staleMsOf(route.onStoreFailure ?? defaults.onStoreFailure) },
     limits,
@@ -83,6 +83,11 @@ function routeModel(
     timeoutMs: route.timeout ?? defaults.timeout ?? Infinity,
     maxBodyBytes: policies.maxBodyBytes,
   }
+}
+
+/** Rules of HTTP may capture a slash inside of a segment, so bridges tell it from a real one themselves. */
+function isBridged(action: RouteModel['action']): boolean {
+  return action.kind === 'to' && action.bridges !== undefined && action.bridges.length > 0
 }
 
 function staleMsOf(written: 'closed' | { readonly stale: number } | undefined): number {

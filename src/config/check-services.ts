@@ -1,4 +1,5 @@
 import type { ServiceTlsSpec, TargetSpec } from '../services/service-spec.ts'
+import { checkGrpc } from './check-bridges.ts'
 import { checkAuthorities, checkCertificate } from './check-certificate.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, checkedNames } from './check-context.ts'
@@ -28,6 +29,7 @@ export function checkServices(context: CheckContext, limits: ReadonlyMap<string,
         issuerRemedy,
       )
     }
+    const grpc = checkGrpc(context, name, service)
     specs.push({
       name,
       targets: targetsOf(context, ['services', name], service),
@@ -46,6 +48,7 @@ export function checkServices(context: CheckContext, limits: ReadonlyMap<string,
       audience: service.audience ?? name,
       tls: tlsOf(context, ['services', name, 'tls'], service.tls),
       concurrency: service.concurrency,
+      ...(grpc === undefined ? {} : { grpc }),
       limits: checkServiceLimits(context, limits, name, service.limits ?? []),
     })
   }

@@ -7,6 +7,7 @@ import { absolutePath, namesOf } from './check-context.ts'
 import { checkDns } from './check-dns.ts'
 import { checkIdentity } from './check-identity.ts'
 import { checkLimits } from './check-limits.ts'
+import { checkRules } from './check-bridges.ts'
 import { checkListeners } from './check-listeners.ts'
 import { checkPenalties } from './check-penalties.ts'
 import { checkRoutes } from './check-routes.ts'
@@ -15,6 +16,7 @@ import { checkStore } from './check-store.ts'
 import { checkUse } from './check-use.ts'
 import type { ConfigSource, Finding } from './finding.ts'
 import { Findings } from './finding.ts'
+import type { LoadedDescriptors } from './load-descriptors.ts'
 import type { GatewayModel } from './model.ts'
 import { modelHash } from './model-hash.ts'
 import { Reading } from './reading.ts'
@@ -26,6 +28,8 @@ export interface CheckOptions {
   readonly now?: number
   /** The limit algorithms that can be run. Default: those of this version. */
   readonly algorithms?: readonly string[]
+  /** What the services' `protos` and `descriptors` came to; a service that is not in it cannot be bridged. Default: none. */
+  readonly descriptors?: LoadedDescriptors
 }
 
 export interface CheckResult {
@@ -43,7 +47,7 @@ export interface CheckResult {
 export function checkGateway(input: unknown, source: ConfigSource, options: CheckOptions = {}): CheckResult {
   const findings = new Findings(source)
   const reading = new Reading(gatewaySchema, input, findings)
-  const context: CheckContext = { reading, findings, now: options.now ?? Date.now(), files: new Set() }
+  const context: CheckContext = { reading, findings, now: options.now ?? Date.now(), files: new Set(), descriptors: options.descriptors ?? new Map() }
   const done = (model: GatewayModel | undefined): CheckResult => {
     return { model: findings.hasErrors ? undefined : model, findings: findings.inOrder(), files: [...context.files] }
   }
@@ -82,6 +86,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     routes,
   }
   if (!findings.hasErrors) checkUse(context, model)
+  if (!findings.hasErrors) checkRules(context, model)
   return done({ ...model, hash: modelHash(model) })
 }
 

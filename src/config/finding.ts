@@ -54,6 +54,16 @@ export class Findings {
     this.#add('error', path, message, remedy)
   }
 
+  /** An error in a file that the configuration names, at a place there. */
+  errorIn(
+    place: { readonly file: string; readonly line: number | undefined; readonly column: number | undefined },
+    path: ConfigPath,
+    message: string,
+    remedy: string,
+  ): void {
+    this.list.push({ severity: 'error', path: pathText(path), message: this.#hide(message), remedy: this.#hide(remedy), ...place })
+  }
+
   warn(path: ConfigPath, message: string, remedy: string): void {
     this.#add('warning', path, message, remedy)
   }

@@ -4,6 +4,7 @@ import type { BodyInput } from '../policies/body.ts'
 import type { CorsInput } from '../policies/cors.ts'
 import type { CsrfInput } from '../policies/csrf.ts'
 import type { HeadersInput } from '../policies/headers.ts'
+import type { BridgeInput } from './bridge-input.ts'
 import type { IdentityInput } from './identity-input.ts'
 import type { LimitInput, LimitUseInput } from './limit-input.ts'
 import type { PenaltyInput } from './penalty-input.ts'
@@ -237,6 +238,8 @@ export interface RouteInput<S extends string = string, L extends string = string
   readonly mirror?: S | undefined
   /** What the service sees in place of what the client asked for. */
   readonly rewrite?: RewriteInput | undefined
+  /** Protocols of the edge that are translated to the gRPC of the service. */
+  readonly bridge?: BridgeInput | readonly BridgeInput[] | undefined
   /** Sends the client elsewhere. */
   readonly redirect?: RedirectInput | undefined
   /** Answers right here. */

@@ -8,6 +8,7 @@ import { evaluateModule } from './evaluate.ts'
 import { expandEnvironment } from './expand.ts'
 import type { ConfigSource, Finding } from './finding.ts'
 import { pathText } from './finding.ts'
+import { loadDescriptors } from './load-descriptors.ts'
 import type { GatewayModel } from './model.ts'
 import { readJson, readYaml } from './read-document.ts'
 
@@ -58,7 +59,8 @@ export async function loadGateway(file?: string, options: LoadOptions = {}): Pro
     }
   })
   if (read.faults.length > 0) return failed(found.file, read.files, [...notes, ...read.faults])
-  const { model, findings, files } = checkGateway(read.input, read.source, options)
+  const descriptors = await loadDescriptors(read.input, found.file)
+  const { model, findings, files } = checkGateway(read.input, read.source, { ...options, descriptors })
   return { file: found.file, model, findings: [...notes, ...findings], files: [...new Set([...read.files, ...files])] }
 }
 

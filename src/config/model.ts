@@ -1,3 +1,5 @@
+import type { BridgeSpec } from '../bridges/create-bridge.ts'
+import type { ConfiguredRule } from '../bridges/descriptors/http-rule.ts'
 import type { CredentialKind } from '../core/identity.ts'
 import type { IdentitySpec } from '../identity/identity-spec.ts'
 import type { EdgeBounds } from '../limits/edge-limits.ts'
@@ -40,6 +42,18 @@ export interface ServiceModel extends ServiceSpec {
   readonly limits?: readonly LimitUse[] | undefined
   /** Requests that it gets at one time, from this node or, where adaptive, from each worker; absent: any number. */
   readonly concurrency?: number | 'adaptive' | undefined
+  /** How it describes itself to bridges; absent: it does not. */
+  readonly grpc?: GrpcModel | undefined
+}
+
+/** What bridges know of a service of gRPC. */
+export interface GrpcModel {
+  /** A serialised FileDescriptorSet, in base64: data like everything here. */
+  readonly set: string
+  /** HTTP rules of the configuration. */
+  readonly rules: readonly ConfiguredRule[]
+  /** Largest single message, either way, decompressed. */
+  readonly maxMessageBytes: number
 }
 
 export interface ListenerModel {
@@ -130,6 +144,8 @@ export interface ToAction {
   /** The service that gets a copy of every request; absent: none. */
   readonly mirror?: string | undefined
   readonly rewrite: { readonly path: string | undefined; readonly host: string | undefined } | undefined
+  /** What is translated to gRPC on the way; absent or empty: nothing. */
+  readonly bridges?: readonly BridgeSpec[] | undefined
 }
 
 export interface RedirectAction {

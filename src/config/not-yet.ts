@@ -2,7 +2,7 @@
  * Vocabulary of the contract that this version of Velum does not have yet, by place (`*` is any name or number). Such a
  * name is told apart from a misspelt one: it is refused, never ignored, and never "corrected" to something else.
  */
-const routeNames = ['bridge', 'cache', 'compress', 'deadline', 'policies', 'shadow', 'validate']
+const routeNames = ['cache', 'compress', 'deadline', 'policies', 'shadow', 'validate']
 const authNames = ['external', 'shadow']
 const bodyNames = ['schema', 'openapi', 'shadow']
 
@@ -10,7 +10,7 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['policies', 'telemetry']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
-  ['services.*', ['descriptors', 'protos', 'reflection']],
+  ['services.*', ['reflection']],
   ['identity', ['providers']],
   ['routes.*', routeNames],
   ['routes.*.auth', authNames],
@@ -24,6 +24,8 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
 
 const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['routes.*.auth.any.*', ['client-certificate', 'basic']],
+  ['routes.*.bridge', ['websocket', 'grpc-web', 'connect', 'graphql']],
+  ['routes.*.bridge.*', ['websocket', 'grpc-web', 'connect', 'graphql']],
   ['defaults.auth.any.*', ['client-certificate', 'basic']],
 ])
 

@@ -1,8 +1,9 @@
+import type { GrpcServiceInput } from './bridge-input.ts'
 import type { LimitUseInput } from './limit-input.ts'
 import type { Duration } from './unit-input.ts'
 
 /** What stands behind routes: `url`, or several `targets`. */
-export interface ServiceInput<L extends string = string> {
+export interface ServiceInput<L extends string = string> extends GrpcServiceInput {
   /**
    * The one address of the service: `http://127.0.0.1:7002`, `https://orders.internal`, `grpc://127.0.0.1:7003`; or
    * `http+srv://_http._tcp.orders.internal` for what its SRV records name.

@@ -1,3 +1,5 @@
+import type { Bridge } from '../bridges/bridge.ts'
+import { bridged, speaking } from '../bridges/bridged.ts'
 import type { RedirectAction, RespondAction, RouteModel, ServiceModel, ToAction } from '../config/model.ts'
 import { Answer, emptyAnswer } from '../core/answer.ts'
 import { BytesBody } from '../core/body.ts'
@@ -37,6 +39,8 @@ export interface ActionEnv {
   /** How a service of an audience is told by a token who is calling; absent without an issuer. */
   readonly tokenEdit?: ((audience: string) => RequestEdit) | undefined
   readonly random: () => number
+  /** The bridges of a route to a service, in the order of the configuration; absent: there are none. */
+  readonly bridgesTo?: ((action: ToAction, service: ServiceModel) => readonly Bridge[]) | undefined
   /** The limits of a service, for this route. */
   readonly limitsOf: (service: ServiceModel) => Policy | undefined
   /** What lets this route's requests to a service, or sheds them. */
@@ -52,6 +56,8 @@ export interface RouteEnd {
   readonly policies: readonly Policy[]
   /** Which service is drawn for an exchange, and stays drawn; set where there are several and somebody asks. */
   readonly drawn?: ((x: Exchange) => string) | undefined
+  /** Gives an exchange the words of its caller's protocol; absent: it has them already. */
+  readonly speak?: ((x: Exchange) => void) | undefined
 }
 
 /** Fields that belong to one connection or that the gateway writes itself; no service gets the client's. */
@@ -93,9 +99,14 @@ export function compileAction(route: RouteModel, env: ActionEnv): RouteEnd {
 
 function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteEnd {
   const edits = [withoutOwnCookies, ...env.edits]
+  let speak: RouteEnd['speak']
   const upstreams = action.services.map(({ service, weight }): LimitedUpstream => {
     const { spec } = compiledOf(route, service, env)
-    return { ...upstreamOf(route, service, weight, env), limits: env.limitsOf(spec), capacity: env.capacityOf(spec) }
+    const upstream = upstreamOf(route, service, weight, env)
+    const bridges = env.bridgesTo?.(action, spec) ?? []
+    speak ??= speaking(bridges)
+    const through = bridges.length === 0 ? upstream.service : bridged(bridges, upstream.service)
+    return { ...upstream, service: through, limits: env.limitsOf(spec), capacity: env.capacityOf(spec) }
   })
   const rewrite = action.rewrite?.path === undefined ? undefined : compileRewrite(action.rewrite.path, route.match)
   const drawn = upstreams.length === 1 ? undefined : createDraw(upstreams, action.split, env.random)
@@ -112,7 +123,7 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteE
     clock: env.clock,
     mirror: action.mirror === undefined ? undefined : mirrorOf(route, action.mirror, edits, env),
   })
-  return { end, policies, drawn: draw === undefined || env.asksDrawn !== true ? undefined : (x) => draw(x).name }
+  return { end, policies, drawn: draw === undefined || env.asksDrawn !== true ? undefined : (x) => draw(x).name, speak }
 }
 
 function compiledOf(route: RouteModel, name: string, { services }: ActionEnv): CompiledService {

@@ -16,6 +16,8 @@ export interface ReadyRoute extends RouteFacts, CompiledRoute {
   readonly match: RouteMatch
   readonly answersPreflight: boolean
   readonly handler: Handler
+  /** Gives an exchange the words of its caller's protocol; absent: it has them already. */
+  readonly speak: ((x: Exchange) => void) | undefined
 }
 
 /** Puts a route together. `offset` is how many policies stand before routing, at most, on any listener. */
@@ -25,6 +27,7 @@ export function readyRoute(
   policies: readonly Policy[],
   end: Handler,
   offset: number,
+  speak?: ReadyRoute['speak'],
 ): ReadyRoute {
   const ordered = inStageOrder(policies)
   return {
@@ -36,6 +39,7 @@ export function readyRoute(
     policies: ordered,
     answersPreflight: ordered.some((policy) => policy.stage === 'cors'),
     handler: compose(ordered, end, offset),
+    speak,
   }
 }
 
@@ -63,6 +67,7 @@ export function routing(routes: readonly ReadyRoute[]): Handler {
     const { route } = hit
     x.route = route
     x.params = hit.params
+    route.speak?.(x)
     return route.handler(x)
   }
 }

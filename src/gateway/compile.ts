@@ -21,6 +21,7 @@ import type { PolicyEnv } from '../policies/policy-kind.ts'
 import { inMatchOrder } from '../routing/candidate.ts'
 import { createNamedService } from '../services/named-service.ts'
 import type { Served } from '../wire/server-wire.ts'
+import { bridgesTo } from './bridge-parts.ts'
 import type { CompiledService } from './compile-action.ts'
 import { compileAction, redirectingToHttps } from './compile-action.ts'
 import type { ReadyRoute } from './compile-routes.ts'
@@ -94,7 +95,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       })
       const { policies, edits } = routePolicies(route, policyEnv)
       if (penalties.caller !== undefined && route.auth.mode !== 'public') policies.push(penalties.caller)
-      const { end, policies: atService, drawn } = compileAction(route, {
+      const { end, policies: atService, drawn, speak } = compileAction(route, {
         clock: env.clock,
         meter: env.meter,
         services,
@@ -102,12 +103,13 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         hasApiKeys: model.identity.apiKeys.length > 0,
         tokenEdit,
         random: Math.random,
+        bridgesTo: (action, service) => bridgesTo(action, service, env),
         limitsOf: (service) => serviceLimits(route, service, limitEnv),
         capacityOf: (service) => capacity(route, service),
         asksDrawn: route.limits.some(({ use }) => countsPerService(model, use)),
       })
       const all = [...policies, routeLimits(route, drawn, limitEnv), ...atService].filter((policy) => policy !== undefined)
-      return readyRoute(route, index, all, end, offset)
+      return readyRoute(route, index, all, end, offset, speak)
     })
     const router = identity.before(routing(routes))
     const guard = createGuard({ isTrustedProxy, parseAddress: canonicalAddress })

@@ -166,3 +166,9 @@ function encodeSegment(text: string, isMulti: boolean): string {
   const encoded = encodeURIComponent(text).replaceAll(/%(?:24|26|2B|2C|3A|3B|3D|40)/g, (escape) => decodeURIComponent(escape))
   return isMulti ? encoded.replaceAll('%252F', '%2F') : encoded
 }
+
+/** A path that the template matches, for those who ask whether anything leads there. */
+export function samplePath({ segments, verb }: PathTemplate): string {
+  const parts = segments.map((segment) => (segment.kind === 'literal' ? segment.text : 'x'))
+  return `/${parts.join('/')}${verb === '' ? '' : `:${verb}`}`
+}

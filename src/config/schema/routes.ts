@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { priorities } from '../../limits/priority.ts'
 import { policyKinds } from '../../policies/list.ts'
+import { bridgeSchema } from './bridges.ts'
 import { hostNameSchema } from './listeners.ts'
 import { limitUses } from './limits.ts'
 import { duration, name, oneOrMore } from './units.ts'
@@ -102,6 +103,10 @@ export const ownRouteSchema = z.strictObject({
     })
     .optional()
     .describe('What the service sees in place of what the client asked for.'),
+  bridge: bridgeSchema
+    .optional()
+    .describe('Protocols of the edge that are translated to the gRPC of the service, which needs `protos` or `descriptors`. gRPC itself passes without a bridge.')
+    .meta({ examples: ['rest'] }),
   redirect: redirectSchema.optional().describe('Sends the client elsewhere. Exactly one of `to`, `redirect`, `respond`.'),
   respond: respondSchema.optional().describe('Answers right here. Exactly one of `to`, `redirect`, `respond`.'),
   limits: limitsSchema

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { grpcFields } from './bridges.ts'
 import { hostNameSchema } from './listeners.ts'
 import { limitUses } from './limits.ts'
 import { balanceSchema, breakerSchema, ejectSchema, healthSchema } from './resilience.ts'
@@ -83,6 +84,7 @@ export const serviceSchema = z.strictObject({
   slowStart: duration('1s', '1h')
     .optional()
     .describe('How long the share of a target grows, from a tenth to all of it, when it is new or has come back; those that the service begins with have it at once. Default: no time.'),
+  ...grpcFields,
 })
 
 /** The services by name. */
