@@ -19,6 +19,17 @@ export interface Judgement {
   readonly key: VerificationKey | undefined
 }
 
+/** What a token's header says, of the right types and without what is forbidden in one. */
+interface TokenHeader {
+  readonly alg: string
+  readonly kid: unknown
+  /** As a media type; undefined when there is none. */
+  readonly type: string | undefined
+}
+
+/** Headers that are kept as they were read: few differ, one for each key and kind of token. */
+const maxHeaders = 64
+
 /** A trusted issuer with its keys. */
 export interface VerifiedIssuer {
   readonly spec: TrustedIssuerSpec
@@ -44,6 +55,8 @@ const forbiddenInHeader = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip', 'en
 export class JwtVerifier {
   readonly #issuers = new Map<string, Issuer>()
   readonly #tenantClaim: string
+  /** By their text. Only headers of tokens whose signature was valid, so that junk cannot fill it. */
+  readonly #headers = new Map<string, TokenHeader>()
 
   constructor(issuers: readonly VerifiedIssuer[], tenantClaim: string) {
     this.#tenantClaim = tenantClaim
@@ -62,18 +75,20 @@ export class JwtVerifier {
     if (firstDot <= 0 || token.indexOf('.', firstDot + 1) !== lastDot) {
       return token.split('.').length === 5 ? rejected.encrypted : rejected['not-a-jwt']
     }
-    const header = objectIn(token.slice(0, firstDot))
+    const headerText = token.slice(0, firstDot)
+    const known = this.#headers.get(headerText)
+    const headerObject = known === undefined ? objectIn(headerText) : undefined
     const claims = objectIn(token.slice(firstDot + 1, lastDot))
     const signature = decodeBase64url(token.slice(lastDot + 1))
-    if (header === undefined || claims === undefined || signature === undefined) return rejected['not-a-jwt']
+    if ((known ?? headerObject) === undefined || claims === undefined || signature === undefined) return rejected['not-a-jwt']
+    const header = known ?? readHeader(headerObject!)
+    if (typeof header === 'string') return rejected[header]
 
-    const { alg, kid, typ } = header
-    for (const name of forbiddenInHeader) if (Object.hasOwn(header, name)) return rejected['forbidden-header']
-    if (typeof alg !== 'string' || (typ !== undefined && typeof typ !== 'string')) return rejected['bad-header']
+    const { alg, kid, type } = header
     if (claims['iss'] === undefined) return rejected['missing-claim']
     const issuer = typeof claims['iss'] === 'string' ? this.#issuers.get(claims['iss']) : undefined
     if (issuer === undefined) return rejected['unknown-issuer']
-    if (typ === undefined || !issuer.types.has(mediaType(typ))) return rejected['other-type']
+    if (type === undefined || !issuer.types.has(type)) return rejected['other-type']
     if (!issuer.algorithms.has(algorithmName(alg))) return rejected['other-algorithm']
     if (typeof kid !== 'string' || !keyIdPattern.test(kid)) return rejected['bad-key-id']
     const fault = claimsFault(claims, issuer.spec, this.#tenantClaim, now)
@@ -83,10 +98,17 @@ export class JwtVerifier {
       if (key instanceof Rejection) return { found: key, key: undefined }
       if (key.algorithm !== algorithmName(alg)) return rejected['key-algorithm']
       const isSigned = key.verify(Buffer.from(token.slice(0, lastDot), 'latin1'), signature)
+      if (isSigned && known === undefined) this.#keep(headerText, header)
       return { found: isSigned ? identityOf(claims, issuer.spec, this.#tenantClaim) : rejections['bad-signature'], key }
     }
     const key = issuer.keys.find(kid)
     return isPromise(key) ? key.then(judge) : judge(key)
+  }
+
+  #keep(text: string, header: TokenHeader): void {
+    if (this.#headers.size >= maxHeaders) this.#headers.clear()
+    // A slice would keep the whole request head alive that it was cut from.
+    this.#headers.set(Buffer.from(text, 'latin1').toString('latin1'), header)
   }
 }
 
@@ -98,6 +120,14 @@ function objectIn(part: string): JsonObject | undefined {
   const bytes = decodeBase64url(part)
   const value = bytes === undefined ? undefined : parseStrictJson(bytes)
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
+}
+
+/** What a header says, or why it is refused. */
+function readHeader(header: JsonObject): TokenHeader | 'forbidden-header' | 'bad-header' {
+  const { alg, kid, typ } = header
+  for (const name of forbiddenInHeader) if (Object.hasOwn(header, name)) return 'forbidden-header'
+  if (typeof alg !== 'string' || (typ !== undefined && typeof typ !== 'string')) return 'bad-header'
+  return { alg, kid, type: typ === undefined ? undefined : mediaType(typ) }
 }
 
 /** `typ` as a media type: without case, and with `application/` understood (RFC 7515 §4.1.9). */

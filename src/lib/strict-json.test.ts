@@ -22,10 +22,30 @@ test('refuses an object with a member twice, however the name is spelt and where
     '{"a":1,"\\u0061":2}',
     '[{"x":[{"a":1,"a":1}]}]',
     '{"":1,"":2}',
+    '{"a\\\\":1,"a\\\\":2}',
+    '{"a":"\\\\","a":"\\\\\\""}',
+    '{"a":{},"a":[]}',
   ])
     assert.equal(parse(text), undefined, text)
   assert.deepEqual(parse('{"a":{"a":{"a":"a"}},"b":["a","a",{"a":1}]}'), { a: { a: { a: 'a' } }, b: ['a', 'a', { a: 1 }] })
   assert.deepEqual(parse('{"a":"\\"a\\":1,","b":"{"}'), { a: '"a":1,', b: '{' })
+  assert.deepEqual(parse('{"a\\\\":"\\\\","b":":\\":"}'), { 'a\\': '\\', b: ':":' })
+})
+
+test('whatever is written twice is found, wherever it stands', () => {
+  const object = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 }), { minKeys: 1, maxKeys: 6, noNullPrototype: true })
+  fc.assert(
+    fc.property(object, fc.nat(), fc.jsonValue(), (value, pick, again) => {
+      if (JSON.stringify(value).includes('__proto__')) return
+      const names = Object.keys(value)
+      const text = JSON.stringify(value)
+      assert.deepEqual(parse(text), JSON.parse(text))
+      const name = JSON.stringify(names[pick % names.length])
+      assert.equal(parse(`${text.slice(0, -1)},${name}:${JSON.stringify(again)}}`), undefined)
+      assert.equal(parse(`[{"x":${text.slice(0, -1)},${name}:${JSON.stringify(again)}}}]`), undefined)
+    }),
+    { numRuns: 1000 },
+  )
 })
 
 test('refuses a member that could pass for a prototype', () => {

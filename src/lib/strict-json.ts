@@ -12,57 +12,52 @@ export function parseStrictJson(bytes: Buffer): unknown {
   const text = bytes.toString('utf8')
   try {
     const value: unknown = JSON.parse(text)
-    return hasOneReading(text) ? value : undefined
+    // Of a member that was there twice the parser kept one: then there are fewer than the text has colons.
+    return membersIn(value, 1) === colonsIn(text) ? value : undefined
   } catch {
     return undefined
   }
 }
 
-/** Whether every object's members are told apart. The text has been parsed already, so its syntax is right. */
-function hasOneReading(text: string): boolean {
-  /** Members seen of each open object; undefined for an array. */
-  const open: (Set<string> | undefined)[] = []
-  let isNameNext = false
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (code === quote) {
-      const end = endOfString(text, i)
-      if (isNameNext) {
-        const written = text.slice(i, end)
-        const name = written.includes('\\') ? (JSON.parse(written) as string) : written.slice(1, -1)
-        const members = open[open.length - 1]!
-        if (name === '__proto__' || members.has(name)) return false
-        members.add(name)
-        isNameNext = false
-      }
-      i = end - 1
-    } else if (code === openBrace || code === openBracket) {
-      if (open.length === maxDepth) return false
-      open.push(code === openBrace ? new Set() : undefined)
-      isNameNext = code === openBrace
-    } else if (code === closeBrace || code === closeBracket) {
-      open.pop()
-      isNameNext = false
-    } else if (code === comma) {
-      isNameNext = open[open.length - 1] !== undefined
-    }
+/** How many members all objects have together; NaN with one named `__proto__`, or nested too deep. */
+function membersIn(value: unknown, depth: number): number {
+  if (typeof value !== 'object' || value === null) return 0
+  if (depth > maxDepth) return NaN
+  let members = 0
+  if (Array.isArray(value)) {
+    for (const item of value) members += membersIn(item, depth + 1)
+    return members
   }
-  return true
+  if (Object.hasOwn(value, '__proto__')) return NaN
+  for (const name of Object.keys(value)) members += 1 + membersIn((value as Readonly<Record<string, unknown>>)[name], depth + 1)
+  return members
 }
 
-const quote = 34
+/** How many colons stand outside of strings: one for each member. The text has been parsed, so its syntax is right. */
+function colonsIn(text: string): number {
+  let colons = 0
+  for (let i = 0; ;) {
+    const open = text.indexOf('"', i)
+    const stop = open === -1 ? text.length : open
+    for (; i < stop; i++) if (text.charCodeAt(i) === colon) colons++
+    if (open === -1) return colons
+    i = endOfString(text, open)
+  }
+}
+
+const colon = 58
 const backslash = 92
-const comma = 44
-const openBrace = 123
-const closeBrace = 125
-const openBracket = 91
-const closeBracket = 93
 
 /** The index behind the string that begins at `start`. */
 function endOfString(text: string, start: number): number {
-  for (let i = start + 1; ; i++) {
-    const code = text.charCodeAt(i)
-    if (code === backslash) i++
-    else if (code === quote) return i + 1
-  }
+  let end = text.indexOf('"', start + 1)
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end + 1
+}
+
+/** Whether an odd number of backslashes stands before. */
+function isEscaped(text: string, at: number): boolean {
+  let first = at
+  while (text.charCodeAt(first - 1) === backslash) first--
+  return (at - first) % 2 === 1
 }
