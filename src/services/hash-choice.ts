@@ -17,12 +17,13 @@ import type { Target } from './target.ts'
 /** Chooses the same target for the same key while it can be reached; `other` chooses for requests without one. */
 export function createHashChoice(targets: readonly Target[], keyOf: ReadHashKey, other: Choice, clock: Clock): Choice {
   const seeds = targets.map(({ address }) => textHash(address))
-  // Equal weights compare the lots themselves.
+  // With equal weights the lots themselves can be compared.
   const isPlain = targets.every(({ spec, standing }) => spec.weight === targets[0].spec.weight && !standing.startsSlowly)
   const costOf = (index: number, hash: number, now: number): number => {
     // The constant makes targets' lots independent: keys that differ by a target's seed would meet the same ones.
     const lot = mixBits(Math.imul(hash, 0x9e3779b1) + seeds[index])
-    if (isPlain) return lot
+    // The order of the formula below: the largest lot has the smallest logarithm.
+    if (isPlain) return -lot
     const { spec, standing } = targets[index]
     return -Math.log((lot + 0.5) / 2 ** 32) / (spec.weight * standing.warmth(now))
   }
