@@ -6,6 +6,7 @@ import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
 import type { Endpoint } from './endpoint.ts'
 import { identityEndpoints } from './identity-endpoints.ts'
 import { limitEndpoints } from './limit-endpoints.ts'
+import { penaltyEndpoints } from './penalty-endpoints.ts'
 import { serviceEndpoints } from './service-endpoints.ts'
 import { userEndpoints } from './user-endpoints.ts'
 import { healthAnswer, readyAnswer } from './probes.ts'
@@ -26,6 +27,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
     { method: 'GET', path: '/api/routes', roles: ['admin'], handle: () => jsonAnswer(200, { routes: gateway.routes }) },
     ...serviceEndpoints(gateway),
     ...limitEndpoints(gateway),
+    ...penaltyEndpoints(gateway),
     ...identityEndpoints(gateway),
     ...userEndpoints(gateway),
   ]

@@ -41,6 +41,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./token-command.ts')).tokenCommand,
   },
   {
+    name: 'penalty',
+    summary: 'Says who is in the penalty box, puts clients there and lets them out.',
+    load: async () => (await import('./penalty-command.ts')).penaltyCommand,
+  },
+  {
     name: 'keys',
     summary: 'Rotates the keys that sign tokens.',
     load: async () => (await import('./keys-command.ts')).keysCommand,
