@@ -1,0 +1,378 @@
+import { Answer } from '../core/answer.ts'
+import { emptyBody } from '../core/body.ts'
+import type { Exchange } from '../core/exchange.ts'
+import { Slot } from '../core/exchange.ts'
+import { Fault } from '../core/fault.ts'
+import type { Handler, MaybePromise } from '../core/handler.ts'
+import { isPromise } from '../core/handler.ts'
+import { H, headerId } from '../core/header-names.ts'
+import { dropTable } from '../core/headers.ts'
+import type { Headers } from '../core/headers.ts'
+import type { Count, Meter } from '../core/meter.ts'
+import type { Policy } from '../core/policy.ts'
+import type { RequestEdit } from '../core/request-edits.ts'
+import { noDirectives, parseCacheControl } from './cache-control.ts'
+import type { Directives } from './cache-control.ts'
+import type { Cache, Found } from './cache.ts'
+import { keyOf, partitionOf, urlOf } from './cache-key.ts'
+import { cacheResults, forwardedLine } from './cache-status.ts'
+import type { CacheResult, Forwarded } from './cache-status.ts'
+import type { Stored } from './cache-storage.ts'
+import type { Claim } from './claims.ts'
+import { askWhether, conditionDrop, hasAlready, hasPrecondition, speaksOf } from './conditional.ts'
+import { detachedFrom, finishDetached } from './detached.ts'
+import { serveStored } from './serve-stored.ts'
+import { freshen, storeAnswer } from './store-answer.ts'
+import type { Fetch, StoreOptions } from './store-answer.ts'
+import { isForErrors, usabilityOf } from './usability.ts'
+import { variantOf } from './vary.ts'
+
+/** How one route uses the cache. */
+export interface CacheRouteOptions extends StoreOptions {
+  /** Request fields that tell answers apart besides those in `Vary`; lower case. */
+  readonly vary: readonly string[]
+  /** What becomes of requests with credentials. */
+  readonly authorized: 'bypass' | 'rfc' | 'per-identity'
+  /** Whether clients may ask for fresher or accept staler answers than the service says. */
+  readonly obeysClients: boolean
+  /** How long a request waits for another one that fetches the same. */
+  readonly waitMs: number
+}
+
+/** What a route's cache is built with. */
+export interface CacheRouteEnv {
+  readonly cache: Cache
+  readonly meter: Meter
+  readonly route: string
+  readonly source: string
+  /** What the answers' shape depends on besides their URL: a changed configuration must not serve old shapes. */
+  readonly shape: string
+  /** Whether a service would see cookies of this request. */
+  readonly passesCookies: (headers: Headers) => boolean
+}
+
+/** One request at the cache. */
+interface Request {
+  readonly key: string
+  readonly url: string
+  readonly directives: Directives
+  readonly isCredentialed: boolean
+  readonly hasCookies: boolean
+}
+
+/** What the request to the service shall ask: whether a stored answer still holds, or for the whole in any case. */
+const asking = new Slot<{ readonly stored: Stored | undefined }>()
+/** Fields that no client gets of an answer that came by the cache. */
+const forCachesOnly = dropTable(['velum-cache-control', 'cache-tag', 'surrogate-key'].map(headerId))
+const failures: ReadonlySet<number> = new Set([500, 502, 503, 504])
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+const nothing = (): void => {}
+
+/** The shared cache on one route: what is stored is answered from here, what is not is stored if it may be (RFC 9111). */
+export class CacheRoute implements Policy {
+  readonly name = 'cache'
+  readonly stage = 'cache'
+  readonly source: string
+  readonly #options: CacheRouteOptions
+  readonly #env: CacheRouteEnv
+  readonly #cache: Cache
+  readonly #counts: Readonly<Record<CacheResult, Count>>
+
+  constructor(options: CacheRouteOptions, env: CacheRouteEnv) {
+    this.source = env.source
+    this.#options = options
+    this.#env = env
+    this.#cache = env.cache
+    const count = (result: CacheResult): [CacheResult, Count] => [
+      result,
+      env.meter.counter('velum_cache_requests_total', 'Requests at the cache, by what became of them.', {
+        route: env.route,
+        result,
+      }),
+    ]
+    this.#counts = Object.fromEntries(cacheResults.map(count)) as Record<CacheResult, Count>
+  }
+
+  /** Makes the request to the service ask for what the cache needs, whatever conditions the client set. */
+  readonly requestEdit: RequestEdit = (headers, x) => {
+    const asked = asking.get(x)
+    if (asked === undefined) return
+    headers.drop(conditionDrop)
+    if (asked.stored !== undefined) askWhether(asked.stored.headers, headers)
+  }
+
+  wrap(next: Handler): Handler {
+    return (x) => {
+      const { headers } = x
+      if (!safeMethods.has(x.method)) return this.#passUnsafe(x, next)
+      const hasCredentials = x.identity !== undefined || headers.first(H.authorization) !== undefined
+      const isOut =
+        (x.method !== 'GET' && x.method !== 'HEAD') ||
+        x.upgrade !== undefined ||
+        (x.body.size !== 0 && x.body !== emptyBody) || // a GET with content means more than its URL says
+        (hasCredentials && this.#options.authorized === 'bypass') ||
+        hasPrecondition(headers)
+      if (isOut) return this.#bypass(x, next)
+      const url = urlOf(x)
+      const { vary, authorized } = this.#options
+      const said = headers.get('cache-control') ?? (headers.has('pragma') ? 'no-cache' : undefined)
+      const request: Request = {
+        url,
+        key: keyOf(
+          url,
+          this.#env.shape,
+          vary.length === 0 ? '' : variantOf(vary, headers),
+          authorized === 'per-identity' ? partitionOf(x.identity) : '',
+        ),
+        directives: said === undefined ? noDirectives : parseCacheControl(said),
+        isCredentialed: hasCredentials && authorized === 'rfc',
+        hasCookies: authorized !== 'per-identity' && headers.first(H.cookie) !== undefined && this.#env.passesCookies(headers),
+      }
+      return this.#serve(x, next, request, 0)
+    }
+  }
+
+  /** Answers from the store, or goes to the service. `waitedMs`: how long this request has waited for others. */
+  #serve(x: Exchange, next: Handler, request: Request, waitedMs: number): MaybePromise<Answer> {
+    const found = this.#cache.find(request.key, x.headers)
+    const stored = found.stored === undefined || !isFor(found.stored, request) ? undefined : found.stored
+    if (stored === undefined) {
+      if (request.directives.onlyIfCached && this.#options.obeysClients) return this.#notCached(x)
+      return this.#fetch(x, next, request, found, undefined, found.hasVariants ? 'vary-miss' : 'uri-miss', waitedMs)
+    }
+    const now = this.#cache.clock.now()
+    const state = usabilityOf(
+      stored.record.freshness,
+      found.isPurged,
+      this.#options.obeysClients ? request.directives : noDirectives,
+      now,
+    )
+    if (state === 'fresh') {
+      const answer = serveStored(this.#cache.storage, x, stored, now)
+      if (answer !== undefined) return this.#counted(waitedMs > 0 ? 'collapsed' : 'hit', answer)
+    } else if (state === 'revalidating') {
+      const answer = serveStored(this.#cache.storage, x, stored, now)
+      if (answer !== undefined) {
+        this.#refresh(x, next, request, found, stored)
+        return this.#counted('stale', answer)
+      }
+    }
+    if (request.directives.onlyIfCached && this.#options.obeysClients) return this.#notCached(x)
+    return this.#fetch(x, next, request, found, stored, state === 'asked' ? 'request' : 'stale', waitedMs)
+  }
+
+  #fetch(
+    x: Exchange,
+    next: Handler,
+    request: Request,
+    found: Found,
+    stored: Stored | undefined,
+    why: Forwarded,
+    waitedMs: number,
+  ): MaybePromise<Answer> {
+    // Requests that the service may answer for one caller only wait for nobody, and nobody waits for them.
+    const isShared =
+      x.method === 'GET' && !request.isCredentialed && !request.hasCookies && !found.isPassing && !x.headers.has('range')
+    let claim: Claim | undefined
+    if (isShared && waitedMs < this.#options.waitMs) {
+      claim = this.#cache.claims.take(found.key)
+      if (claim.kind === 'theirs') return this.#wait(x, next, request, claim.ended, waitedMs)
+    }
+    const over = claim?.kind === 'mine' ? claim.end : nothing
+    const fetch = this.#fetchOf(request, over)
+    // The client's conditions are kept where nothing could be stored anyway.
+    if (x.method === 'GET' && !x.headers.has('range') && !found.isPassing) asking.set(x, { stored })
+    let answer: MaybePromise<Answer>
+    try {
+      answer = next(x)
+    } catch (thrown) {
+      over()
+      throw thrown
+    }
+    if (!isPromise(answer)) return this.#arrived(x, next, answer, fetch, stored, why)
+    return answer.then(
+      (a) => this.#arrived(x, next, a, fetch, stored, why),
+      (thrown: unknown) => {
+        over()
+        throw thrown
+      },
+    )
+  }
+
+  #fetchOf(request: Request, over: () => void): Fetch {
+    return {
+      key: request.key,
+      url: this.#cache.storage.urlPlace(request.url),
+      epoch: this.#cache.epoch,
+      requestedAt: this.#cache.clock.now(),
+      directives: request.directives,
+      isCredentialed: request.isCredentialed,
+      hasCookies: request.hasCookies,
+      over,
+    }
+  }
+
+  /** What to make of an answer of the service. */
+  #arrived(
+    x: Exchange,
+    next: Handler,
+    answer: Answer,
+    fetch: Fetch,
+    stored: Stored | undefined,
+    why: Forwarded,
+  ): MaybePromise<Answer> {
+    const now = this.#cache.clock.now()
+    if (stored !== undefined && answer.status === 304 && x.method === 'GET') {
+      if (speaksOf(answer.headers, stored.headers)) return this.#stillHolds(x, next, answer, fetch, stored)
+    } else if (stored !== undefined && failures.has(answer.status) && isForErrors(stored.record.freshness, now)) {
+      const instead = serveStored(this.#cache.storage, x, stored, now, 'stale-if-error')
+      if (instead !== undefined) {
+        fetch.over()
+        answer.body.cancel(x.fault ?? new Fault('cancelled'))
+        // The client got a good answer; what failed is told by the detail and counted at the service.
+        x.fault = undefined
+        return this.#counted('stale', instead)
+      }
+    }
+    if (answer.tunnel !== undefined || x.fault !== undefined) {
+      fetch.over()
+      return this.#sent('miss', answer, why, '')
+    }
+    if (x.method === 'HEAD') {
+      if (stored !== undefined && answer.status === 200) this.#compare(stored, answer, fetch)
+      fetch.over()
+      return this.#sent('miss', answer, why, '')
+    }
+    const unkept = storeAnswer(this.#cache, x, answer, fetch, this.#options)
+    const already = unkept === undefined && hasAlready(x.headers, answer.headers, answer.status, now)
+    const sent = this.#sent('miss', answer, why, unkept === undefined ? '; stored' : `; detail=${unkept}`)
+    return already && sent.body.bytes !== undefined ? new Answer(304, sent.headers, emptyBody) : sent
+  }
+
+  /** The service says that the stored answer holds: it is brought up to date and served. */
+  #stillHolds(x: Exchange, next: Handler, answer: Answer, fetch: Fetch, stored: Stored): MaybePromise<Answer> {
+    freshen(this.#cache, stored, answer.headers, fetch, this.#options)
+    fetch.over()
+    const now = this.#cache.clock.now()
+    const found = this.#cache.find(fetch.key, x.headers).stored
+    const hit =
+      serveStored(this.#cache.storage, x, found ?? stored, now, 'revalidated') ??
+      serveStored(this.#cache.storage, x, stored, now, 'revalidated')
+    if (hit !== undefined) return this.#counted('revalidated', hit)
+    // Dropped in the very moment: the whole is asked for after all.
+    asking.set(x, { stored: undefined })
+    const again = next(x)
+    const sent = (a: Answer): Answer => this.#sent('miss', a, 'stale', '')
+    return isPromise(again) ? again.then(sent) : sent(again)
+  }
+
+  /** The answer to HEAD tells whether a stored answer to GET still stands (RFC 9111 §4.3.5). */
+  #compare(stored: Stored, answer: Answer, fetch: Fetch): void {
+    const isSame =
+      speaksOf(answer.headers, stored.headers) &&
+      answer.headers.has('etag') === stored.headers.has('etag') &&
+      (answer.body.size === undefined || answer.body.size === stored.size)
+    if (isSame) freshen(this.#cache, stored, answer.headers, fetch, this.#options)
+    else this.#cache.storage.makeStale(stored)
+  }
+
+  /** Waits until another request has fetched the same, then looks again; not longer than the bound. */
+  async #wait(x: Exchange, next: Handler, request: Request, ended: Promise<unknown>, waitedMs: number): Promise<Answer> {
+    const { clock } = this.#cache
+    const from = clock.monotonic()
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(this.#options.waitMs - waitedMs, resolve)
+      const done = (): void => {
+        timer.cancel()
+        resolve()
+      }
+      // oxlint-disable-next-line promise/no-callback-in-promise -- whichever comes first
+      void ended.then(done)
+      x.whenLeft(done)
+    })
+    if (x.left !== undefined) throw x.left
+    return this.#serve(x, next, request, waitedMs + Math.max(clock.monotonic() - from, Number.MIN_VALUE))
+  }
+
+  /** Fetches anew in the background, once at a time for all of the node. */
+  #refresh(x: Exchange, next: Handler, request: Request, found: Found, stored: Stored): void {
+    const claim = this.#cache.claims.take(found.key)
+    if (claim.kind === 'theirs') return
+    const { clock } = this.#cache
+    const over = claim.kind === 'mine' ? claim.end : nothing
+    const offset = x.reached - (x.route?.policies.indexOf(this) ?? 0) - 1
+    const detached = detachedFrom(x, clock)
+    asking.set(detached, { stored })
+    const fetch = this.#fetchOf(request, over)
+    void (async () => {
+      let isComplete = false
+      try {
+        const answer = await next(detached)
+        if (answer.status === 304 && speaksOf(answer.headers, stored.headers)) {
+          freshen(this.#cache, stored, answer.headers, fetch, this.#options)
+        } else if (detached.fault === undefined && !failures.has(answer.status) && answer.tunnel === undefined) {
+          storeAnswer(this.#cache, detached, answer, fetch, this.#options)
+        }
+        for (let chunk = await answer.body.pull(); chunk !== null; chunk = await answer.body.pull());
+        isComplete = detached.fault === undefined
+      } catch {
+        // The stale answer stands until its time is over; the services' own counts tell of the failure.
+      } finally {
+        over()
+        finishDetached(detached, this, offset, isComplete, clock)
+      }
+    })()
+  }
+
+  #bypass(x: Exchange, next: Handler): MaybePromise<Answer> {
+    const answer = next(x)
+    const sent = (a: Answer): Answer => this.#sent('bypass', a, 'bypass', '')
+    return isPromise(answer) ? answer.then(sent) : sent(answer)
+  }
+
+  /** What may change something voids what is stored of its URL, once it succeeded (RFC 9111 §4.4). */
+  #passUnsafe(x: Exchange, next: Handler): MaybePromise<Answer> {
+    const answer = next(x)
+    const sent = (a: Answer): Answer => {
+      if (a.status >= 200 && a.status < 400) {
+        const url = urlOf(x)
+        this.#cache.storage.forgetUrl(url)
+        for (const name of ['location', 'content-location']) {
+          const other = sameOrigin(a.headers.get(name), url)
+          if (other !== undefined && other !== url) this.#cache.storage.forgetUrl(other)
+        }
+      }
+      return this.#sent('bypass', a, 'method', '')
+    }
+    return isPromise(answer) ? answer.then(sent) : sent(answer)
+  }
+
+  #notCached(x: Exchange): Answer {
+    this.#counts.miss.add()
+    return x.renderProblem({ name: 'service-timeout', detail: 'Nothing fitting is stored, and nothing else was asked for.' }, x)
+  }
+
+  #sent(result: CacheResult, answer: Answer, why: Forwarded, more: string): Answer {
+    answer.headers.drop(forCachesOnly)
+    answer.headers.putLines(forwardedLine(why, answer.status, more))
+    return this.#counted(result, answer)
+  }
+
+  #counted(result: CacheResult, answer: Answer): Answer {
+    this.#counts[result].add()
+    return answer
+  }
+}
+
+/** Whether a stored answer may be given to who asks. */
+function isFor({ record }: Stored, request: Request): boolean {
+  return (!request.isCredentialed || record.forWhom.credentialed) && (!request.hasCookies || record.forWhom.withCookies)
+}
+
+/** The URL that a field of the answer names, when it is of the same scheme, host and port. */
+function sameOrigin(value: string | undefined, base: string): string | undefined {
+  if (value === undefined || !URL.canParse(value, base)) return undefined
+  const url = new URL(value, base)
+  const origin = base.slice(0, base.indexOf('/', base.indexOf('://') + 3))
+  return url.origin === new URL(base).origin ? `${origin}${url.pathname}${url.search}` : undefined
+}

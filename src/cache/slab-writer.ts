@@ -1,0 +1,89 @@
+import type { CacheMemory } from './cache-memory.ts'
+import { slabWord, slabWords, word } from './cache-memory.ts'
+
+/** Where bytes lie in the slabs, and in which generation of their slab. */
+export interface Extent {
+  readonly slab: number
+  readonly generation: number
+  /** From the start of all slabs. */
+  readonly at: number
+  length: number
+}
+
+/** Called with a slab that is about to be dropped; appends nothing to the ring it was taken from while it runs. */
+export type BeforeDrop = (slab: number) => void
+
+/**
+ * One worker's writing end of one ring of slabs. Holds at most one slab at a time; when that is full it lets go of it and
+ * takes the oldest of the ring that nobody holds or reads.
+ */
+export class SlabWriter {
+  readonly #memory: CacheMemory
+  readonly #first: number
+  readonly #count: number
+  readonly #next: number
+  readonly #beforeDrop: BeforeDrop
+  #slab = -1
+  #used = 0
+
+  constructor(memory: CacheMemory, ring: 'probation' | 'protected', beforeDrop: BeforeDrop) {
+    this.#memory = memory
+    this.#first = ring === 'probation' ? 0 : memory.probation
+    this.#count = ring === 'probation' ? memory.probation : memory.slabs - memory.probation
+    this.#next = ring === 'probation' ? word.nextProbation : word.nextProtected
+    this.#beforeDrop = beforeDrop
+  }
+
+  /** Whether some slab of this ring has never been used. */
+  get hasVirgins(): boolean {
+    return Atomics.load(this.#memory.header, this.#next) >>> 0 < this.#count
+  }
+
+  /** Room for exactly `length` bytes, aligned; undefined when it is longer than a slab or no slab is free. */
+  reserve(length: number, alignment: number): Extent | undefined {
+    const { slabBytes } = this.#memory
+    if (length > slabBytes) return undefined
+    let at = Math.ceil(this.#used / alignment) * alignment
+    if (this.#slab === -1 || at + length > slabBytes) {
+      if (!this.#take()) return undefined
+      at = 0
+    }
+    this.#used = Math.min(slabBytes, Math.ceil((at + length) / 8) * 8)
+    this.#setWord(slabWord.used, this.#used)
+    return { slab: this.#slab, generation: this.#memory.generation(this.#slab), at: this.#slab * slabBytes + at, length }
+  }
+
+  /** Bytes that the slab in hand can still take. */
+  get room(): number {
+    return this.#slab === -1 ? 0 : this.#memory.slabBytes - this.#used
+  }
+
+  #setWord(which: number, value: number): void {
+    Atomics.store(this.#memory.table, this.#slab * slabWords + which, value)
+  }
+
+  #take(): boolean {
+    const { table, header, worker } = this.#memory
+    if (this.#slab !== -1) this.#setWord(slabWord.owner, 0)
+    this.#slab = -1
+    for (let tried = 0; tried < this.#count; tried++) {
+      const turn = Atomics.add(header, this.#next, 1) >>> 0
+      const slab = this.#first + (turn % this.#count)
+      const at = slab * slabWords
+      if (Atomics.compareExchange(table, at + slabWord.owner, 0, worker + 1) !== 0) continue
+      if (this.#memory.isPinned(slab)) {
+        Atomics.store(table, at + slabWord.owner, 0)
+        continue
+      }
+      if (Atomics.load(table, at + slabWord.used) > 0) this.#beforeDrop(slab)
+      // From here on whatever points into the slab points at nothing, and only then is it written over.
+      Atomics.add(table, at + slabWord.generation, 1)
+      Atomics.store(table, at + slabWord.used, 0)
+      Atomics.store(table, at + slabWord.records, 0)
+      this.#slab = slab
+      this.#used = 0
+      return true
+    }
+    return false
+  }
+}
