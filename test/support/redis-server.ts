@@ -18,6 +18,8 @@ export interface RedisServer {
   /** Stops its process where it stands: connections stay open, nothing is answered. */
   pause(): void
   resume(): void
+  /** Ends it as a crash does. */
+  kill(): Promise<void>
   /** Ends it, and starts one in its place, on the same port and with nothing in it. */
   restartEmpty(): Promise<void>
   stop(): Promise<void>
@@ -47,6 +49,7 @@ export async function startRedis(...args: string[]): Promise<RedisServer> {
     cli: (...command) => run('redis-cli', ['-p', String(port), ...command]),
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
+    kill: end,
     async restartEmpty() {
       await end()
       child = await start()

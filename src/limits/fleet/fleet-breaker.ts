@@ -69,7 +69,8 @@ export class FleetBreaker {
   #open(): void {
     if (this.#isOpen) return
     this.#isOpen = true
-    this.#clock.after(probeMs, this.#tryAgain)
+    // A store that was late once answers now.
+    this.#tryAgain()
   }
 
   readonly #tryAgain = (): void => {

@@ -84,6 +84,8 @@ export class FleetClient implements Closable {
   #settledAt = Infinity
   /** Until then a store that has forgotten is told what was used. */
   #learnsUntil = -Infinity
+  /** Until then it may not have heard of all holders. */
+  #unsureUntil = -Infinity
   #greeting: Timer | undefined
   #isClosed = false
 
@@ -98,6 +100,7 @@ export class FleetClient implements Closable {
     this.#places = new Places(options.clock, () => this.#sendSoon())
     options.store.whenForgotten((forMs) => {
       this.#learnsUntil = options.clock.monotonic() + forMs
+      this.#unsureUntil = Math.max(this.#unsureUntil, options.clock.monotonic() + forgetMs)
       this.#places.doubtAll()
     })
   }
@@ -273,13 +276,13 @@ export class FleetClient implements Closable {
     try {
       const { node, holder } = this.#options
       const heard = await this.#breaker.guard(() => this.#store.greet(node, holder, forgetMs))
-      // A store that has just begun has not heard of all.
-      const isLearning = this.#clock.monotonic() < this.#learnsUntil
-      this.#fleet = isLearning ? largerOf(heard, this.#fleet) : heard
+      // Who was away, or asks a store that was, may be the first to be heard again.
+      this.#fleet = this.#clock.monotonic() < this.#unsureUntil ? largerOf(heard, this.#fleet) : heard
       if (this.#settledAt === Infinity) this.#settledAt = this.#clock.monotonic() + settleMs
     } catch {
-      // Others may have forgotten this holder by the time it is back.
+      // Others may have forgotten this holder by the time it is back, as the store may have forgotten them.
       this.#settledAt = Infinity
+      this.#unsureUntil = this.#clock.monotonic() + forgetMs
     }
   }
 

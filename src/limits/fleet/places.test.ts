@@ -199,9 +199,23 @@ describe('a store that has forgotten', () => {
     assert.deepEqual(n.client.fleet, { holders: 6, nodes: 3 })
     n.store.forget(2000)
     n.store.holders = { holders: 1, nodes: 1 }
-    await n.pass(1500)
+    await n.pass(2500)
     assert.deepEqual(n.client.fleet, { holders: 6, nodes: 3 })
     await n.pass(1500)
+    assert.deepEqual(n.client.fleet, { holders: 1, nodes: 1 })
+  })
+
+  it('nor is one that did not answer for a while', async () => {
+    const n = await node([large])
+    n.store.holders = { holders: 6, nodes: 3 }
+    await n.pass(500)
+    n.store.mood = 'down'
+    await n.pass(4000)
+    n.store.mood = 'up'
+    n.store.holders = { holders: 1, nodes: 1 }
+    await n.pass(2000)
+    assert.deepEqual(n.client.fleet, { holders: 6, nodes: 3 })
+    await n.pass(2000)
     assert.deepEqual(n.client.fleet, { holders: 1, nodes: 1 })
   })
 })

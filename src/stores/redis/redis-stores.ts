@@ -49,8 +49,7 @@ export async function openRedisStores(options: RedisStoresOptions): Promise<Redi
     throw new StoreUnusable('a Redis Cluster has no databases: remove the number from store.url')
   const redis = new RedisConnection({ target, isCluster, clock, log, answerMs })
   try {
-    await redis.connect()
-    await checkServers(redis, clock, log)
+    await connectAndCheck(redis, options)
   } catch (thrown) {
     redis.close()
     throw thrown instanceof StoreUnusable ? thrown : noAnswer(target, thrown)
@@ -131,6 +130,24 @@ function callsOn(redis: RedisConnection, clock: Clock): CallStore {
 async function startReading(stream: StreamReader, wakes: WakeLine): Promise<void> {
   await stream.start()
   await wakes.start()
+}
+
+/** A server, or a machine, that is busy at the start is given time. */
+async function connectAndCheck(
+  redis: RedisConnection,
+  { clock, log, startMs = defaultStartMs }: RedisStoresOptions,
+): Promise<void> {
+  const until = clock.monotonic() + startMs
+  for (;;) {
+    try {
+      await redis.connect()
+      await checkServers(redis, clock, log)
+      return
+    } catch (thrown) {
+      if (thrown instanceof StoreUnusable || clock.monotonic() >= until || isRefusal(thrown)) throw thrown
+      await new Promise<void>((resolve) => void clock.after(startAgainMs, resolve))
+    }
+  }
 }
 
 /** Whether it is a cluster; tries until something answers, or it has been long enough. */
