@@ -141,7 +141,7 @@ function createGate({ model, material, isExempt, env }: FrontOptions): EdgeGate 
   })
 }
 
-function createDoor({ model, isProxy, env: { clock, sweeper, meter } }: FrontOptions): ProxyDoor {
+function createDoor({ model, isProxy, env: { clock, sweeper, meter, log } }: FrontOptions): ProxyDoor {
   const { headMs, maxConnections } = model.limits
   return new ProxyDoor({
     listener: model.name,
@@ -151,6 +151,7 @@ function createDoor({ model, isProxy, env: { clock, sweeper, meter } }: FrontOpt
     clock,
     sweeper,
     meter,
+    log,
   })
 }
 

@@ -1,5 +1,6 @@
 import type { Exchange } from '../core/exchange.ts'
 import { addressKey } from '../lib/address.ts'
+import { mixBits, textHash } from '../lib/text-hash.ts'
 
 /** Something drawn in proportion to its weight. */
 export interface Weighted {
@@ -46,30 +47,17 @@ export function createStickyDraw<T extends Weighted>(choices: readonly T[]): (ke
   const live = choices.filter(({ weight }) => weight > 0)
   const seeds = live.map(({ name }) => textHash(name))
   return (key) => {
-    const hash = textHash(key)
+    // The constant keeps bids of different names apart for keys that differ by what their names differ by.
+    const hash = Math.imul(textHash(key), 0x9e3779b1)
     let best = 0
     let bestBid = Infinity
     for (let i = 0; i < live.length; i++) {
       // An exponential draw of rate `weight`: the chance to be the least of all is in proportion to it.
-      const bid = -Math.log((mix(hash ^ seeds[i]) + 0.5) / 2 ** 32) / live[i].weight
+      const bid = -Math.log((mixBits(hash + seeds[i]) + 0.5) / 2 ** 32) / live[i].weight
       if (bid >= bestBid) continue
       bestBid = bid
       best = i
     }
     return live[best]
   }
-}
-
-/** FNV-1a with a final mix. */
-function textHash(text: string): number {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return mix(hash)
-}
-
-/** Every bit of the result depends on every bit of the number: the finisher of MurmurHash3. */
-function mix(number: number): number {
-  let hash = Math.imul(number ^ (number >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
 }

@@ -7,6 +7,7 @@ import type { NameResolver } from './dns-resolver.ts'
 /** No name leads to more: an answer that does is cut. */
 const maxEndpoints = 256
 const leastWaitMs = 1000
+const mostWeight = 1000
 
 export interface NameWatchOptions {
   readonly host: string
@@ -112,9 +113,18 @@ export class NameWatch implements Closable {
     this.#hosts = hosts
     const live = records.filter((record) => hosts.has(record.host))
     const ranks = [...new Set(live.map(({ priority }) => priority))].sort((a, b) => a - b)
+    // As configured weights are: in the hundreds at most, however large the records'.
+    const scale = Math.min(1, mostWeight / Math.max(1, ...live.map(({ weight }) => weight)))
     const endpoints = live.flatMap(({ host: name, port, priority, weight }) =>
       // Weight 0 asks for few calls, not for none.
-      hosts.get(name)!.map((address) => ({ host: address, port, rank: ranks.indexOf(priority), weight: Math.max(1, weight) })),
+      hosts
+        .get(name)!
+        .map((address) => ({
+          host: address,
+          port,
+          rank: ranks.indexOf(priority),
+          weight: Math.max(1, Math.round(weight * scale)),
+        })),
     )
     return { endpoints: inOrder(endpoints), ttlMs: failure === undefined ? leastMs : leastWaitMs }
   }

@@ -53,6 +53,8 @@ class World {
   ttlMs = Infinity
   asked = 0
   changes = 0
+  /** Whether no connections can be made ready. */
+  isBroken = false
   /** Addresses that were sent to, in order, and those that do not answer. */
   readonly sent: string[] = []
   readonly dead = new Set<string>()
@@ -98,6 +100,7 @@ class World {
     const named = createNamedService(service, env, (one, oneEnv) =>
       createService(one, oneEnv, (options) => {
         const place = `${options.host}:${options.port}`
+        if (this.isBroken) throw new Error('a certificate cannot be read')
         this.made.set(place, options)
         return {
           send: async () => {
@@ -237,6 +240,21 @@ describe('targets known by name', () => {
     assert.equal(w.asked, 2)
     await w.later(1)
     assert.equal(w.asked, 3)
+  })
+
+  it('stay as they were when they cannot be followed', async (t) => {
+    const w = new World(t)
+    w.addresses.set('orders.internal', ['10.0.0.1'])
+    const named = await w.serve(spec(target('orders.internal')))
+    w.isBroken = true
+    w.addresses.set('orders.internal', ['10.0.0.2'])
+    await w.later()
+    assert.deepEqual(await w.call(named), ['10.0.0.1:80'])
+    w.isBroken = false
+    w.addresses.set('orders.internal', ['10.0.0.3'])
+    await w.later()
+    assert.deepEqual(await w.call(named), ['10.0.0.3:80'])
+    assert.deepEqual(w.closed, ['10.0.0.1:80'])
   })
 
   it('of two names that lead to one address are one, with the weight of both', async (t) => {

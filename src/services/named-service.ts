@@ -30,8 +30,14 @@ export function createNamedService(spec: ServiceSpec, env: BuildEnv, create: typ
     const targets = locate(spec.targets, board.endpoints)
     if (stableJson(targets) === stableJson(edition.located)) return
     const before = edition
-    // The new one first: what both use must not be closed in between.
-    edition = new Edition(spec, env, create, targets)
+    try {
+      // The new one first: what both use must not be closed in between.
+      edition = new Edition(spec, env, create, targets)
+    } catch (error) {
+      // A certificate that cannot be read any more, for one.
+      env.log.error('a service could not follow its names; its targets stay as they were', { service: spec.name, error })
+      return
+    }
     before.close()
   })
   return {
@@ -62,10 +68,15 @@ class Edition {
     this.#hold = env.hold.another()
     this.located = located
     const ranks = [...new Set(located.map(({ rank }) => rank))].sort((a, b) => a - b)
-    this.tiers = ranks.map((rank) => {
-      const targets = located.filter((target) => target.rank === rank).map((target) => target.spec)
-      return create({ ...spec, targets }, { ...env, hold: this.#hold })
-    })
+    try {
+      this.tiers = ranks.map((rank) => {
+        const targets = located.filter((target) => target.rank === rank).map((target) => target.spec)
+        return create({ ...spec, targets }, { ...env, hold: this.#hold })
+      })
+    } catch (thrown) {
+      this.#hold.close()
+      throw thrown
+    }
   }
 
   /** Those of the lowest rank of which one is well; when none is, the first. */

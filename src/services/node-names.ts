@@ -115,7 +115,8 @@ export class NodeNames implements Closable {
       const watch = this.#current?.watches.get(key)
       if (watch === undefined) return []
       const { endpoints = [], resolvedAt, failure } = watch
-      return [{ name: host, addresses: endpoints.length, resolvedAt, failure }]
+      const isAsking = resolvedAt === 0 && failure === ''
+      return [{ name: host, addresses: endpoints.length, resolvedAt, failure: isAsking ? 'no answer has come yet' : failure }]
     })
   }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../core/clock.ts'
+import type { Log } from '../core/log.ts'
 import type { Count, Meter } from '../core/meter.ts'
 import type { Due, Sweeper } from '../core/sweeper.ts'
 import { canonicalAddress } from '../lib/address.ts'
@@ -21,6 +22,7 @@ export interface ProxyDoorOptions {
   readonly clock: Clock
   readonly sweeper: Sweeper
   readonly meter: Meter
+  readonly log: Log
 }
 
 /**
@@ -31,6 +33,7 @@ export class ProxyDoor {
   readonly #options: ProxyDoorOptions
   readonly #failures: Readonly<Record<Failure, Count>>
   readonly #pending = new Set<PendingHeader>()
+  #hasTold = false
 
   constructor(options: ProxyDoorOptions) {
     const { listener, meter } = options
@@ -52,14 +55,23 @@ export class ProxyDoor {
 
   /** `passed` gets the peer that the header names; undefined where it names none, so that it is the proxy itself. */
   receive(socket: Socket, passed: (peer: Peer | undefined) => void): void {
-    const { isTrusted, maxPending, headerMs, clock, sweeper } = this.#options
+    const { listener, isTrusted, maxPending, headerMs, clock, sweeper, log } = this.#options
     const fail = (reason: Failure): void => {
       this.#failures[reason].add()
       socket.destroy()
     }
     socket.on('error', ignore) // 'close' follows
     if (socket.destroyed) return fail('left')
-    if (!isTrusted(canonicalAddress(socket.remoteAddress ?? '') ?? '')) return fail('untrusted')
+    const address = canonicalAddress(socket.remoteAddress ?? '') ?? ''
+    if (!isTrusted(address)) {
+      if (!this.#hasTold)
+        log.warn('a connection was closed that came from none of trustedProxies; further ones are only counted', {
+          listener,
+          address,
+        })
+      this.#hasTold = true
+      return fail('untrusted')
+    }
     if (this.#pending.size >= maxPending) return fail('overloaded')
     const pending = new PendingHeader(socket, clock.monotonic() + headerMs, (failure, peer) => {
       this.#pending.delete(pending)

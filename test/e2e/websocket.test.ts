@@ -19,8 +19,8 @@ routes:
 
 /** The next message of a WebSocket. */
 async function heard(socket: WebSocket): Promise<string> {
-  const [event] = (await once(socket, 'message')) as [MessageEvent<string>]
-  return event.data
+  const [event] = (await once(socket, 'message')) as [MessageEvent]
+  return String(event.data)
 }
 
 test('a WebSocket lives through reloads', { timeout: 60_000 }, async (t) => {
