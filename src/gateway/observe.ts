@@ -9,6 +9,7 @@ import type { Log } from '../core/log.ts'
 import type { Count, Meter, Spread } from '../core/meter.ts'
 import type { Outcome, Policy } from '../core/policy.ts'
 import { httpProblem, problemOf } from '../core/problem.ts'
+import type { Verdict } from '../core/verdict.ts'
 import { createRequestIds } from './request-id.ts'
 import type { Served } from '../wire/server-wire.ts'
 
@@ -67,7 +68,7 @@ export function createObserve(options: ObserveOptions): Served {
       const meter = x.route === undefined ? unrouted : (meters.get(x.route.name) ?? unrouted)
       meter.byClass[(outcome.status / 100) | 0].add()
       meter.seconds.observe((outcome.endedAt - x.startedMono) / 1000)
-      if (x.refusedBy !== undefined) refusals.refused(x.refusedBy, x.refusal!.code)
+      if (x.refusedBy !== undefined) refusals.refused(x.refusedBy, x.refusal!)
       if (x.fault !== undefined) {
         refusals.failed(x.fault)
         if (x.fault.code === 'internal')
@@ -111,20 +112,21 @@ function routeMeter(meter: Meter, route: string): RouteMeter {
 }
 
 interface RefusalCounts {
-  refused(policy: Policy, code: string): void
+  refused(policy: Policy, verdict: Verdict): void
   failed(fault: Fault): void
 }
 
-/** Counts of refusals and faults. Both label sets are closed: codes of policies and the fault table. */
+/** Counts of refusals and faults. All label sets are closed: codes and labels of policies, and the fault table. */
 function createRefusalCounts(meter: Meter, listener: string): RefusalCounts {
   const refused = new Map<string, Count>()
   const faults = new Map<string, Count>()
   return {
-    refused(policy, code) {
-      const key = `${policy.name} ${code}`
+    refused(policy, { code, label = '' }) {
+      const key = `${policy.name} ${code} ${label}`
       let count = refused.get(key)
       if (count === undefined) {
-        count = meter.counter('velum_refusals_total', 'Exchanges refused, by policy and reason.', { policy: policy.name, code })
+        const help = 'Exchanges refused, by policy, reason, and the label of the refused client.'
+        count = meter.counter('velum_refusals_total', help, { policy: policy.name, code, label })
         refused.set(key, count)
       }
       count.add()
