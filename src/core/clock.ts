@@ -14,6 +14,9 @@ export interface Timer {
   cancel(): void
 }
 
+// Taken once: the global is a getter, which costs a tenth of what reading the clock does.
+const { performance } = globalThis
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -123,9 +123,7 @@ class TableCounters implements LocalCounters {
     this.#lockAll(charges)
     try {
       const refusedBy = this.#ask(charges.length, true)
-      const levels: LevelState[] = []
-      for (let i = 0; i < charges.length; i++) levels.push(this.#settle(this.#places[i], refusedBy === -1))
-      return { refusedBy, levels }
+      return { refusedBy, levels: this.#settleAll(charges.length, refusedBy === -1) }
     } finally {
       this.#unlockAll()
     }
@@ -135,9 +133,7 @@ class TableCounters implements LocalCounters {
     this.#lockAll(charges)
     try {
       const refusedBy = this.#ask(charges.length, false)
-      const levels: LevelState[] = []
-      for (let i = 0; i < charges.length; i++) levels.push(this.#settle(this.#places[i], false))
-      return { refusedBy, levels }
+      return { refusedBy, levels: this.#settleAll(charges.length, false) }
     } finally {
       this.#unlockAll()
     }
@@ -264,6 +260,14 @@ class TableCounters implements LocalCounters {
       if (other.budget === place.budget && other.hi === place.hi && other.lo === place.lo) cost += other.cost
     }
     return cost
+  }
+
+  #settleAll(count: number, isCharged: boolean): LevelState[] {
+    if (count === 0) return []
+    // A list that begins with its first does not grow for it; most steps have one level.
+    const levels = [this.#settle(this.#places[0], isCharged)]
+    for (let i = 1; i < count; i++) levels.push(this.#settle(this.#places[i], isCharged))
+    return levels
   }
 
   #settle(place: Place, isCharged: boolean): LevelState {
