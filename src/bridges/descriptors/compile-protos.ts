@@ -23,7 +23,8 @@ export async function compileProtos(files: readonly string[], root: string): Pro
   const read = [...tree.paths.values()]
   if (tree.faults.length > 0) return { set: undefined, faults: tree.faults, files: read }
   const { set, faults } = await compileFolder(tree.texts, { withImports: true })
-  return { set, faults: faults.map((fault) => ({ ...fault, file: tree.paths.get(fault.file) ?? fault.file })), files: read }
+  const inPlace = faults.map(({ file, message, line, column }) => ({ file: tree.paths.get(file) ?? file, message, line, column }))
+  return { set, faults: inPlace, files: read }
 }
 
 /** Compiles texts by their import names. Faults name them likewise. */

@@ -21,7 +21,10 @@ export interface ConfiguredRule extends HttpRule {
 }
 
 interface RuleMessage {
-  readonly pattern: { readonly case: string | undefined; readonly value: unknown }
+  readonly pattern:
+    | { readonly case: 'custom'; readonly value: { readonly kind: string; readonly path: string } }
+    | { readonly case: 'get' | 'put' | 'post' | 'delete' | 'patch'; readonly value: string }
+    | { readonly case: undefined; readonly value?: undefined }
   readonly body: string
   readonly responseBody: string
   readonly additionalBindings: readonly RuleMessage[]
@@ -38,8 +41,8 @@ export function annotatedRules(method: DescMethod): HttpRule[] {
 function flatRule({ pattern, body, responseBody }: RuleMessage): HttpRule[] {
   if (pattern.case === undefined) return []
   if (pattern.case === 'custom') {
-    const { kind, path } = pattern.value as { kind: string; path: string }
+    const { kind, path } = pattern.value
     return [{ method: kind === '*' ? '*' : kind.toUpperCase(), path, body, responseBody }]
   }
-  return [{ method: pattern.case.toUpperCase(), path: pattern.value as string, body, responseBody }]
+  return [{ method: pattern.case.toUpperCase(), path: pattern.value, body, responseBody }]
 }

@@ -63,21 +63,22 @@ export class AnswerStream extends StreamBody {
         this.#ahead = next
         resolve(Buffer.from(text))
       })
-      next.then(
-        (message) => {
-          if (timer === undefined) return // the message waits in #ahead
-          timer.cancel()
-          try {
-            resolve(this.#chunk(message))
-          } catch (thrown) {
-            reject(faultFrom(thrown))
-          }
-        },
-        (thrown: unknown) => {
-          if (timer === undefined) return
-          timer.cancel()
+      const arrived = (give: () => Chunk | End): void => {
+        // After the heartbeat it waits in #ahead for the next read.
+        if (timer === undefined) return
+        timer.cancel()
+        try {
+          resolve(give())
+        } catch (thrown) {
           reject(faultFrom(thrown))
-        },
+        }
+      }
+      next.then(
+        (message) => arrived(() => this.#chunk(message)),
+        (thrown: unknown) =>
+          arrived(() => {
+            throw thrown
+          }),
       )
     })
   }

@@ -23,7 +23,6 @@ export class ContentValues {
   #isEnded = false
   /** In an array: a comma has come, so an element must follow. */
   #expectsElement = false
-  #count = 0
 
   constructor(body: Body, maxBytes: number) {
     this.#body = body
@@ -105,7 +104,6 @@ export class ContentValues {
     const value = this.#bytes.subarray(this.#start, end)
     this.#start = end
     this.#at = end
-    this.#count++
     if (value.length > this.#maxBytes) throw tooLarge(this.#maxBytes)
     return value
   }

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import type { DescField, DescMessage, Message } from '@bufbuild/protobuf'
+import type { DescField, Message } from '@bufbuild/protobuf'
 import { Fault } from '../../core/fault.ts'
 import type { Json } from '../json/json-text.ts'
 import { ExactNumber } from '../json/json-text.ts'
@@ -45,9 +45,11 @@ export function joinedMessage(
 ): Message {
   const { body, input, maskField } = binding
   let json: Json = parsed === undefined ? {} : parsed.value
+  // Before the path adds its fields: a mask says what the content holds.
+  const mask = maskField === undefined || parsed === undefined ? undefined : maskPaths((body as DescField).message!, parsed.value)
   if (body !== '*') {
     json = body === undefined || parsed === undefined ? {} : { [body.jsonName]: parsed.value }
-    if (query !== undefined) setParameters(binding, json as JsonObject, query, ignoresUnknown)
+    if (query !== undefined) setParameters(binding, json, query, ignoresUnknown)
   } else if (query !== undefined && query !== '' && !ignoresUnknown) {
     throw new Fault('unfit-message', 'the query must be empty: the content is the whole request')
   }
@@ -59,7 +61,7 @@ export function joinedMessage(
     }
   }
   const message = input.fromJson(json, parsed?.hasExact)
-  if (maskField !== undefined && body !== undefined && body !== '*') fillMask(message, maskField, body, parsed?.value ?? null)
+  if (mask !== undefined) fillMask(message, maskField!, mask)
   return message
 }
 
@@ -133,9 +135,7 @@ function isObject(json: Json): json is JsonObject {
   return json !== null && typeof json === 'object' && !Array.isArray(json) && !(json instanceof ExactNumber)
 }
 
-function fillMask(message: Message, maskField: DescField, body: DescField, content: Json): void {
+function fillMask(message: Message, maskField: DescField, paths: readonly string[]): void {
   const fields = message as unknown as Record<string, unknown>
-  if (fields[maskField.localName] !== undefined) return
-  const maskType = maskField.message as DescMessage
-  fields[maskField.localName] = create(maskType, { paths: maskPaths(body.message as DescMessage, content) } as never)
+  if (fields[maskField.localName] === undefined) fields[maskField.localName] = create(maskField.message!, { paths } as never)
 }

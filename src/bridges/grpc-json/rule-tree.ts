@@ -72,7 +72,7 @@ export class RuleTree<T> {
     for (let colon = this.#verbs.size === 0 ? -1 : last.indexOf(':'); colon !== -1; colon = last.indexOf(':', colon + 1)) {
       const verb = last.slice(colon + 1)
       if (!this.#verbs.has(verb)) continue
-      const hit = this.#hit(method, segments.with(-1, last.slice(0, colon)), verb, allowed)
+      const hit = this.#hit(method, segments.with(segments.length - 1, last.slice(0, colon)), verb, allowed)
       if (hit !== undefined) return hit
     }
     return this.#hit(method, segments, '', allowed) ?? (allowed.size > 0 ? { allowed: [...allowed] } : undefined)

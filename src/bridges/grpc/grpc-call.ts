@@ -167,7 +167,6 @@ export class GrpcAnswer implements MessageSource, Due {
   #message(frame: Frame): MaybePromise<Buffer | End> {
     if (frame.flag === 0) return frame.content
     if (frame.flag !== 1 || !this.#isGzip) throw new Fault('service-nonsense', `a message has the flag ${frame.flag}`)
-    const broken = (): Fault => new Fault('service-nonsense', 'a compressed message cannot be read')
     const message = gunzipped(frame.content, this.#env.maxMessageBytes, broken)
     return isPromise(message) ? message.catch(this.#failed) : message
   }
@@ -202,6 +201,7 @@ export class GrpcAnswer implements MessageSource, Due {
 }
 
 const noHeaders = new Headers()
+const broken = (): Fault => new Fault('service-nonsense', 'a compressed message cannot be read')
 
 /** The end of a call that takes one answer: its message, or a status that says why there is none. */
 export interface UnaryEnd {

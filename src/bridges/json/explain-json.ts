@@ -91,6 +91,8 @@ function fieldFault(field: DescField, value: JsonValue, path: string, options: A
       }
       return { path, words: 'does not fit its field' }
     }
+    default:
+      return { path, words: 'does not fit its field' }
   }
 }
 

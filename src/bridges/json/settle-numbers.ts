@@ -54,6 +54,8 @@ function settleField(field: DescField | DescExtension, value: Json, registry: Re
       }
       return settled
     }
+    default:
+      return plain(value)
   }
 }
 
@@ -63,7 +65,8 @@ function settleAny(value: { [name: string]: Json }, registry: Registry): JsonVal
   const desc = typeof url === 'string' ? registry.getMessage(url.slice(url.lastIndexOf('/') + 1)) : undefined
   if (desc === undefined) return plain(value)
   const settled = settleNumbers(desc, value, registry)
-  if (!desc.typeName.startsWith('google.protobuf.') || settled === null || typeof settled !== 'object') return settled
+  if (!desc.typeName.startsWith('google.protobuf.') || settled === null || typeof settled !== 'object' || Array.isArray(settled))
+    return settled
   return 'value' in value ? { ...settled, value: settleNumbers(desc, value['value'], registry) } : settled
 }
 
