@@ -5,6 +5,7 @@ import { benchIdentity } from './identity.ts'
 import { benchLimits } from './limits.ts'
 import { benchMemory } from './memory.ts'
 import { benchProxy } from './proxy.ts'
+import { benchResilience } from './resilience.ts'
 
 export interface BenchOptions {
   /** A look rather than a measurement. */
@@ -24,6 +25,7 @@ export interface BenchOptions {
 const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
   proxy: benchProxy,
   h2: benchH2,
+  resilience: benchResilience,
   memory: benchMemory,
   identity: benchIdentity,
   limits: benchLimits,

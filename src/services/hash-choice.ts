@@ -17,9 +17,8 @@ import type { Target } from './target.ts'
 /** Chooses the same target for the same key while it can be reached; `other` chooses for requests without one. */
 export function createHashChoice(targets: readonly Target[], keyOf: ReadHashKey, other: Choice, clock: Clock): Choice {
   const seeds = targets.map(({ address }) => textHash(address))
-  // With equal weights the lots themselves can be compared.
-  const isPlain = targets.every(({ spec, standing }) => spec.weight === targets[0].spec.weight && !standing.startsSlowly)
-  const costOf = (index: number, hash: number, now: number): number => {
+  const isEven = targets.every(({ spec }) => spec.weight === targets[0].spec.weight)
+  const costOf = (index: number, hash: number, now: number, isPlain: boolean): number => {
     // The constant makes targets' lots independent: keys that differ by a target's seed would meet the same ones.
     const lot = mixBits(Math.imul(hash, 0x9e3779b1) + seeds[index])
     // The order of the formula below: the largest lot has the smallest logarithm.
@@ -27,12 +26,16 @@ export function createHashChoice(targets: readonly Target[], keyOf: ReadHashKey,
     const { spec, standing } = targets[index]
     return -Math.log((lot + 0.5) / 2 ** 32) / (spec.weight * standing.warmth(now))
   }
+  // With equal shares the lots themselves can be compared.
+  const isPlainAt = (now: number): boolean =>
+    isEven && targets.every(({ standing }) => !standing.isMarked || standing.warmth(now) === 1)
   const best = (hash: number, now: number, tried: readonly number[], isGood: (target: Target, now: number) => boolean): number => {
+    const isPlain = isPlainAt(now)
     let found = -1
     let least = Infinity
     for (let i = 0; i < targets.length; i++) {
       if (targets[i].spec.weight === 0 || tried.includes(i) || !isGood(targets[i], now)) continue
-      const cost = costOf(i, hash, now)
+      const cost = costOf(i, hash, now, isPlain)
       if (cost < least || found === -1) {
         least = cost
         found = i

@@ -70,11 +70,6 @@ export class Standing implements Closable {
     return this.#blockedUntil !== 0 || this.#isOnTrial || this.#isDraining || this.#warmAt !== 0 || this.#isBroken
   }
 
-  /** Whether its share ever depends on the time. */
-  get startsSlowly(): boolean {
-    return this.#options.slowStartMs !== undefined
-  }
-
   /** Whether it is one of those to choose from. */
   isUsable(now: number): boolean {
     if (this.#isDraining || this.#blockedUntil > now) return false
