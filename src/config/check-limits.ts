@@ -95,6 +95,7 @@ function limitSpec(name: string, limit: Limit): LimitSpec {
     tolerance: limit.tolerance ?? 0.05,
     onStoreFailure: limit.onStoreFailure ?? 'local',
     fields: limit.fields,
+    ...(limit.retryJitter === undefined ? {} : { retryJitterMs: limit.retryJitter }),
   } as const
   switch (limit.algorithm) {
     case 'token-bucket':

@@ -32,6 +32,8 @@ interface LimitCommonInput {
   readonly onStoreFailure?: 'local' | 'open' | 'closed' | undefined
   /** Header fields that tell callers how they stand. Default: RateLimit and RateLimit-Policy. */
   readonly fields?: readonly ('ratelimit' | 'x-ratelimit' | 'x-ratelimit-epoch')[] | undefined
+  /** Up to so much later than needed, by chance, a refused client is told to come back. Default: not at all. */
+  readonly retryJitter?: Duration | undefined
 }
 
 /** A budget, told apart by its algorithm. */

@@ -94,3 +94,16 @@ test('a quota that nobody has used leaves nothing to keep', (t) => {
   limits.close()
   assert.deepEqual((JSON.parse(readFileSync(join(folder, 'quotas.json'), 'utf8')) as { quotas: unknown[] }).quotas, [])
 })
+
+test('what a dead worker held is free again: requests under way, and connections by address', (t) => {
+  const { limits, clock } = start(folderOf(t))
+  const held: LimitSpec = { ...daily, name: 'held', algorithm: 'concurrency', limit: 1 }
+  for (const memory of [limits.memory, limits.edges]) {
+    const [first, second] = [0, 1].map((worker) => createLimitTable(memory, worker, clock).open([held]))
+    const refusedBy = (): number => second.charge([{ limit: 'held', key: '192.0.2.1', cost: 1 }]).refusedBy
+    first.charge([{ limit: 'held', key: '192.0.2.1', cost: 1 }])
+    assert.equal(refusedBy(), 0)
+    limits.release(0)
+    assert.equal(refusedBy(), -1)
+  }
+})

@@ -15,6 +15,8 @@ interface LimitCommon {
   readonly onStoreFailure: 'local' | 'open' | 'closed'
   /** Header fields that tell callers how they stand; default: the IETF fields alone. */
   readonly fields?: readonly LimitFields[] | undefined
+  /** Up to how much later than needed a refused request is told to come back. Default: not at all. */
+  readonly retryJitterMs?: number | undefined
 }
 
 /**

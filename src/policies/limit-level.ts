@@ -38,6 +38,8 @@ export class LimitLevel {
   /** The counters could not tell. */
   readonly failed: Count
   readonly #cost: number
+  readonly #jitterMs: number
+  readonly #random: () => number
   readonly #rule: string
   readonly #per: string
   readonly #prepared: Verdict[] = []
@@ -64,6 +66,8 @@ export class LimitLevel {
     this.shadowRefused = count('shadow_refused')
     this.failed = count('failed')
     this.#cost = use.cost
+    this.#jitterMs = spec.retryJitterMs ?? 0
+    this.#random = env.random ?? Math.random
     this.#rule = ruleWords(spec)
     this.#per = spec.per.map(partWords).join(' and ')
     this.#lacking = this.#refusal('key-missing', 'The request lacks what this limit is counted by.', undefined, [this.name], () => {
@@ -101,7 +105,8 @@ export class LimitLevel {
       this.#warnTooCostly()
       return violated.length === 1 ? this.#tooCostly : this.#over(undefined, violated, charge)
     }
-    const seconds = retrySeconds(retryAfterMs)
+    // Only ever later: what is told is never before the moment itself.
+    const seconds = retrySeconds(this.#jitterMs === 0 ? retryAfterMs : retryAfterMs + this.#random() * this.#jitterMs)
     if (violated.length > 1 || seconds > preparedSeconds) return this.#over(seconds, violated, charge)
     return (this.#prepared[seconds] ??= this.#over(seconds, violated, undefined))
   }
@@ -113,7 +118,8 @@ export class LimitLevel {
 
   #over(seconds: number | undefined, violated: readonly string[], charge: Charge | undefined): Verdict {
     return this.#refusal('over-limit', 'The budget of this limit is used up.', seconds, violated, () => {
-      const wait = seconds === undefined ? 'it can never pass' : `it would pass in ${seconds} s`
+      const wait =
+        seconds === undefined ? 'it can never pass' : `it would pass in ${seconds} s${this.#jitterMs === 0 ? '' : ' at most'}`
       return `over ${violated.join(', ')} (${this.#rule})${charge === undefined ? '' : this.#whose(charge)}; ${wait}`
     })
   }

@@ -81,6 +81,20 @@ describe('a refusal', () => {
   })
 })
 
+describe('a refusal with jitter', () => {
+  it('tells refused clients apart, never one to come back too early or much later', async () => {
+    const { clock, step } = world([{ ...perTenant, retryJitterMs: 10_000 }])
+    const policies = [step('route', ['perTenant'])]
+    await statuses(policies, 10)
+    const told: number[] = []
+    for (let i = 0; i < 300; i++) told.push(Number((await send(policies, from('acme'))).headers.get('retry-after')))
+    assert.ok(told.every((seconds) => Number.isInteger(seconds) && seconds >= 1 && seconds <= 11))
+    assert.ok(new Set(told).size > 5)
+    clock.advance(Math.min(...told) * 1000)
+    assert.equal((await send(policies, from('acme'))).status, 200)
+  })
+})
+
 describe('a step of several limits', () => {
   it('is charged whole or not at all, and tells of all in its fields', async () => {
     const { step, counters } = world([perTenant, perAddress])

@@ -47,6 +47,8 @@ export interface LimitEnv extends Pick<BuildEnv, 'clock' | 'log' | 'meter' | 'li
   readonly limits: readonly LimitSpec[]
   /** The budgets of exactly these limits. */
   readonly counters: Counters
+  /** A number in [0, 1), for what is told to who is refused. Default: chance. */
+  readonly random?: (() => number) | undefined
 }
 
 const stageOf: Readonly<Record<LimitStep['kind'], Stage>> = { edge: 'limit', route: 'limit', service: 'service-limit' }

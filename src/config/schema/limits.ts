@@ -65,6 +65,9 @@ const common = {
     .array(z.enum(['ratelimit', 'x-ratelimit', 'x-ratelimit-epoch']))
     .optional()
     .describe('Header fields that tell callers how they stand: RateLimit and RateLimit-Policy; X-RateLimit-* with seconds to go, or since 1970. Default: the first.'),
+  retryJitter: duration('1s', '1h')
+    .optional()
+    .describe('Up to so much later than needed, by chance, a refused client is told to come back, so that those who were refused together do not return together; never earlier. Default: not at all.'),
   onStoreFailure: z
     .enum(['local', 'open', 'closed'])
     .optional()

@@ -32,7 +32,7 @@ const whole = defineGateway({
     apiKeys: { 'ci-bot': { sha256: process.env['CI_BOT_KEY_HASH'], scopes: ['orders:read'] } },
   },
   limits: {
-    perAddress: { algorithm: 'token-bucket', capacity: 200, refill: '100/s', per: ['address'] },
+    perAddress: { algorithm: 'token-bucket', capacity: 200, refill: '100/s', per: ['address'], retryJitter: '5s' },
     perTenant: { algorithm: 'token-bucket', capacity: 10, refill: '2/s', per: ['tenant', 'header:x-plan'] },
     perDay: { algorithm: 'quota', limit: 1000, period: 'day' },
   },
