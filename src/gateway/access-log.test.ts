@@ -6,7 +6,7 @@ import { Fault } from '../core/fault.ts'
 import { Headers } from '../core/headers.ts'
 import { ManualClock } from '../core/manual-clock.ts'
 import type { Outcome } from '../core/policy.ts'
-import { accessLine, accessTail } from './access-line.ts'
+import { AccessLines } from './access-line.ts'
 import { createAccessLog, LineSender } from './access-log.ts'
 import type { ToMain } from './messages.ts'
 import { RowMeter } from './meter-row.ts'
@@ -36,7 +36,7 @@ function exchange(target = '/orders/12?limit=10', headers: readonly string[] = [
 const complete: Outcome = { end: 'complete', status: 200, fault: undefined, receivedBytes: 3, sentBytes: 130, endedAt: 102.3456 }
 
 function lineOf(x: Exchange, outcome = complete): Record<string, unknown> {
-  const line = accessLine(x, outcome, accessTail('g1', 0))
+  const line = new AccessLines('g1', 0).line(x, outcome)
   assert.equal(line.indexOf('\n'), line.length - 1, 'exactly one line')
   return JSON.parse(line) as Record<string, unknown>
 }
@@ -93,6 +93,39 @@ test('a line says who asked what, who answered, how it ended and how long it too
   })
 })
 
+test('a line says nothing of the line before it', () => {
+  const lines = new AccessLines('g1', 0)
+  const read = (x: Exchange, outcome = complete): Record<string, unknown> =>
+    JSON.parse(lines.line(x, outcome)) as Record<string, unknown>
+  const plain = exchange('/a', [])
+  const before = read(plain)
+  const served = exchange('/b', ['user-agent', 'curl/8'])
+  served.service = 'orders'
+  served.targetAddress = '127.0.0.1:7002'
+  served.attempts = 1
+  const variants: ((x: Exchange) => void)[] = [
+    (x) => (x.service = 'users'),
+    (x) => (x.targetAddress = '127.0.0.1:7003'),
+    (x) => (x.attempts = 2),
+    (x) => (x.serviceHeadAt = 101),
+    (x) => (x.route = { name: 'orders', index: 0, paramNames: [], policies: [] }),
+    (x) => (x.clientAddress = '203.0.113.10'),
+  ]
+  for (const vary of variants) {
+    vary(served)
+    assert.deepEqual(read(served), lineOf(served))
+  }
+  for (const outcome of [
+    { ...complete, status: 404 },
+    { ...complete, end: 'client-left' as const },
+  ])
+    assert.deepEqual(read(served, outcome), lineOf(served, outcome))
+  const agents = ['curl/8', 'curl/9', 'x'.repeat(256), 'x'.repeat(257), 'x'.repeat(256) + 'y'.repeat(9), '"', '']
+  for (const agent of [...agents, ...agents])
+    assert.deepEqual(read(exchange('/c', ['user-agent', agent])), lineOf(exchange('/c', ['user-agent', agent])))
+  assert.deepEqual(read(plain), before)
+})
+
 test('a refusal is logged with its policy, verdict and label, a failure with its fault', () => {
   const x = exchange()
   x.refusedBy = { name: 'limits', stage: 'limit', source: 'routes[0].limits[0]' }
@@ -117,7 +150,7 @@ test('no credential of the request stands in its line', () => {
     'referer',
     `/?token=${secret}`,
   ]
-  const line = accessLine(exchange(`/a?access_token=${secret}&b=1`, headers), complete, accessTail('g', 0))
+  const line = new AccessLines('g', 0).line(exchange(`/a?access_token=${secret}&b=1`, headers), complete)
   assert.ok(!line.includes(secret), line)
   assert.ok(line.includes('"query":"access_token=[redacted]&b=1"'), line)
 })

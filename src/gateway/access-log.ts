@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Count, Meter } from '../core/meter.ts'
-import { accessLine, accessTail, refusedLine } from './access-line.ts'
+import { AccessLines } from './access-line.ts'
 import type { Port, ToMain } from './messages.ts'
 import type { AccessLog } from './observe.ts'
 
@@ -97,10 +97,10 @@ export function droppedLines(meter: Meter): Count {
 
 /** The access log of one Generation on one worker. */
 export function createAccessLog(lines: LineSender, clock: Clock, generation: string, worker: number): AccessLog {
-  const tail = accessTail(generation, worker)
+  const texts = new AccessLines(generation, worker)
   return {
-    write: (x, outcome) => lines.add(accessLine(x, outcome, tail)),
-    refused: (id, fault, connection, status) => lines.add(refusedLine(id, fault, connection, status, clock.now(), tail)),
+    write: (x, outcome) => lines.add(texts.line(x, outcome)),
+    refused: (id, fault, connection, status) => lines.add(texts.refused(id, fault, connection, status, clock.now())),
   }
 }
 
