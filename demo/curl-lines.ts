@@ -21,7 +21,7 @@ export function curlLines({ gateway, authorityPath, token }: CurlLineOptions): C
     { title: 'a public call', command: `${curl} ${gateway}/catalog` },
     { title: 'nobody is let in without saying who they are: 401', command: `${curl} -i ${gateway}/orders` },
     { title: 'the demo user sees her tenant’s orders', command: `${curl} ${bearer} ${gateway}/orders` },
-    { title: 'a second service behind the same door', command: `${curl} ${bearer} ${gateway}/users/me` },
+    { title: 'REST here, gRPC at the service behind the same door', command: `${curl} ${bearer} ${gateway}/v1/invoices/inv-2001` },
     {
       title: 'a flood ends in 429, with a true Retry-After',
       command: `for i in $(seq 15); do ${curl} -s -o /dev/null -w '%{http_code} %header{retry-after}\\n' ${bearer} ${gateway}/orders; done`,

@@ -36,6 +36,7 @@ export const fences: ReadonlyMap<string, readonly string[]> = new Map([
   ['reflect-metadata', ['src/wire/tls/']],
   ['ipaddr.js', ['src/lib/']],
   ['@bufbuild/protobuf', ['src/bridges/']],
+  ['@bufbuild/buf', ['src/bridges/']],
 ])
 
 /** Modules of Node.js that have one place too; the others may be used anywhere. */
