@@ -1,4 +1,6 @@
 import { generateKeyPairSync, sign, verify } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Exchange } from '../src/core/exchange.ts'
 import { Headers } from '../src/core/headers.ts'
 import type { Identity } from '../src/core/identity.ts'
@@ -6,7 +8,10 @@ import { Rejection } from '../src/identity/rejection.ts'
 import { exchangeOf } from '../test/support/exchange.ts'
 import { identityWorld, pairOf } from '../test/support/identity-world.ts'
 import type { WorkerWorld } from '../test/support/identity-world.ts'
+import { noRedis } from '../test/support/redis-server.ts'
+import { besideLogins, redisRotations, revocationDelays } from './identity-fleet.ts'
 import type { BenchOptions } from './run.ts'
+import { cleaningUp } from './support/cleanup.ts'
 import { median, table } from './support/table.ts'
 
 const subjects = 10_000
@@ -14,16 +19,18 @@ const subjects = 10_000
 /**
  * What identity costs a worker, in its own thread and without sockets: CPU that a session or bearer request takes beyond
  * a public one (credential read, judged, service told by a token), a token seen for the first time beside bare
- * `node:crypto`, and refreshes of a family on the store in memory.
+ * `node:crypto`, and refreshes of a family on the store in memory. Then with real processes: rotations on Redis, how soon
+ * another node knows of a logout, and what a crowd that logs in does to everybody else's requests.
  */
-export async function benchIdentity({ isQuick }: BenchOptions): Promise<void> {
+export async function benchIdentity(options: BenchOptions): Promise<void> {
+  const { isQuick } = options
   const requests = isQuick ? 20_000 : 100_000
   const world = await identityWorld()
+  const rows: string[][] = []
   try {
     const worker = await world.worker()
     const credentials = await credentialsOf(worker, await world.login())
     const drawn = zipf(subjects, requests)
-    const rows: string[][] = []
     for (const kind of ['session', 'bearer'] as const) {
       const lines = drawn.map((i) => credentials[kind][i])
       rows.push([
@@ -43,10 +50,36 @@ export async function benchIdentity({ isQuick }: BenchOptions): Promise<void> {
       `${(await refreshes(worker, () => world.login(), isQuick ? 1000 : 5000)).toFixed(0)}/s`,
       '',
     ])
-    console.log(table(['what', 'measured', 'claimed'], rows))
   } finally {
     await world.close()
   }
+  if (noRedis === false) rows.push(...(await onRedis(options)))
+  else console.log(`left out: ${noRedis}`)
+  await cleaningUp(async (cleanup) => {
+    const { alone, beside, logins } = await besideLogins(cleanup, options)
+    rows.push([
+      'p99 of requests beside 200 people logging in',
+      `${beside.toFixed(1)} ms, without them ${alone.toFixed(1)} ms: ${(beside / alone).toFixed(2)} × (${logins.toFixed(0)} logins/s)`,
+      'at most 2 ×',
+    ])
+  })
+  console.log(table(['what', 'measured', 'claimed'], rows))
+}
+
+async function onRedis(options: BenchOptions): Promise<string[][]> {
+  const rows: string[][] = []
+  await cleaningUp(async (cleanup) => {
+    rows.push(['rotation in the store (Redis)', `${(await redisRotations(cleanup, options)).toFixed(0)}/s`, 'at least 10,000/s'])
+  })
+  await cleaningUp(async (cleanup) => {
+    const delays = await revocationDelays(cleanup, options)
+    rows.push([
+      'logout seen by a second node (Redis)',
+      `median ${median(delays).toFixed(1)} ms, longest ${Math.max(...delays).toFixed(1)} ms of ${delays.length}`,
+      'median below 100 ms',
+    ])
+  })
+  return rows
 }
 
 const browser = [
@@ -110,7 +143,10 @@ function cpuOf<T>(items: readonly T[], run: (item: T) => unknown): number {
   return cpuOnce(items, run)
 }
 
-/** Both in turns, so that a machine that grows slower does so for both; medians of the turns. */
+/**
+ * Both in turns, so that a machine that grows slower does so for both; medians of the turns. What was made for a turn is
+ * collected before it, so that nobody pays for it.
+ */
 function coldVerification(worker: WorkerWorld, count: number): [own: number, bare: number] {
   const bearer = worker.identity.authenticators.bearer!
   const x = worker.exchange()
@@ -118,12 +154,17 @@ function coldVerification(worker: WorkerWorld, count: number): [own: number, bar
   const own: number[] = []
   const bare: number[] = []
   for (let turn = 0; turn < 10; turn++) {
-    const tokens = Array.from({ length: count / 10 }, (_, i) => mint(worker, `cold-${turn}-${i}`))
-    own.push(cpuOnce(tokens, (token) => bearer.verify(token, x, 0)))
+    // One piece of memory each, as a request's head is.
+    const tokens = Array.from({ length: count / 10 }, (_, i) =>
+      Buffer.from(mint(worker, `cold-${turn}-${i}`), 'latin1').toString('latin1'),
+    )
     const signed = tokens.map((token) => {
       const content = Buffer.from(token.slice(0, token.lastIndexOf('.')))
       return { content, signature: sign('sha256', content, { key: privateKey, dsaEncoding: 'ieee-p1363' }) }
     })
+    collect()
+    own.push(cpuOnce(tokens, (token) => bearer.verify(token, x, 0)))
+    collect()
     bare.push(
       cpuOnce(signed, ({ content, signature }) =>
         verify('sha256', content, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature),
@@ -131,6 +172,14 @@ function coldVerification(worker: WorkerWorld, count: number): [own: number, bar
     )
   }
   return [median(own), median(bare)]
+}
+
+/** Collects garbage, twice: what survives once is only then old. */
+function collect(): void {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  gc()
+  gc()
 }
 
 function cpuOnce<T>(items: readonly T[], run: (item: T) => unknown): number {

@@ -11,6 +11,7 @@ import type { Judgement } from './jwt-verifier.ts'
 import type { KeySource } from './key-source.ts'
 import { Rejection, rejections } from './rejection.ts'
 import { importVerificationKey } from './verification-key.ts'
+import type { VerificationKey } from './verification-key.ts'
 
 const now = 1_700_000_000_000
 const seconds = now / 1000
@@ -40,8 +41,10 @@ async function keySourceOf(keys: readonly SigningKey[]): Promise<KeySource> {
 }
 
 let verifier: JwtVerifier
+let known: KeySource
 before(async () => {
-  verifier = new JwtVerifier([{ spec, keys: await keySourceOf([ec, rsa, ed]) }], 'tenant')
+  known = await keySourceOf([ec, rsa, ed])
+  verifier = new JwtVerifier([{ spec, keys: known }], 'tenant')
 })
 
 const judge = (token: string, by = verifier): Identity | Rejection => (by.verify(token, now) as Judgement).found
@@ -194,6 +197,45 @@ const attacks: readonly (readonly [name: string, token: () => string, reason: st
 for (const [name, token, reason] of attacks) {
   test(`refuses ${name}`, () => assert.equal(reasonOf(token()), reason))
 }
+
+test('only a token with nothing else wrong costs the check of a signature, or the question for a key', () => {
+  const withKey = new Set(['bad-signature', 'unknown-key', 'key-algorithm'])
+  let asked = 0
+  let checked = 0
+  const counting = new JwtVerifier(
+    [
+      {
+        spec,
+        keys: {
+          find(kid) {
+            asked++
+            const key = known.find(kid) as VerificationKey | Rejection
+            if (key instanceof Rejection) return key
+            const { algorithm, isLive } = key
+            const verify: typeof key.verify = (...of) => {
+              checked++
+              return key.verify(...of)
+            }
+            return { kid, algorithm, isLive, verify } as VerificationKey
+          },
+          close() {},
+        },
+      },
+    ],
+    'tenant',
+  )
+  for (const [name, token, reason] of attacks) {
+    asked = checked = 0
+    assert.equal(reasonOf(token(), counting), reason)
+    assert.deepEqual([asked, checked], [withKey.has(reason) ? 1 : 0, reason === 'bad-signature' ? 1 : 0], name)
+  }
+})
+
+test('the header of a good token is read once, and makes no other token good', () => {
+  assert.equal(reasonOf(good), 'accepted user-1')
+  assert.equal(reasonOf(withClaims({ sub: 'user-2' })), 'accepted user-2')
+  for (const [name, token, reason] of attacks) assert.equal(reasonOf(token()), reason, name)
+})
 
 test('no two attacks have one name, and the token they start from is good', () => {
   assert.equal(new Set(attacks.map(([name]) => name)).size, attacks.length)

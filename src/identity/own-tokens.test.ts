@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
+import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { test } from 'node:test'
-import { claimsOf, contentOf, identityWorld, issuer, ownIssuer, pairOf } from '../../test/support/identity-world.ts'
-import type { WorkerWorld } from '../../test/support/identity-world.ts'
+import { claimsOf, contentOf, identityWorld, issuer, ownIssuer, pairOf, worldSecret } from '../../test/support/identity-world.ts'
+import type { IdentityWorld, WorkerWorld } from '../../test/support/identity-world.ts'
+import { newDeviceCookie } from './login/known-device.ts'
+import { deriveKeys } from './sealing.ts'
+import { signingTopic } from './signer.ts'
+import type { SignerState } from './signer.ts'
 import type { AccessToken } from './token-issuer.ts'
 
 function minted(worker: WorkerWorld, over: { session?: string; scopes?: string[]; roles?: string[] } = {}): AccessToken {
@@ -58,7 +62,16 @@ test('each kind of credential fails in every slot of another', async (t) => {
   const family = await worker.parts.families.start(login, 'body', worker.exchange())
   const page = await worker.parts.families.start(login, 'cookie', worker.exchange())
   const service = (contentOf(await worker.ask({ cookie: session }))['told'] as string).replace('Bearer ', '')
+  const known = newDeviceCookie('user-1', world.clock.now(), deriveKeys([worldSecret]))
+  const access = family.accessToken
+  assert.equal((await worker.ask({ bearer: await retyped(world, access, 'at+jwt') })).status, 200, 'the key is the right one')
   const credentials = {
+    'ID token': await retyped(world, access, 'JWT'),
+    'logout token': await retyped(world, access, 'logout+jwt'),
+    'DPoP proof': await retyped(world, access, 'dpop+jwt'),
+    'token for a service': await retyped(world, access, 'gw+jwt'),
+    'token without a type': await retyped(world, access, undefined),
+    device: known,
     session: session.slice(session.indexOf('=') + 1),
     access: family.accessToken,
     service,
@@ -72,15 +85,30 @@ test('each kind of credential fails in every slot of another', async (t) => {
       (await worker.ask({ path: '/auth/token', form: { grant_type: 'refresh_token', refresh_token: text } })).status,
     page: async (text) =>
       (await worker.ask({ method: 'POST', path: '/auth/refresh', cookie: `__Host-Http-velum-refresh=${text}` })).status,
+    // It says 200 to everybody, and that a token is active only of an access token.
+    introspection: async (text) => {
+      const form = { token: text, client_id: 'worker-1', client_secret: 'hush' }
+      return contentOf(await worker.ask({ path: '/auth/introspect', form }))['active'] === true ? 200 : 400
+    },
   }
   for (const [slot, put] of Object.entries(slots)) {
     for (const [kind, text] of Object.entries(credentials)) {
       const status = await put(text)
-      if (kind === slot) assert.equal(status, 200, `${kind} in its own slot`)
+      if (kind === slot || (kind === 'access' && slot === 'introspection')) assert.equal(status, 200, `${kind} in its own slot`)
       else assert.ok(status === 401 || status === 400, `${kind} as ${slot}: ${status}`)
     }
   }
 })
+
+/** The same claims as a token of another kind, well signed by Velum's own key. */
+async function retyped(world: IdentityWorld, token: string, typ: string | undefined): Promise<string> {
+  const { signers } = (await world.hub.link().ask(signingTopic, issuer)) as SignerState
+  const key = createPrivateKey({ key: Buffer.from(signers[0].privateKey!), type: 'pkcs8', format: 'der' })
+  const [header, payload] = token.split('.')
+  const read = JSON.parse(Buffer.from(header, 'base64url').toString()) as Record<string, unknown>
+  const front = `${Buffer.from(JSON.stringify({ ...read, typ })).toString('base64url')}.${payload}`
+  return `${front}.${sign('sha256', Buffer.from(front), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+}
 
 test('a revoked token is refused in all its spellings, and another one is not', async (t) => {
   const world = await identityWorld({ clients: [worker1] })

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { TestContext } from 'node:test'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLog } from '../../src/core/log.ts'
 import type { Stores } from '../../src/core/stores.ts'
@@ -10,7 +9,7 @@ import { newCredential, secretHash } from '../../src/identity/credential-text.ts
 import { sessionRecord } from '../../src/identity/session-record.ts'
 import { openRedisStores } from '../../src/stores/redis/redis-stores.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from './velum-process.ts'
-import type { VelumProcess } from './velum-process.ts'
+import type { Cleanup, VelumProcess } from './velum-process.ts'
 
 /** The configuration of every node: `test/e2e/identity.yaml` on a Redis. */
 export const fleetConfig = `${readFileSync(new URL('../e2e/identity.yaml', import.meta.url), 'utf8')}
@@ -53,7 +52,7 @@ export function fleetEnv(redisUrl: string, upstream: string): Record<string, str
 }
 
 /** A service that says `served` to everything. */
-export async function upstreamOf(t: TestContext): Promise<string> {
+export async function upstreamOf(t: Cleanup): Promise<string> {
   const server = createServer((incoming, response) => void incoming.resume().on('end', () => response.end('served'))).listen(
     0,
     '127.0.0.1',
@@ -67,7 +66,7 @@ export async function upstreamOf(t: TestContext): Promise<string> {
 }
 
 /** Starts a gateway process of its own, with one worker. */
-export async function startNode(t: TestContext, env: Record<string, string>, config = fleetConfig): Promise<FleetNode> {
+export async function startNode(t: Cleanup, env: Record<string, string>, config = fleetConfig): Promise<FleetNode> {
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
   const velum = startVelum(t, ['run', '--workers', '1'], { folder: folder.path, env })
@@ -78,7 +77,7 @@ export async function startNode(t: TestContext, env: Record<string, string>, con
 }
 
 /** Adds a person who logs in by password, from a process beside the gateways. */
-export async function addUser(t: TestContext, env: Record<string, string>, name: string, password: string): Promise<void> {
+export async function addUser(t: Cleanup, env: Record<string, string>, name: string, password: string): Promise<void> {
   const folder = workFolder(t)
   folder.write('velum.config.yaml', fleetConfig)
   const options = { folder: folder.path, env, input: password }

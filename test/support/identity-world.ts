@@ -25,6 +25,8 @@ import { LocalHub } from './local-hub.ts'
 import { policyEnv } from './policy-env.ts'
 
 export const issuer = 'https://api.example.com'
+/** What everything is sealed by. */
+export const worldSecret = 's'.repeat(32)
 
 /** Velum as an issuer, with short words for what a test changes. */
 export function ownIssuer(over: Partial<OwnIssuerSpec> = {}): OwnIssuerSpec {
@@ -94,7 +96,7 @@ export async function identityWorld(over: Partial<OwnIssuerSpec> = {}): Promise<
     clock,
     log: silentLog,
     meter: silentMeter,
-    store: () => ({ stores, secrets: ['s'.repeat(32)] }),
+    store: () => ({ stores, secrets: [worldSecret] }),
   })
   await keys.prepare({ identity: spec })
   keys.commit()

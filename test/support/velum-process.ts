@@ -3,10 +3,14 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 const launcher = fileURLToPath(new URL('../../bin/velum.js', import.meta.url))
+
+/** Who cleans up in the end: a test, or a bench. */
+export interface Cleanup {
+  after(step: () => unknown): void
+}
 
 /** A folder of its own for one test. */
 export interface WorkFolder {
@@ -14,7 +18,7 @@ export interface WorkFolder {
   write(name: string, text: string): string
 }
 
-export function workFolder(t: TestContext): WorkFolder {
+export function workFolder(t: Cleanup): WorkFolder {
   const path = mkdtempSync(join(tmpdir(), 'velum-test-'))
   t.after(() => rmSync(path, { recursive: true, force: true }))
   return {
@@ -57,7 +61,7 @@ export interface StartOptions {
 }
 
 /** Starts `velum` as a user would, through its launcher. It is killed at the end of the test if it still runs. */
-export function startVelum(t: TestContext, args: readonly string[], options: StartOptions): VelumProcess {
+export function startVelum(t: Cleanup, args: readonly string[], options: StartOptions): VelumProcess {
   const { VELUM_ADMIN_TOKEN: _, ...env } = process.env
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), launcher, ...args], {
     cwd: options.folder,
@@ -115,7 +119,7 @@ export function startVelum(t: TestContext, args: readonly string[], options: Sta
 }
 
 /** Runs one command to its end. */
-export function runVelum(t: TestContext, args: readonly string[], options: StartOptions): Promise<Ended> {
+export function runVelum(t: Cleanup, args: readonly string[], options: StartOptions): Promise<Ended> {
   return startVelum(t, args, options).ended
 }
 

@@ -1,3 +1,4 @@
+import { constants, getPriority, setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { hashSync, verifySync } from '@node-rs/argon2'
 import type { HashResult, HashTask } from './hash-messages.ts'
@@ -8,8 +9,13 @@ import type { HashResult, HashTask } from './hash-messages.ts'
  */
 if (parentPort === null) throw new Error('this runs in a thread only')
 const port = parentPort
+/** In steps of `nice`: about a tenth of what a thread of the usual priority gets where both want the same core. */
+const lessUrgent = 10
 /** `Algorithm.Argon2id`; the package's enum exists for its types only. */
 const argon2id = 2
+
+// A flood of logins takes what requests leave over. On Linux 0 means this thread; elsewhere it would be the whole process.
+if (process.platform === 'linux') setPriority(0, Math.min(constants.priority.PRIORITY_LOW, getPriority(0) + lessUrgent))
 
 function run(task: HashTask): HashResult {
   try {
