@@ -203,6 +203,13 @@ export class CacheMemory {
     return Atomics.load(this.header, word[what]) >>> 0
   }
 
+  /** Bytes of the slabs that hold something. */
+  get usedBytes(): number {
+    let used = 0
+    for (let slab = 0; slab < this.slabs; slab++) used += Atomics.load(this.table, slab * slabWords + slabWord.used)
+    return used
+  }
+
   /** Keeps a slab from being dropped while a long body is read out of it. */
   pin(slab: number): void {
     Atomics.add(this.#pins, slab * (this.workers + 1) + this.worker, 1)

@@ -3,6 +3,7 @@ import type { Exchange } from '../core/exchange.ts'
 import { H, headerId } from '../core/header-names.ts'
 import { dropTable, Headers } from '../core/headers.ts'
 import type { Directives } from './cache-control.ts'
+import { longestFillMs } from './cache.ts'
 import type { Cache } from './cache.ts'
 import type { CacheRecord } from './cache-record.ts'
 import type { Stored } from './cache-storage.ts'
@@ -103,7 +104,8 @@ export function storeAnswer(
     return undefined
   }
   answer.body = new FillBody(body, fill, (isComplete) => {
-    if (isComplete) storage.put({ ...record, pieces: fill.pieces })
+    const isOld = cache.clock.now() - fetch.requestedAt > longestFillMs && cache.epoch !== fetch.epoch
+    if (isComplete && !isOld) storage.put({ ...record, pieces: fill.pieces })
     fetch.over()
   })
   return undefined

@@ -20,7 +20,7 @@ import type { LoadedDescriptors } from './load-descriptors.ts'
 import type { GatewayModel } from './model.ts'
 import { modelHash } from './model-hash.ts'
 import { Reading } from './reading.ts'
-import { gatewaySchema, logSchema } from './schema/gateway.ts'
+import { cacheMemorySchema, gatewaySchema, logSchema } from './schema/gateway.ts'
 
 /** What a check is made with besides the configuration. */
 export interface CheckOptions {
@@ -47,7 +47,13 @@ export interface CheckResult {
 export function checkGateway(input: unknown, source: ConfigSource, options: CheckOptions = {}): CheckResult {
   const findings = new Findings(source)
   const reading = new Reading(gatewaySchema, input, findings)
-  const context: CheckContext = { reading, findings, now: options.now ?? Date.now(), files: new Set(), descriptors: options.descriptors ?? new Map() }
+  const context: CheckContext = {
+    reading,
+    findings,
+    now: options.now ?? Date.now(),
+    files: new Set(),
+    descriptors: options.descriptors ?? new Map(),
+  }
   const done = (model: GatewayModel | undefined): CheckResult => {
     return { model: findings.hasErrors ? undefined : model, findings: findings.inOrder(), files: [...context.files] }
   }
@@ -67,6 +73,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   const services = checkServices(context, limits)
   const identity = checkIdentity(context)
   const log = checkLog(context)
+  const cacheBytes = reading.at(['cache']) === undefined ? undefined : reading.readFields(cacheMemorySchema, ['cache'])?.memory
   const reservedPath = reading.at(['identity']) === undefined ? undefined : identity.path
   const routes = checkRoutes(context, { services: namesOf(context, ['services']), limits, reservedPath })
   const model: Omit<GatewayModel, 'hash'> = {
@@ -83,6 +90,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     limits: [...limits.values()].map(({ spec }) => spec),
     penalties,
     log,
+    cacheBytes,
     routes,
   }
   if (!findings.hasErrors) checkUse(context, model)

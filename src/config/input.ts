@@ -1,6 +1,7 @@
 import type { AddressesInput } from '../policies/addresses.ts'
 import type { AuthInput } from '../policies/auth.ts'
 import type { BodyInput } from '../policies/body.ts'
+import type { CacheInput } from '../policies/cache.ts'
 import type { CorsInput } from '../policies/cors.ts'
 import type { CsrfInput } from '../policies/csrf.ts'
 import type { HeadersInput } from '../policies/headers.ts'
@@ -40,12 +41,20 @@ export interface GatewayInput<S extends string = string, L extends string = stri
   readonly limits?: Readonly<Record<L, LimitInput>> | undefined
   /** The penalty box: clients that are refused too often are shut out for a time. */
   readonly penalties?: Readonly<Record<string, PenaltyInput>> | undefined
+  /** The shared cache of a node. */
+  readonly cache?: CacheMemoryInput | undefined
   /** The access log and the operational log. */
   readonly log?: LogInput | undefined
   /** What every route has: its own field replaces the default's, except `limits` (add) and `headers`, `body` (merged by key). */
   readonly defaults?: DefaultsInput<NoInfer<L>> | undefined
   /** The routes. Their order does not matter: the most specific match wins. */
   readonly routes: readonly RouteInput<NoInfer<S>, NoInfer<L>>[]
+}
+
+/** The shared cache of a node; routes say what is kept in it. */
+export interface CacheMemoryInput {
+  /** Memory for answers, shared by all workers of a node: `128mb`. At least `8mb`. A change holds from the next start. Default: `128mb`. */
+  readonly memory?: Size | undefined
 }
 
 /** An open port. */
@@ -207,6 +216,8 @@ export interface PoliciesInput {
   readonly headers?: HeadersInput | undefined
   /** How large a request body may be, and of which type. */
   readonly body?: BodyInput | undefined
+  /** What may be answered from the shared cache; `true` for what the service's own header fields say. */
+  readonly cache?: CacheInput | undefined
 }
 
 /** What every route has unless it says otherwise. */

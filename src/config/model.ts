@@ -27,6 +27,8 @@ export interface GatewayModel {
   readonly trustedProxies: readonly string[]
   /** Absent: names are resolved as the machine does it, every 10 seconds. */
   readonly dns?: DnsSpec | undefined
+  /** Memory of the shared cache; absent: the usual. */
+  readonly cacheBytes?: number | undefined
   readonly services: readonly ServiceModel[]
   readonly identity: IdentitySpec
   readonly limits: readonly LimitSpec[]

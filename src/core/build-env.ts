@@ -12,6 +12,8 @@ export interface SharedMemory {
   readonly limits: SharedArrayBuffer
   /** The same for what is counted of connections, apart so that a flood of them crowds nobody out; absent where no port is opened. */
   readonly edges?: SharedArrayBuffer | undefined
+  /** What the shared cache holds (`cache/`); absent where no port is opened. */
+  readonly cache?: SharedArrayBuffer | undefined
   /** One row of numbers per worker (`gateway/meter`). */
   readonly metrics: SharedArrayBuffer
 }

@@ -1,3 +1,4 @@
+import { allocateCache, smallestCacheBytes } from '../cache/cache-memory.ts'
 import type { GatewayModel } from '../config/model.ts'
 import { systemClock } from '../core/clock.ts'
 import { Fault } from '../core/fault.ts'
@@ -29,7 +30,11 @@ export function compileOnly(model: GatewayModel): RouteRow[] {
       tell() {},
       hear: () => () => {},
     },
-    shared: { limits: allocateLimitTable({ maxKeys: 64, workers: 1 }, clock), metrics: new SharedArrayBuffer(0) },
+    shared: {
+      limits: allocateLimitTable({ maxKeys: 64, workers: 1 }, clock),
+      cache: allocateCache({ maxBytes: smallestCacheBytes, workers: 1 }),
+      metrics: new SharedArrayBuffer(0),
+    },
     worker: 0,
     workers: 1,
     accessLog: noAccessLog,

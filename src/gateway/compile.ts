@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { GatewayModel, ListenerModel, PolicyUse, RouteModel, ServiceModel } from '../config/model.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
@@ -8,6 +9,7 @@ import type { Problem } from '../core/problem.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
 import { createIdentity } from '../identity/create-identity.ts'
 import { AddressSet, canonicalAddress } from '../lib/address.ts'
+import { stableJson } from '../lib/stable-json.ts'
 
 import { createFleetCounters } from '../limits/fleet/fleet-counters.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
@@ -87,7 +89,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       const policyEnv = (source: string): PolicyEnv => ({
         ...env,
         source,
-        route: { name: route.name, index, acceptsSession: route.auth.any.includes('session') },
+        route: { name: route.name, index, acceptsSession: route.auth.any.includes('session'), shape: shapeOf(route) },
         authenticators,
         streams,
         trustedOrigins,
@@ -95,7 +97,12 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       })
       const { policies, edits } = routePolicies(route, policyEnv)
       if (penalties.caller !== undefined && route.auth.mode !== 'public') policies.push(penalties.caller)
-      const { end, policies: atService, drawn, speak } = compileAction(route, {
+      const {
+        end,
+        policies: atService,
+        drawn,
+        speak,
+      } = compileAction(route, {
         clock: env.clock,
         meter: env.meter,
         services,
@@ -155,11 +162,7 @@ function openPenalties(
   return { ...penaltyPolicies({ ...env, specs: penalties, ward, isExempt }), ready: ward.ready }
 }
 
-function edgePolicies(
-  listener: string,
-  uses: ListenerModel['edgeLimits'],
-  env: LimitEnv,
-): Policy[] {
+function edgePolicies(listener: string, uses: ListenerModel['edgeLimits'], env: LimitEnv): Policy[] {
   const policy = limitPolicy(
     {
       kind: 'edge',
@@ -173,10 +176,7 @@ function edgePolicies(
   return policy === undefined ? [] : [policy]
 }
 
-function routePolicies(
-  route: RouteModel,
-  policyEnv: (source: string) => PolicyEnv,
-): { policies: Policy[]; edits: RequestEdit[] } {
+function routePolicies(route: RouteModel, policyEnv: (source: string) => PolicyEnv): { policies: Policy[]; edits: RequestEdit[] } {
   const policies: Policy[] = []
   const edits: RequestEdit[] = []
   const auth: PolicyUse = { policy: 'auth', options: route.auth, source: route.auth.source }
@@ -214,6 +214,14 @@ function serviceLimits(route: RouteModel, { name, limits }: ServiceModel, env: L
 
 async function allOf(parts: readonly Promise<void>[]): Promise<void> {
   await Promise.all(parts)
+}
+
+/** What the answers of a route depend on besides its requests: another text, another place in the cache. */
+function shapeOf(route: RouteModel): string {
+  return createHash('sha256')
+    .update(stableJson({ ...route, source: '' }))
+    .digest('base64url')
+    .slice(0, 16)
 }
 
 const misdirected: Problem = { name: 'misdirected' }

@@ -6,7 +6,7 @@ import { adminSchema, listenersSchema, probesSchema } from './listeners.ts'
 import { penaltiesSchema } from './penalties.ts'
 import { defaultsSchema, routeSchema } from './routes.ts'
 import { servicesSchema } from './services.ts'
-import { duration, name } from './units.ts'
+import { duration, name, size } from './units.ts'
 
 const storeSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -29,6 +29,13 @@ export const logSchema = z.strictObject({
   format: z.enum(['json', 'none']).optional().describe('One JSON line a request, or no access log. Default: json.'),
   file: z.string().min(1).optional().describe('stdout, stderr, or a file relative to the config file. Default: stdout.'),
   level: z.enum(['debug', 'info', 'warn', 'error']).optional().describe('The least severe operational message that is written. Default: info.'),
+})
+
+/** The shared cache of a node. */
+export const cacheMemorySchema = z.strictObject({
+  memory: size('8mb', '64gb')
+    .optional()
+    .describe('Memory for answers, shared by all workers of a node; the system gives it as it is used. A change holds from the next start. Default: 128mb.'),
 })
 
 /** How names of targets are resolved. */
@@ -74,6 +81,7 @@ export const gatewaySchema = z.strictObject({
   identity: identitySchema.optional().describe('Who is calling: trusted issuers of tokens, API keys.'),
   limits: limitsSchema.optional().describe('Budgets by name. One name is one counter, wherever it is used.'),
   penalties: penaltiesSchema.optional().describe('The penalty box: clients that are refused too often are shut out for a time.'),
+  cache: cacheMemorySchema.optional().describe('The shared cache of a node; routes say what is kept in it.'),
   log: logSchema.optional().describe('The access log and the operational log.'),
   defaults: defaultsSchema
     .optional()

@@ -1,0 +1,57 @@
+import { emptyAnswer, jsonAnswer } from '../core/answer.ts'
+import { readAll } from '../core/body.ts'
+import { faultFrom } from '../core/fault.ts'
+import { httpProblem, problemOf } from '../core/problem.ts'
+import { parsePurge } from '../cache/purges.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import type { Endpoint } from './endpoint.ts'
+
+const maxBytes = 8192
+const wanted = 'One of "url", "prefix" and "tag" as text, and "soft" as true or false.'
+
+/** The addresses about the shared cache: what it holds and how often it answered, and how to take things out of it. */
+export function cacheEndpoints(gateway: Pick<Gateway, 'cache' | 'families'>): readonly Endpoint[] {
+  const roles = ['admin'] as const
+  return [
+    {
+      method: 'GET',
+      path: '/api/cache',
+      roles,
+      handle: () => jsonAnswer(200, { ...gateway.cache.state, requests: requestsByRoute(gateway) }),
+    },
+    {
+      method: 'POST',
+      path: '/api/cache/purge',
+      roles,
+      async handle(x) {
+        let purge
+        try {
+          purge = parsePurge(JSON.parse(String(await readAll(x.body, maxBytes))))
+        } catch (thrown) {
+          if (!(thrown instanceof SyntaxError)) return httpProblem(problemOf(faultFrom(thrown)), x.id)
+        }
+        if (purge === undefined) return httpProblem({ name: 'malformed', detail: wanted }, x.id)
+        try {
+          await gateway.cache.purge(purge)
+        } catch (thrown) {
+          return httpProblem(problemOf(faultFrom(thrown)), x.id)
+        }
+        return emptyAnswer(204)
+      },
+    },
+  ]
+}
+
+/** What became of requests at the cache, by route, since the start. */
+function requestsByRoute(gateway: Pick<Gateway, 'families'>): Record<string, Record<string, number>> {
+  const routes = new Map<string, Record<string, number>>()
+  const family = gateway.families().find(({ name }) => name === 'velum_cache_requests_total')
+  for (const { labels, values } of family?.series.values() ?? []) {
+    const named = new Map(labels)
+    const route = named.get('route') ?? ''
+    const counts = routes.get(route) ?? {}
+    counts[named.get('result') ?? ''] = values[0]
+    routes.set(route, counts)
+  }
+  return Object.fromEntries(routes)
+}

@@ -1,0 +1,344 @@
+import { availableParallelism } from 'node:os'
+import { randomBytes } from 'node:crypto'
+import { defaultDns } from '../config/check-dns.ts'
+import type { GatewayModel } from '../config/model.ts'
+import { defaultCacheBytes } from '../cache/cache-memory.ts'
+import type { Hub } from '../core/link.ts'
+import type { Meter } from '../core/meter.ts'
+import { attachIdentityToHub } from '../identity/identity-hub.ts'
+import type { IdentityAdmin } from '../identity/identity-admin.ts'
+import type { IdentityHub } from '../identity/identity-hub.ts'
+import { attachLoginToHub } from '../identity/login/login-hub.ts'
+import type { LoginHub } from '../identity/login/login-hub.ts'
+import type { UserAdmin } from '../identity/login/user-admin.ts'
+import { inspectToken } from '../identity/token-inspection.ts'
+import type { InspectedToken } from '../identity/token-inspection.ts'
+import type { LimitKeys } from '../limits/key-board.ts'
+import { NodeNames } from '../services/node-names.ts'
+import type { NameStatus } from '../services/node-names.ts'
+import { PenaltyBox } from '../limits/penalty-box.ts'
+import { NodeTargets } from '../services/node-targets.ts'
+import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
+import { createTicketKeys } from '../wire/tls/ticket-keys.ts'
+import type { TicketKeys } from '../wire/tls/ticket-keys.ts'
+import { AccessSink } from './access-sink.ts'
+import { Certificates } from './certificates.ts'
+import { EnvironmentFault } from './environment-fault.ts'
+import { MainHub } from './link.ts'
+import { isFleet } from './worker-fleet.ts'
+import { openNodeStore } from './node-store.ts'
+import type { NodeStore } from './node-store.ts'
+import { toldTopics } from './messages.ts'
+import { NodeCache } from './node-cache.ts'
+import { NodeLimits } from './node-limits.ts'
+import { metricsBytes, RowMeter } from './meter-row.ts'
+import type { Family } from './meter-totals.ts'
+import { MeterTotals } from './meter-totals.ts'
+import { resolvePorts } from './ports.ts'
+import { processFamilies, readFamily } from './process-families.ts'
+import type { RouteRow } from './route-rows.ts'
+import { storeFolder } from './store-folder.ts'
+import { Supervisor, workerNumbers } from './supervisor.ts'
+import type { Gateway, GatewayOptions, GenerationStatus, StopTimes } from './gateway.ts'
+
+/** One node: main's parts, the workers, and the configuration that they serve. */
+export class Node implements Gateway {
+  readonly #options: GatewayOptions
+  readonly #totals = new MeterTotals()
+  readonly #hub: MainHub
+  readonly #meter: Meter
+  readonly #limits: NodeLimits
+  readonly penalties: PenaltyBox
+  readonly cache: NodeCache
+  readonly #sink: AccessSink
+  readonly #supervisor: Supervisor
+  readonly #certificates: Certificates
+  readonly #ticketKeys: TicketKeys
+  readonly #identity: IdentityHub
+  readonly #login: LoginHub
+  readonly #targets: NodeTargets
+  readonly #names: NodeNames
+  /** Open from the first configuration on that needs it. */
+  #store: NodeStore | undefined
+  readonly #startedAt: number
+  readonly #count: number
+  #adminUrl: string | undefined
+  #model: GatewayModel | undefined
+  #generation: GenerationStatus = { number: 0, hash: '', committedAt: 0 }
+  #routes: readonly RouteRow[] = []
+  #isStopping = false
+  #tail: Promise<unknown> = Promise.resolve()
+
+  constructor(options: GatewayOptions) {
+    const { clock, log, entry, model } = options
+    const reusePort = hasReusePort()
+    const wanted = options.workers === 'auto' ? availableParallelism() : options.workers
+    if (wanted > 1 && !reusePort) log.warn('this platform cannot share ports between threads: one worker serves', { wanted })
+    this.#count = reusePort ? wanted : 1
+    const numbers = workerNumbers(this.#count)
+    this.#options = options
+    this.#startedAt = clock.now()
+    this.#hub = new MainHub((topic, error) => log.error('a message of a worker could not be handled', { topic, error }))
+    const row = new Float64Array(4096)
+    const meter = new RowMeter(row, (entries) => this.#totals.announce(-1, row, entries))
+    this.#meter = meter
+    this.#limits = new NodeLimits({
+      workers: numbers,
+      folder: storeFolder(model),
+      specs: () => (this.#model ?? model).limits,
+      hub: this.#hub,
+      clock,
+      log,
+      meter,
+    })
+    this.cache = new NodeCache({
+      maxBytes: model.cacheBytes ?? defaultCacheBytes,
+      workers: numbers,
+      hub: this.#hub,
+      clock,
+      log,
+      meter,
+      store: () => this.#store,
+    })
+    const shared = {
+      limits: this.#limits.memory,
+      edges: this.#limits.edges,
+      cache: this.cache.memory,
+      metrics: new SharedArrayBuffer(metricsBytes(numbers)),
+    }
+    this.#sink = new AccessSink(clock, log, meter)
+    this.#supervisor = new Supervisor({
+      workers: this.#count,
+      entry,
+      shared,
+      reusePort,
+      clock,
+      log,
+      meter,
+      totals: this.#totals,
+      hub: this.#hub,
+      lines: (bytes, settled) => this.#sink.write(bytes, settled),
+      gone: (worker) => {
+        this.#limits.release(worker)
+        this.cache.release(worker)
+      },
+    })
+    this.#certificates = new Certificates({
+      clock,
+      log,
+      changed: (listener, material) => this.#hub.tellAll(toldTopics.certificates, { listener, material }),
+    })
+    // Tickets of an earlier run resume only when the operator gave a secret that outlives it.
+    const secret = model.secrets?.[0]
+    this.#ticketKeys = createTicketKeys({
+      secret: secret === undefined ? randomBytes(32) : Buffer.from(secret),
+      clock,
+      changed: (keys) => this.#hub.tellAll(toldTopics.ticketKeys, keys),
+    })
+    this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
+    this.#targets = new NodeTargets(this.#hub, { clock, log, meter })
+    this.#names = new NodeNames(this.#hub, { clock, log, meter, changed: () => this.#locateTargets() })
+    this.penalties = new PenaltyBox(this.#hub, { clock, log, meter, store: () => this.#store })
+    this.#login = attachLoginToHub(this.#hub, { clock, log, meter, store: () => this.#store })
+  }
+
+  get model(): GatewayModel {
+    return this.#model!
+  }
+
+  get generation(): GenerationStatus {
+    return this.#generation
+  }
+
+  get routes(): readonly RouteRow[] {
+    return this.#routes
+  }
+
+  get workers(): Gateway['workers'] {
+    return this.#supervisor.workers
+  }
+
+  get isReady(): boolean {
+    return !this.#isStopping && this.workers.some(({ state }) => state === 'serving' || state === 'faulty')
+  }
+
+  get devAuthorityPath(): string | undefined {
+    return this.#certificates.devAuthorityPath
+  }
+
+  get meter(): Meter {
+    return this.#meter
+  }
+
+  get identity(): IdentityAdmin | undefined {
+    return this.#identity.admin
+  }
+
+  get users(): UserAdmin | undefined {
+    return this.#login.users
+  }
+
+  inspectToken(text: string): Promise<InspectedToken> {
+    if (this.#store === undefined) return Promise.reject(new Error('there is no store'))
+    return inspectToken(text, { identity: this.model.identity, stores: this.#store.stores, clock: this.#options.clock })
+  }
+
+  announceAdmin(url: string): void {
+    this.#store?.setAdmin(url)
+    this.#adminUrl = url
+  }
+
+  rotateKeys(): Promise<string> {
+    return this.#identity.rotateKeys()
+  }
+
+  get hub(): Hub {
+    return this.#hub
+  }
+
+  families(): Family[] {
+    const { number, hash, committedAt } = this.#generation
+    const states = this.workers
+    const own = [
+      readFamily('gauge', 'velum_workers', 'Worker threads that can serve.', [
+        [{}, states.filter(({ state }) => state === 'serving' || state === 'faulty').length],
+      ]),
+      readFamily(
+        'gauge',
+        'velum_worker_busy_ratio',
+        'Share of time that the event loop of a worker was busy since the last reading.',
+        states.map(({ number: worker, utilization }) => [{ worker: String(worker) }, utilization]),
+      ),
+      readFamily(
+        'gauge',
+        'velum_generation',
+        'Configurations committed since the start; the label is the hash of the current one.',
+        [[{ hash }, number]],
+      ),
+      readFamily('gauge', 'velum_generation_committed_seconds', 'When the current configuration was committed, since 1970.', [
+        [{}, committedAt / 1000],
+      ]),
+    ]
+    const all = [...this.#totals.families(), ...own, ...processFamilies(this.#startedAt)]
+    return all.sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  limitKeys(limit: string): LimitKeys {
+    return this.#limits.keys(limit)
+  }
+
+  get standings(): NodeTargets {
+    return this.#targets
+  }
+
+  targets(service: ServiceSpec): readonly TargetSpec[] {
+    return this.#names.resolved([service])[0].targets
+  }
+
+  names(service: ServiceSpec): readonly NameStatus[] {
+    return this.#names.names(service)
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#change(this.#options.model)
+    } catch (thrown) {
+      await this.#close()
+      throw thrown
+    }
+  }
+
+  replace(model: GatewayModel): Promise<void> {
+    const done = this.#tail.then(() => {
+      if (this.#isStopping) throw new EnvironmentFault('the gateway is stopping')
+      return this.#change(model)
+    })
+    this.#tail = done.catch(() => undefined)
+    return done
+  }
+
+  async stop({ delayMs, ...times }: StopTimes): Promise<void> {
+    if (this.#isStopping) return
+    this.#isStopping = true
+    if (delayMs > 0) await new Promise<void>((resolve) => void this.#options.clock.after(delayMs, resolve))
+    await this.#tail
+    await this.#supervisor.drain(times)
+    await this.#close()
+  }
+
+  cut(): Promise<void> {
+    return this.#supervisor.close()
+  }
+
+  /** Everything that can fail, then the commit. Whatever was opened for a failed change is closed again. */
+  async #change(wanted: GatewayModel): Promise<void> {
+    const model = await resolvePorts(wanted, this.#model)
+    const undo: (() => void)[] = []
+    try {
+      const certificates = await this.#certificates.prepare(model, storeFolder(model))
+      undo.push(() => certificates.discard())
+      const sink = this.#sink.prepare(model.log)
+      undo.push(() => sink.discard())
+      await this.#openStore(model)
+      undo.push(() => this.#identity.discard())
+      await this.#identity.prepare(model)
+      await this.penalties.prepare(model.penalties ?? [])
+      await this.cache.prepare()
+      undo.push(() => this.#names.discard())
+      await this.#names.prepare(model.dns ?? defaultDns, model.services)
+      const order = { model, tls: certificates.material, ticketKeys: this.#ticketKeys.current }
+      this.#routes = await (this.#model === undefined ? this.#supervisor.start(order) : this.#supervisor.reload(order))
+      certificates.commit()
+      sink.commit()
+      this.#identity.commit()
+      this.#login.commit(model.identity.own)
+      this.penalties.commit(model.penalties ?? [], model.identity.own?.issuer)
+      this.#names.commit()
+      this.#targets.commit(this.#names.resolved(model.services))
+    } catch (thrown) {
+      for (const step of undo) step()
+      throw thrown
+    }
+    this.#model = model
+    this.#generation = { number: this.#generation.number + 1, hash: model.hash, committedAt: this.#options.clock.now() }
+  }
+
+  /** A name leads elsewhere: other targets are probed and remembered. */
+  #locateTargets(): void {
+    if (this.#model !== undefined) this.#targets.commit(this.#names.resolved(this.#model.services))
+  }
+
+  /** Opens the store for the first configuration that needs one; it stays open, and the same, while the node lives. */
+  async #openStore(model: GatewayModel): Promise<void> {
+    if (this.#store !== undefined) {
+      if (!this.#store.isOf(model)) throw new EnvironmentFault('the store cannot be replaced while the gateway runs: start it anew')
+      return
+    }
+    const keepsPenalties = model.penalties !== undefined && model.penalties.length > 0
+    if (model.identity.own === undefined && !isFleet(model) && !keepsPenalties) return
+    const { clock, log } = this.#options
+    this.#store = await openNodeStore(model, this.#hub, clock, log)
+    if (this.#adminUrl !== undefined) this.#store.setAdmin(this.#adminUrl)
+  }
+
+  async #close(): Promise<void> {
+    await this.#supervisor.close()
+    this.#limits.close()
+    this.penalties.close()
+    this.cache.close()
+    this.#names.close()
+    this.#targets.close()
+    this.#identity.close()
+    await this.#login.close()
+    this.#certificates.close()
+    this.#ticketKeys.close()
+    await this.#sink.close()
+    await this.#store?.close()
+  }
+}
+
+function hasReusePort(): boolean {
+  return (
+    process.platform === 'linux' || process.platform === 'freebsd' || process.platform === 'sunos' || process.platform === 'aix'
+  )
+}
