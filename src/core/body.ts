@@ -28,9 +28,10 @@ export interface Body {
   replay(maxBytes: number): Replay | undefined
   /**
    * A second reader for a mirror or a cache fill. It sees what the first reader pulls, never slows it, and fails with
-   * `fork-lagged` when it falls more than `maxBytes` behind. Must be made before the first pull.
+   * `fork-lagged` when it falls more than `maxBytes` behind. Must be made before the first pull. `failed` hears at once of
+   * a failure that the second reader, who may be waiting for something else, would only meet at its next pull.
    */
-  fork(maxBytes: number): Body
+  fork(maxBytes: number, failed?: (why: Fault) => void): Body
 }
 
 /** A body that can be read again from its start. */
@@ -121,8 +122,8 @@ export abstract class StreamBody implements Body {
     return new Recording(this, maxBytes)
   }
 
-  fork(maxBytes: number): Body {
-    const fork = new Fork(this, maxBytes)
+  fork(maxBytes: number, failed?: (why: Fault) => void): Body {
+    const fork = new Fork(this, maxBytes, failed)
     this.#wasForked = true
     ;(this.#forks ??= []).push(fork)
     return fork
@@ -164,16 +165,18 @@ export function releaseChunk(body: Body, chunk: Chunk): void {
 class Fork extends StreamBody {
   readonly #source: Body
   readonly #maxBytes: number
+  readonly #failed: ((why: Fault) => void) | undefined
   #queue: Chunk[] = []
   #queued = 0
   #ended = false
   #fault: Fault | undefined
   #waiting: { resolve(chunk: Chunk | End): void; reject(why: Fault): void } | undefined
 
-  constructor(source: Body, maxBytes: number) {
+  constructor(source: Body, maxBytes: number, failed: ((why: Fault) => void) | undefined) {
     super(source.size)
     this.#source = source
     this.#maxBytes = maxBytes
+    this.#failed = failed
   }
 
   offer(chunk: Chunk | End): void {
@@ -197,6 +200,7 @@ class Fork extends StreamBody {
     const waiting = this.#waiting
     this.#waiting = undefined
     waiting?.reject(why)
+    this.#failed?.(why)
   }
 
   trailers(): Headers | undefined {

@@ -70,14 +70,14 @@ export class Mirror {
     const { upstream, headersOf, timeoutMs, clock } = this.#options
     let body: Body | undefined
     try {
-      body = original.fork(maxBehindBytes)
+      let shadow: Exchange | undefined
+      // A shadow that stopped reading would otherwise hold its place until its own timeouts.
+      body = original.fork(maxBehindBytes, (why) => shadow?.leave(why))
+      shadow = shadowOf(x, body)
       const headers = headersOf(x, upstream)
       headers.putLines(this.#line)
       const headBy = clock.monotonic() + timeoutMs
-      const answer = await upstream.service(
-        { method, target, authority, headers, body, upgrade: undefined, headBy },
-        shadowOf(x, body),
-      )
+      const answer = await upstream.service({ method, target, authority, headers, body, upgrade: undefined, headBy }, shadow)
       this.#sent.add()
       await passOver(answer)
     } catch (thrown) {
