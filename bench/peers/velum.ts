@@ -12,17 +12,22 @@ export interface VelumVariant {
   /** With these: bearer authentication, a bucket for each tenant, and header policies. Log and metrics are always on. */
   readonly tokens?: Tokens
   readonly wire?: 'velum' | 'node'
+  /** Three buckets on the way, of the address, of a header and of the route. */
+  readonly isLimited?: boolean
+  /** Default: true. */
+  readonly hasTls?: boolean
 }
 
 /** Velum as its users start it, with its access log in a file. */
-export function velum({ name, workers, tokens, wire = 'velum' }: VelumVariant): Peer {
+export function velum(variant: VelumVariant): Peer {
+  const { name, workers } = variant
   return {
     name,
     start(options) {
       const { folder, cores, port } = options
       mkdirSync(folder, { recursive: true })
       const config = join(folder, 'velum.json')
-      writeFileSync(config, JSON.stringify(configOf(options, tokens, wire), undefined, 2))
+      writeFileSync(config, JSON.stringify(configOf(options, variant), undefined, 2))
       const args = [...profileArgs(folder), launcher, 'run', '--config', config, '--workers', String(workers)]
       return startServer(process.execPath, args, { cores, port, output: join(folder, 'output') })
     },
@@ -36,19 +41,32 @@ function profileArgs(folder: string): string[] {
 
 function configOf(
   { port, tlsPort, upstreamPort, folder, cert, key }: PeerOptions,
-  tokens: Tokens | undefined,
-  wire: string,
+  { tokens, wire = 'velum', isLimited = false, hasTls = true }: VelumVariant,
 ): unknown {
   const listener = { host: '127.0.0.1', wire, maxRequests: 1_000_000_000, maxConnections: 15_000, timeouts: { idle: '1h' } }
   const config = {
     name: 'bench',
-    listeners: { plain: { ...listener, port }, tls: { ...listener, port: tlsPort, tls: { certificates: [{ cert, key }] } } },
+    listeners: {
+      plain: { ...listener, port },
+      ...(hasTls ? { tls: { ...listener, port: tlsPort, tls: { certificates: [{ cert, key }] } } } : {}),
+    },
     store: { kind: 'embedded', path: join(folder, 'store') },
     services: { service: { url: `http://127.0.0.1:${upstreamPort}` } },
     log: { format: 'json', file: join(folder, 'access.log') },
   }
   const route = { name: 'all', match: { path: '/**' }, to: 'service' }
-  if (tokens === undefined) return { ...config, routes: [{ ...route, auth: 'public', body: { max: 'unlimited' } }] }
+  // Wide enough to refuse nobody: what is measured is the deciding.
+  const bucket = { algorithm: 'token-bucket', capacity: 1_000_000, refill: '1000000/s' }
+  if (tokens === undefined) {
+    const open = { ...route, auth: 'public', body: { max: 'unlimited' } }
+    if (!isLimited) return { ...config, routes: [open] }
+    const limits = {
+      perAddress: { ...bucket, per: ['address'] },
+      perAgent: { ...bucket, per: ['header:user-agent'] },
+      perRoute: { ...bucket, per: ['route'] },
+    }
+    return { ...config, limits, routes: [{ ...open, limits: Object.keys(limits) }] }
+  }
   return {
     ...config,
     identity: {
@@ -56,8 +74,7 @@ function configOf(
         bench: { issuer: tokens.issuer, jwks: tokens.jwksPath, audience: tokens.audience, tenants: tokens.tenants },
       },
     },
-    // Wide enough to refuse nobody: what is measured is the deciding.
-    limits: { perTenant: { algorithm: 'token-bucket', capacity: 1_000_000, refill: '1000000/s', per: ['tenant'] } },
+    limits: { perTenant: { ...bucket, per: ['tenant'] } },
     routes: [
       {
         ...route,
