@@ -38,6 +38,12 @@ async function scene(t: TestContext): Promise<Scene> {
 
 type Json = Record<string, unknown>
 
+async function refused(response: Promise<Response>): Promise<[number, unknown]> {
+  const answer = await response
+  const { detail } = (await answer.json()) as Json
+  return [answer.status, detail]
+}
+
 suite('REST in front of gRPC', { timeout: 120_000 }, () => {
   test('a gateway with the bridge rest', async (t) => {
     const it = await scene(t)
@@ -48,11 +54,6 @@ suite('REST in front of gRPC', { timeout: 120_000 }, () => {
       const response = await ask(path, init)
       assert.equal(response.status, 200, `${path}: ${await response.clone().text()}`)
       return (await response.json()) as Json
-    }
-    const refused = async (response: Promise<Response>): Promise<[number, unknown]> => {
-      const answer = await response
-      const { detail } = (await answer.json()) as Json
-      return [answer.status, detail]
     }
 
     /** A connection of its own, to be cut: an orderly end would be a half-close. */

@@ -101,22 +101,23 @@ function any(url: string, value: Uint8Array): Buffer {
   return Buffer.concat([field(1, Buffer.from(url)), field(2, value)])
 }
 
+const echo: ShelfMethod = (stream, message) => answers(stream, [message])
+const fails: ShelfMethod = (stream, message, headers) => wrong[titleOf(message)](stream, message, headers)
+const late: ShelfMethod = (stream, message) => {
+  const title = titleOf(message)
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+  stream.on('wantTrailers', () =>
+    stream.sendTrailers({ 'grpc-status': title === 'aborted' ? '10' : '0', 'grpc-message': 'went away' }),
+  )
+  stream.write(framed(message))
+  stream.write(framed(message))
+  if (title === 'reset') setImmediate(() => stream.close(2))
+  else if (title !== 'endless') stream.end()
+}
+
 /** Starts the service; it ends with the test. Its methods answer with what they were asked unless they say otherwise. */
 export async function startShelf(t: TestContext): Promise<ShelfService> {
   const events = new EventEmitter()
-  const echo: ShelfMethod = (stream, message) => answers(stream, [message])
-  const fails: ShelfMethod = (stream, message, headers) => wrong[titleOf(message)](stream, message, headers)
-  const late: ShelfMethod = (stream, message) => {
-    const title = titleOf(message)
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
-    stream.on('wantTrailers', () =>
-      stream.sendTrailers({ 'grpc-status': title === 'aborted' ? '10' : '0', 'grpc-message': 'went away' }),
-    )
-    stream.write(framed(message))
-    stream.write(framed(message))
-    if (title === 'reset') setImmediate(() => stream.close(2))
-    else if (title !== 'endless') stream.end()
-  }
   const methods: Record<string, ShelfMethod> = { Echo: echo, Update: echo, Fail: fails, FailLate: late }
   const server = createServer()
   server.on('session', (session) => t.after(() => session.destroy()))

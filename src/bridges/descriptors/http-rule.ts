@@ -33,7 +33,7 @@ interface RuleMessage {
 /** The rules that stand in a method's options; none when it has no annotation. */
 export function annotatedRules(method: DescMethod): HttpRule[] {
   if (!hasOption(method, httpOption)) return []
-  const rule = getOption(method, httpOption) as unknown as RuleMessage
+  const rule = getOption(method, httpOption) as RuleMessage
   // One level only: bindings of bindings are not allowed (http.proto), and not looked at.
   return [rule, ...rule.additionalBindings].flatMap(flatRule)
 }

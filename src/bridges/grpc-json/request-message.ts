@@ -137,5 +137,5 @@ function isObject(json: Json): json is JsonObject {
 
 function fillMask(message: Message, maskField: DescField, paths: readonly string[]): void {
   const fields = message as unknown as Record<string, unknown>
-  if (fields[maskField.localName] === undefined) fields[maskField.localName] = create(maskField.message!, { paths } as never)
+  if (fields[maskField.localName] === undefined) fields[maskField.localName] = create(maskField.message!, { paths })
 }

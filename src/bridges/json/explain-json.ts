@@ -13,7 +13,7 @@ interface Asking extends ReadOptions {
   left: number
 }
 
-const budget = 1_000_000
+const budget = 400_000
 
 type JsonObject = { [name: string]: JsonValue }
 
