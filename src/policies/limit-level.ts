@@ -1,5 +1,6 @@
 import type { Charge, LevelState } from '../core/counters.ts'
 import type { Exchange } from '../core/exchange.ts'
+import type { Fault } from '../core/fault.ts'
 import { headerId } from '../core/header-names.ts'
 import { headerBlock } from '../core/headers.ts'
 import type { Count } from '../core/meter.ts'
@@ -16,6 +17,7 @@ import type { KeyPart, LimitSpec } from '../limits/limit-spec.ts'
 import type { LimitEnv, LimitStep, LimitUse } from './limits.ts'
 
 const help = 'Decisions of limits, by limit and decision.'
+const retrySoon = headerBlock([['retry-after', '1']])
 /** Refusals are prepared for waits of up to this many seconds; longer ones are made each time. */
 const preparedSeconds = 120
 
@@ -109,6 +111,17 @@ export class LimitLevel {
     const seconds = retrySeconds(this.#jitterMs === 0 ? retryAfterMs : retryAfterMs + this.#random() * this.#jitterMs)
     if (violated.length > 1 || seconds > preparedSeconds) return this.#over(seconds, violated, charge)
     return (this.#prepared[seconds] ??= this.#over(seconds, violated, undefined))
+  }
+
+  /** The refusal of a request that could not be counted; nobody's fault but ours. */
+  refuseUncounted({ code, message }: Fault): Verdict {
+    const problem: Problem = {
+      name: 'reduced-capacity',
+      detail: 'Limits cannot be counted at the moment.',
+      policy: this.name,
+      headers: retrySoon,
+    }
+    return refuse(code, problem, 'limiter-unavailable', () => `${this.name} cannot be counted: ${message}`)
   }
 
   /** For explain: how a passing request stands. */

@@ -15,6 +15,7 @@ import {
   limitDefaults,
   perAddress,
   perTenant,
+  problemOf,
   send,
   statuses,
   world,
@@ -220,6 +221,10 @@ function fail(): Promise<never> {
   return Promise.reject(new Fault('store-down'))
 }
 
+function raise(error: Error): never {
+  throw error
+}
+
 function down(): Counters {
   return { charge: fail, peek: fail, credit: fail, debit: fail }
 }
@@ -241,10 +246,35 @@ describe('counters that have to be waited for', () => {
     assert.deepEqual(await statuses(policies, 1), [200])
   })
 
-  it('may be down: that is no refusal and no silent pass', async () => {
-    const { step } = world([perTenant], down)
-    const answer = await send([step('route', ['perTenant'])], from('acme'))
-    assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '1'])
+  it("may be down: want of capacity, nobody's quota and no silent pass", async () => {
+    for (const charge of [fail, (): never => raise(new Fault('overloaded', 'the table is full'))]) {
+      const { step } = world([perTenant], () => ({ ...down(), charge }))
+      const x = from('acme')
+      const answer = await send([step('route', ['perTenant'])], x)
+      assert.deepEqual([answer.status, answer.headers.get('retry-after'), x.refusal?.label], [503, '1', 'limiter-unavailable'])
+      const problem = await problemOf(answer)
+      assert.equal(problem['type'], 'https://iana.org/assignments/http-problem-types#temporary-reduced-capacity')
+      assert.equal(problem['policy'], 'perTenant')
+    }
+  })
+
+  it('that fail for the service give the middle charge back', async () => {
+    const { step, counters } = world([perTenant, { ...perTenant, name: 'service', per: [] }], (local) => ({
+      charge: (charges) => (charges[0].limit === 'service' ? fail() : local.charge(charges)),
+      peek: (charges) => local.peek(charges),
+      credit: (charges) => local.credit(charges),
+      debit: (charges) => local.debit(charges),
+    }))
+    assert.equal((await send([step('route', ['perTenant']), step('service', ['service'])], from('acme'))).status, 503)
+    const { levels } = await counters.peek([{ limit: 'perTenant', key: 'acme', cost: 0 }])
+    assert.equal(levels[0].remaining, 10)
+  })
+
+  it('with a bug are a bug', async () => {
+    const { step } = world([perTenant], () => ({ ...down(), charge: () => raise(new Error('a bug')) }))
+    const x = from('acme')
+    assert.equal((await send([step('route', ['perTenant'])], x)).status, 500)
+    assert.equal(x.fault?.code, 'internal')
   })
 
   it('that fail are counted, and in shadow they harm nobody', async () => {

@@ -120,9 +120,17 @@ class LimitStepPolicy implements Policy {
       levels.push(level)
     }
     if (charges.length === 0) return this.#shadows.isEmpty ? passesWithout : this.#shadow(x, mode, ledger, passes)
-    const charged = this.#ask(mode, levels, charges)
-    if (isPromise(charged)) return charged.then((result) => this.#conclude(x, mode, ledger, levels, charges, result))
-    return this.#conclude(x, mode, ledger, levels, charges, charged)
+    let charged: MaybePromise<Charged>
+    try {
+      charged = mode === 'peek' ? this.#counters.peek(charges) : this.#counters.charge(charges)
+    } catch (thrown) {
+      return this.#undecided(mode, ledger, levels, thrown)
+    }
+    if (!isPromise(charged)) return this.#conclude(x, mode, ledger, levels, charges, charged)
+    return charged.then(
+      (result) => this.#conclude(x, mode, ledger, levels, charges, result),
+      (thrown: unknown) => this.#undecided(mode, ledger, levels, thrown),
+    )
   }
 
   onHead(x: Exchange, answer: Answer): void {
@@ -144,19 +152,17 @@ class LimitStepPolicy implements Policy {
     this.#release(ledger)
   }
 
-  /** Counters that cannot tell throw; that is counted, and is neither a refusal nor a pass. */
-  #ask(mode: DecideMode, levels: readonly LimitLevel[], charges: readonly Charge[]): MaybePromise<Charged> {
-    if (mode === 'peek') return this.#counters.peek(charges)
-    const failed = (thrown: unknown): never => {
-      for (const level of levels) level.failed.add()
-      throw thrown
-    }
-    try {
-      const charged = this.#counters.charge(charges)
-      return isPromise(charged) ? charged.catch(failed) : charged
-    } catch (thrown) {
-      return failed(thrown)
-    }
+  /** Counters that cannot tell: the caller is not at fault, and is refused as for want of capacity. */
+  #undecided(mode: DecideMode, ledger: Ledger, levels: readonly LimitLevel[], thrown: unknown): Verdict {
+    if (mode === 'charge') for (const level of levels) level.failed.add()
+    if (!(thrown instanceof Fault) || (thrown.code !== 'store-down' && thrown.code !== 'overloaded')) throw thrown
+    if (mode === 'charge' && this.#kind === 'service') this.#returnOf('route', ledger)
+    return levels[0].refuseUncounted(thrown)
+  }
+
+  #returnOf(kind: LimitStep['kind'], ledger: Ledger): void {
+    const returned = ledger.takeChargesOf(kind)
+    if (returned.length > 0) this.#giveBack(returned)
   }
 
   #shadow(x: Exchange, mode: DecideMode, ledger: Ledger, verdict: Verdict): MaybePromise<Verdict> {
@@ -201,10 +207,7 @@ class LimitStepPolicy implements Policy {
     // A client may leave while counters are waited for: what is held until the end has then missed it.
     if (ledger.isOver) this.#release(ledger)
     if (charged.refusedBy !== -1) {
-      if (isCharge && this.#kind === 'service') {
-        const returned = ledger.takeChargesOf('route')
-        if (returned.length > 0) this.#giveBack(returned)
-      }
+      if (isCharge && this.#kind === 'service') this.#returnOf('route', ledger)
       return this.#refusal(levels, charges, charged)
     }
     const verdict = isCharge ? passes : passedInWords(levels, charges, charged)
