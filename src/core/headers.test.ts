@@ -170,6 +170,12 @@ describe('a list of headers', () => {
           assert.equal(headers.toLines(), textOf(seen))
           const kept = seen.filter(([n]) => skip === undefined || skip[Math.abs(findHeaderIdOf(n))] !== 1)
           assert.equal(headers.toLines(skip), textOf(kept))
+          const fields: string[] = []
+          headers.appendFields(fields, skip ?? dropTable([]))
+          assert.deepEqual(
+            fields,
+            kept.flatMap(([n, v]) => [n.toLowerCase(), v]),
+          )
           for (const lookedUp of ['x-known', 'x-stranger', 'q']) {
             const values = seen.filter(([n]) => n.toLowerCase() === lookedUp).map(([, v]) => v)
             assert.deepEqual(headers.all(lookedUp), values)

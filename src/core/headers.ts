@@ -230,6 +230,26 @@ export class Headers {
     if (added !== undefined) for (let i = 0; i < added.length; i += 2) visit(added[i], added[i + 1])
   }
 
+  /** Appends the lines as HTTP/2 sends them, name, value, name, value …, names in lower case, without those in `skip`. */
+  appendFields(list: string[], skip: DropTable): void {
+    const { text, marks, lineCount } = this
+    for (let i = 0, at = 0; i < lineCount; i++, at += marksPerLine) {
+      const id = marks[at]
+      if (skip[id < 0 ? -id : id] === 1 || !this.#stands(i, id)) continue
+      const name = id > 0 ? headerName(id) : text.slice(marks[at + 1], marks[at + 2]).toLowerCase()
+      list.push(name, text.slice(marks[at + 3], marks[at + 4]))
+    }
+    if (!this.#hasMade()) return
+    const append = (name: string, value: string): void => {
+      const lower = name.toLowerCase()
+      const id = knownHeaderId(lower)
+      if (skip[id !== 0 ? id : Math.abs(findHeaderIdOf(lower))] !== 1) list.push(lower, value)
+    }
+    this.#eachReady(append)
+    const added = this.#added
+    if (added !== undefined) for (let i = 0; i < added.length; i += 2) append(added[i], added[i + 1])
+  }
+
   /**
    * The lines as HTTP/1.1 sends them, each ended by CRLF, without those in `skip`. Runs of untouched neighbours in
    * canonical form are copied whole; a line with other whitespace is written anew.

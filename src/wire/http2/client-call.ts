@@ -10,7 +10,7 @@ import type { Due } from '../../core/sweeper.ts'
 import type { ClientWireOptions } from '../client-wire.ts'
 import { callDrop, callFraming } from '../http1/call-head.ts'
 import { describedBody } from '../http1/client-body.ts'
-import { answerSkip, appendFields, receivedFields } from './field-list.ts'
+import { answerSkip, receivedFields } from './field-list.ts'
 import type { ContentOwner, EndNote } from './stream-content.ts'
 import { StreamContent, noteEnd } from './stream-content.ts'
 import type { SenderOwner } from './stream-sender.ts'
@@ -287,7 +287,7 @@ export class ClientCall implements ContentOwner, SenderOwner, Due {
     }
     const scheme = this.#owner.options.tls === undefined ? 'http' : 'https'
     const list = [':method', method, ':scheme', scheme, ':authority', authority, ':path', target]
-    appendFields(list, headers, callDrop)
+    headers.appendFields(list, callDrop)
     // Trailers are always welcome here; services of gRPC insist on hearing so.
     list.push('te', 'trailers')
     if (callFraming(this.#call) === 'length') list.push('content-length', String(body.size))

@@ -32,14 +32,6 @@ export const trailerSkip: DropTable = dropTable([
   H.cacheControl,
 ])
 
-/** Appends the lines of `headers` as name, value, name, value …, names in lower case, without those in `skip`. */
-export function appendFields(list: string[], headers: Headers, skip: DropTable): void {
-  headers.forEach((name, value) => {
-    const lower = name.toLowerCase()
-    if (skip[Math.abs(findHeaderIdOf(lower))] !== 1) list.push(lower, value)
-  })
-}
-
 /** The id of a name that came over HTTP/2: in lower case, so that most are one look-up away. */
 export function fieldId(name: string): number {
   const id = knownHeaderId(name)
@@ -65,7 +57,7 @@ export function receivedFields(raw: readonly string[], from: number, drop: DropT
 export function trailerFields(trailers: Headers | undefined): Record<string, string | string[]> | undefined {
   if (trailers === undefined) return undefined
   const list: string[] = []
-  appendFields(list, trailers, trailerSkip)
+  trailers.appendFields(list, trailerSkip)
   if (list.length === 0) return undefined
   // Without a prototype: the names are the peer's choice.
   const fields = Object.create(null) as Record<string, string | string[]>

@@ -12,7 +12,7 @@ import type { Due } from '../../core/sweeper.ts'
 import type { Peer } from '../connection-facts.ts'
 import { connectionFacts } from '../connection-facts.ts'
 import type { ServerWireOptions } from '../server-wire.ts'
-import { answerSkip, appendFields } from './field-list.ts'
+import { answerSkip } from './field-list.ts'
 import type { FloodKind } from './flood-guard.ts'
 import { FloodGuard, floodWindowMs, sessionBounds } from './flood-guard.ts'
 import type { RequestMessage } from './request-message.ts'
@@ -247,7 +247,7 @@ export class ServerSession implements TurnOwner, Due {
     const answer = this.options.served.refused(fault, this.#facts)
     const bytes = answer.body.bytes
     const list = [':status', String(answer.status), 'date', this.date()]
-    appendFields(list, answer.headers, answerSkip)
+    answer.headers.appendFields(list, answerSkip)
     if (bytes === undefined) answer.body.cancel(fault)
     else list.push('content-length', String(bytes.length))
     stream.respond(list)

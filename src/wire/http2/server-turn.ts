@@ -5,6 +5,7 @@ import { emptyBody } from '../../core/body.ts'
 import type { Exchange, ExchangeLink } from '../../core/exchange.ts'
 import { Fault, faultFrom } from '../../core/fault.ts'
 import { isPromise } from '../../core/handler.ts'
+import { H } from '../../core/header-names.ts'
 import type { Headers } from '../../core/headers.ts'
 import type { Outcome } from '../../core/policy.ts'
 import { problemOf } from '../../core/problem.ts'
@@ -12,7 +13,7 @@ import type { Due } from '../../core/sweeper.ts'
 import { bodyWaitMs } from '../body-pace.ts'
 import { outcomeEnd } from '../outcome-end.ts'
 import type { ServerWireOptions } from '../server-wire.ts'
-import { answerSkip, appendFields } from './field-list.ts'
+import { answerSkip } from './field-list.ts'
 import type { ContentOwner, StreamContent } from './stream-content.ts'
 import type { SenderOwner } from './stream-sender.ts'
 import { StreamSender, closeWhenSent } from './stream-sender.ts'
@@ -103,7 +104,7 @@ export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due 
     // 100 is this wire's own business; 101 does not exist in HTTP/2.
     if (this.#status !== 0 || this.#isOver || this.#left !== undefined || status < 102 || status > 199) return
     const list: string[] = []
-    appendFields(list, headers, answerSkip)
+    headers.appendFields(list, answerSkip)
     const fields = Object.create(null) as Record<string, string | number | string[]>
     fields[':status'] = status
     for (let i = 0; i < list.length; i += 2) {
@@ -234,15 +235,9 @@ export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due 
   /** Sends the head. False when it could not be sent, and something else was done instead. */
   #respond(answer: Answer, length: number | undefined, isEnd: boolean, hasTrailers: boolean): boolean {
     const list: string[] = [':status', String(answer.status)]
-    let hasDate = false
-    answer.headers.forEach((name, value) => {
-      const lower = name.toLowerCase()
-      if (skipped.has(lower)) return
-      if (lower === 'date') hasDate = true
-      list.push(lower, value)
-    })
+    answer.headers.appendFields(list, answerSkip)
     if (length !== undefined) list.push('content-length', String(length))
-    if (!hasDate) list.push('date', this.#owner.date())
+    if (answer.headers.first(H.date) === undefined) list.push('date', this.#owner.date())
     try {
       this.stream.respond(list, { endStream: isEnd, waitForTrailers: hasTrailers })
     } catch (thrown) {
@@ -335,15 +330,3 @@ export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due 
 }
 
 const clientLeft = new Fault('client-left')
-const skipped: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'content-length',
-  'upgrade',
-  'http2-settings',
-])
