@@ -38,7 +38,7 @@ export async function benchResilience({ isQuick, rounds }: BenchOptions): Promis
   for (const targets of [3, 50]) {
     const contenders: Contender[] = [
       contender('nothing on: round-robin, one try', targets, {}),
-      contender('as configured by nobody: ejection, breakers of targets', targets, watched),
+      contender('the defaults: ejection, breakers of targets', targets, watched),
       contender('all on: retries, breakers with slowness, of the service too, slow start, least requests', targets, everything),
       contender('the same with a hash of the address', targets, byAddress),
       contender('the same with one target out', targets, byAddress, true),

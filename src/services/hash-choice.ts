@@ -17,25 +17,22 @@ import type { Target } from './target.ts'
 /** Chooses the same target for the same key while it can be reached; `other` chooses for requests without one. */
 export function createHashChoice(targets: readonly Target[], keyOf: ReadHashKey, other: Choice, clock: Clock): Choice {
   const seeds = targets.map(({ address }) => textHash(address))
-  const isEven = targets.every(({ spec }) => spec.weight === targets[0].spec.weight)
-  const costOf = (index: number, hash: number, now: number, isPlain: boolean): number => {
-    // The constant makes targets' lots independent: keys that differ by a target's seed would meet the same ones.
-    const lot = mixBits(Math.imul(hash, 0x9e3779b1) + seeds[index])
-    // The order of the formula below: the largest lot has the smallest logarithm.
-    if (isPlain) return -lot
+  const isEven = targets.every(({ spec }) => spec.weight > 0 && spec.weight === targets[0].spec.weight)
+  const costOf = (index: number, spread: number, now: number): number => {
     const { spec, standing } = targets[index]
-    return -Math.log((lot + 0.5) / 2 ** 32) / (spec.weight * standing.warmth(now))
+    return -Math.log((mixBits(spread + seeds[index]) + 0.5) / 2 ** 32) / (spec.weight * standing.warmth(now))
   }
-  // With equal shares the lots themselves can be compared.
-  const isPlainAt = (now: number): boolean =>
-    isEven && targets.every(({ standing }) => !standing.isMarked || standing.warmth(now) === 1)
-  const best = (hash: number, now: number, tried: readonly number[], isGood: (target: Target, now: number) => boolean): number => {
-    const isPlain = isPlainAt(now)
+  const best = (
+    spread: number,
+    now: number,
+    tried: readonly number[],
+    isGood: (target: Target, now: number) => boolean,
+  ): number => {
     let found = -1
     let least = Infinity
     for (let i = 0; i < targets.length; i++) {
       if (targets[i].spec.weight === 0 || tried.includes(i) || !isGood(targets[i], now)) continue
-      const cost = costOf(i, hash, now, isPlain)
+      const cost = costOf(i, spread, now)
       if (cost < least || found === -1) {
         least = cost
         found = i
@@ -43,14 +40,32 @@ export function createHashChoice(targets: readonly Target[], keyOf: ReadHashKey,
     }
     return found
   }
+  /** The best where all have the same share, without a logarithm for each; -1 when one of them is in any way special. */
+  const bestOfEqual = (spread: number): number => {
+    let found = -1
+    let most = -1
+    for (let i = 0; i < targets.length; i++) {
+      if (targets[i].standing.isMarked) return -1
+      const lot = mixBits(spread + seeds[i])
+      if (lot > most) {
+        most = lot
+        found = i
+      }
+    }
+    return found
+  }
   const choose = (key: string, tried: readonly number[]): number => {
-    const hash = textHash(key)
+    const spread = spreadOf(key)
+    if (isEven && tried.length === 0) {
+      const found = bestOfEqual(spread)
+      if (found !== -1) return found
+    }
     const now = clock.monotonic()
-    const usable = best(hash, now, tried, isUsable)
+    const usable = best(spread, now, tried, isUsable)
     if (usable !== -1) return usable
     // When all are out, none is; but what was tried is no reason to fall back to those that are out.
-    if (tried.length > 0 && best(hash, now, none, isUsable) !== -1) return -1
-    return best(hash, now, tried, mayTryAnyway)
+    if (tried.length > 0 && best(spread, now, none, isUsable) !== -1) return -1
+    return best(spread, now, tried, mayTryAnyway)
   }
   return {
     first(x: Exchange) {
@@ -65,6 +80,11 @@ export function createHashChoice(targets: readonly Target[], keyOf: ReadHashKey,
 }
 
 const none: readonly number[] = []
+
+/** The multiplication makes targets' lots independent: keys that differ by a target's seed would meet the same ones. */
+function spreadOf(key: string): number {
+  return Math.imul(textHash(key), 0x9e3779b1)
+}
 
 function isUsable({ standing }: Target, now: number): boolean {
   return !standing.isMarked || standing.isUsable(now)

@@ -57,6 +57,32 @@ describe('a connection that the service closes just when it is used again', () =
       }))
   }
 
+  it('costs an attempt, and is not replaced where the budget of retries has nothing left', () => {
+    let budget = 1
+    return scene(
+      createHttp1Client,
+      (socket, request) => {
+        if (request.onConnection === 0) socket.write(okay())
+        else socket.destroy()
+      },
+      async ({ wire, service }) => {
+        await wire.send(callOf(), exchangeOf())
+        const x = exchangeOf()
+        assert.equal((await wire.send(callOf(), x)).status, 200)
+        assert.deepEqual([service.requests.length, x.attempts, budget], [3, 1, 0])
+        const other = exchangeOf()
+        await assert.rejects(wire.send(callOf(), other), isFault('service-reset', false))
+        assert.deepEqual([service.requests.length, other.attempts], [4, 0])
+        // Nobody asks where the call may not be sent again anyway.
+        budget = 1
+        await wire.send(callOf(), exchangeOf())
+        await assert.rejects(wire.send(callOf({ method: 'POST' }), exchangeOf()), isFault('service-reset', false))
+        assert.equal(budget, 1)
+      },
+      { mayRepeat: () => budget-- > 0 },
+    )
+  })
+
   it('is not replaced twice', () =>
     scene(
       createHttp1Client,
