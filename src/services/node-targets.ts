@@ -206,7 +206,7 @@ export class NodeTargets implements Closable {
       address,
       ...this.#held(service, address),
       ejectedUntil: isEjected ? ejected.state.ejectedUntil : 0,
-      reason: isEjected ? ejected.state.reason : '',
+      reason: isEjected ? ejected.state.reason : (this.#down.get(key)?.wrong ?? ''),
     }
   }
 

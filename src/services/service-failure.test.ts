@@ -161,6 +161,26 @@ describe('a failing target', () => {
     })
   }
 
+  it('that probes cannot reach is asked by one call at a time, even if it is never ejected', async () => {
+    const w = serviceWorld()
+    const service = open(w, specOf([7001]))
+    const tell = (isDown: boolean, reason: string): void =>
+      w.hub.tellAll('services/standing', [
+        { service: 'orders', address: '10.0.0.1:7001', isDown, isDraining: false, ejectedUntil: 0, reason },
+      ])
+    tell(true, 'service-timeout')
+    w.behave.set(7001, () => new Promise(() => {}))
+    void ask(service)
+    assert.deepEqual(await askTimes(service, 2), ['no-target', 'no-target'])
+    assert.equal(w.sent.length, 1)
+    tell(false, '')
+    w.behave.set(7001, good)
+    assert.deepEqual(await askTimes(service, 2), [200, 200])
+    // One that answers its probes, but not as it should, is sent to when there is no other.
+    tell(true, 'status 503')
+    assert.deepEqual(await askTimes(service, 2), [200, 200])
+  })
+
   it('starts slowly when it has come back, and none does at the first start', async () => {
     const w = serviceWorld()
     const spec = specOf([7001, 7002], { eject: { failures: 1, baseMs: 1000 }, slowStartMs: 10_000 })

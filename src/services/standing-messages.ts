@@ -17,7 +17,7 @@ export interface TargetState {
   readonly isDraining: boolean
   /** By how it answered; 0 when it is not ejected. */
   readonly ejectedUntil: number
-  /** What it failed with last; '' when it is not ejected. */
+  /** What it failed with last, or what probes found; '' when it is neither ejected nor down. */
   readonly reason: string
 }
 

@@ -115,11 +115,11 @@ export class Standing implements Closable {
     this.#underWay--
     const { eject, board, breaker, service, address } = this.#options
     breaker?.leave(visit.pass, now, end, now - visit.beganAt)
+    if (end === 'good') this.#isUnreachable = false
     if (end === 'void' || eject === undefined) return
     const isOut = this.#blockedUntil > now
     if (end === 'good') {
       this.#failuresInRow = 0
-      this.#isUnreachable = false
       if (!isOut) this.#isOnTrial = false
       // A target that probes found down is for probes to bring back.
       if (this.#isDown) return
@@ -130,7 +130,7 @@ export class Standing implements Closable {
       board.recovered({ service, address })
       return
     }
-    this.#isUnreachable = reason === 'service-refused' || reason === 'service-timeout'
+    this.#isUnreachable = isSilence(reason)
     if (isOut || ++this.#failuresInRow < eject.failures) return
     this.#failuresInRow = eject.failures - 1
     this.#isOnTrial = true
@@ -146,6 +146,9 @@ export class Standing implements Closable {
       this.#isOnTrial = true
     }
     const wasOut = this.#isDraining || this.#blockedUntil !== 0
+    // What probes cannot reach, calls need not find out again.
+    if (state.isDown) this.#isUnreachable ||= isSilence(state.reason)
+    else if (this.#isDown) this.#isUnreachable = false
     this.#isDown = state.isDown
     this.#isDraining = state.isDraining
     this.#blockedUntil = state.isDown ? Infinity : state.ejectedUntil
@@ -182,4 +185,9 @@ export class Standing implements Closable {
     if (this.#plain.pass !== pass) this.#plain = { wasOut: false, pass, beganAt: 0 }
     return this.#plain
   }
+}
+
+/** Whether nothing came back: who asks again would wait for the same end. */
+function isSilence(reason: string): boolean {
+  return reason === 'service-refused' || reason === 'service-timeout'
 }
