@@ -1,11 +1,19 @@
 import type { Clock, Timer } from '../core/clock.ts'
 
-/** One wait. Who was answered in time sets `isOver`. */
+/** One wait. Who was answered in time ends it. */
 export interface Wait {
   readonly dueAt: number
   isOver: boolean
-  readonly onDue: () => void
+  onDue: () => void
 }
+
+/** Ends a wait. It is forgotten only when it would have been due: what it would have called is let go of here. */
+export function endWait(wait: Wait): void {
+  wait.isOver = true
+  wait.onDue = nothing
+}
+
+function nothing(): void {}
 
 /** A timer later than this shows that the thread was busy: answers may have come that it has not read yet. */
 const busyMs = 10

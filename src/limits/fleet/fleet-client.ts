@@ -302,7 +302,8 @@ function largerOf(a: BudgetHolders, b: BudgetHolders): BudgetHolders {
 function passedAs(reply: BudgetReply, step: FleetStep, after: number): BudgetReply {
   const levels = reply.levels.map((state, i): BudgetState => {
     const remaining = state.remaining + after * step.levels[i].cost
-    return { ...state, remaining, retryAfterMs: 0, unitAfterMs: remaining > 0 ? 0 : state.unitAfterMs }
+    const { resetAfterMs, delayMs } = state
+    return { remaining, retryAfterMs: 0, resetAfterMs, unitAfterMs: remaining > 0 ? 0 : state.unitAfterMs, delayMs }
   })
   return { granted: 1, levels }
 }

@@ -54,33 +54,51 @@ class FleetCounters implements Counters {
   }
 
   charge(charges: readonly Charge[]): MaybePromise<Charged> {
+    return this.#areShared(charges) ? this.#chargeShared(charges) : this.#chargeMixed(charges)
+  }
+
+  #areShared(charges: readonly Charge[]): boolean {
+    for (const { limit } of charges) if (!this.#shared.has(limit)) return false
+    return true
+  }
+
+  /** The usual case: all levels are the fleet's. */
+  #chargeShared(charges: readonly Charge[]): MaybePromise<Charged> {
+    const step = this.#stepOf(charges)
+    const failed = (thrown: unknown): Charged => this.#without(charges, thrown, 'charge')
+    try {
+      const reply = this.#options.client.charge(step)
+      if (!isPromise(reply)) return this.#granted(step, charges, reply)
+      return reply.then(step.hasPlaces ? (given) => this.#granted(step, charges, given) : chargedOf, failed)
+    } catch (thrown) {
+      return failed(thrown)
+    }
+  }
+
+  #granted(step: FleetStep, charges: readonly Charge[], reply: BudgetReply): Charged {
+    if (step.hasPlaces && reply.granted > 0) this.#mirror('debit', charges)
+    return chargedOf(reply)
+  }
+
+  #chargeMixed(charges: readonly Charge[]): MaybePromise<Charged> {
     const ours = charges.filter(({ limit }) => this.#shared.has(limit))
     if (ours.length === 0) return this.#node().charge(charges)
     const own = charges.filter(({ limit }) => !this.#shared.has(limit))
-    const charged = own.length === 0 ? undefined : this.#node().charge(own)
-    if (charged !== undefined && charged.refusedBy !== -1) return this.#together(charges, charged, undefined)
+    const charged = this.#node().charge(own)
+    if (charged.refusedBy !== -1) return this.#together(charges, charged, undefined)
     const conclude = (fleet: Charged): Charged => {
-      if (fleet.refusedBy !== -1 && own.length > 0) this.#node().credit(own)
+      if (fleet.refusedBy !== -1) this.#node().credit(own)
       return this.#together(charges, charged, fleet)
     }
-    const failed = (thrown: unknown): Charged => {
-      try {
-        return conclude(this.#without(ours, thrown, 'charge'))
-      } catch (closed) {
-        if (own.length > 0) this.#node().credit(own)
-        throw closed
-      }
+    const failed = (closed: unknown): never => {
+      this.#node().credit(own)
+      throw closed
     }
     try {
-      const step = this.#stepOf(ours)
-      const granted = (reply: BudgetReply): Charged => {
-        if (step.hasPlaces && reply.granted > 0) this.#mirror('debit', ours)
-        return conclude(chargedOf(reply))
-      }
-      const reply = this.#options.client.charge(step)
-      return isPromise(reply) ? reply.then(granted, failed) : granted(reply)
-    } catch (thrown) {
-      return failed(thrown)
+      const fleet = this.#chargeShared(ours)
+      return isPromise(fleet) ? fleet.then(conclude, failed) : conclude(fleet)
+    } catch (closed) {
+      return failed(closed)
     }
   }
 

@@ -13,7 +13,17 @@ export interface Lesson {
 const verbs = { charge: 1, peek: 2, credit: 3, debit: 4, hold: 6 } as const
 const learn = 5
 
-const kindNumbers = new Map(budgetKinds.map((kind, i) => [kind, i + 1]))
+/** Algorithm and parameters as the script reads them; the parameters of a limit are one object for all its budgets. */
+const rules = new WeakMap<BudgetLevel['parameters'], string>()
+
+function ruleOf({ kind, parameters }: BudgetLevel): string {
+  let rule = rules.get(parameters)
+  if (rule === undefined) {
+    rule = ` ${budgetKinds.indexOf(kind) + 1} ${parameters.join(' ')} `
+    rules.set(parameters, rule)
+  }
+  return rule
+}
 
 /** One message to the script of budgets: its keys, and the text of what is asked of them. */
 export class BudgetMessage {
@@ -40,13 +50,12 @@ export class BudgetMessage {
   }
 
   #level(level: BudgetLevel, cost: number): string {
-    const { id, kind, parameters } = level
-    let place = this.#places.get(id)
+    let place = this.#places.get(level.id)
     if (place === undefined) {
       place = this.keys.push(this.#keyOf(level))
-      this.#places.set(id, place)
+      this.#places.set(level.id, place)
     }
-    return `${place} ${kindNumbers.get(kind)} ${parameters[0]} ${parameters[1]} ${parameters[2]} ${cost} `
+    return `${place}${ruleOf(level)}${cost} `
   }
 }
 
@@ -60,19 +69,45 @@ export function readBudgetAnswer(
     const [epoch, ageMs] = given.slice(1).split(' ').map(Number)
     return { epoch, ageMs }
   }
-  const numbers = given.split(' ')
-  let at = 0
-  return calls.map(({ levels }): BudgetReply => {
-    const granted = Number(numbers[at++])
-    const states = levels.map((): BudgetState => {
-      const remaining = Number(numbers[at])
-      const retry = Number(numbers[at + 1])
-      const resetAfterMs = Number(numbers[at + 2])
-      const unitAfterMs = Number(numbers[at + 3])
-      const delayMs = Number(numbers[at + 4])
-      at += 5
-      return { remaining, retryAfterMs: retry === -1 ? Infinity : retry, resetAfterMs, unitAfterMs, delayMs }
-    })
-    return { granted, levels: states }
-  })
+  const numbers = new Numbers(given)
+  const replies: BudgetReply[] = []
+  for (const { levels } of calls) {
+    const granted = numbers.next()
+    const states: BudgetState[] = []
+    for (let i = 0; i < levels.length; i++) {
+      const remaining = numbers.next()
+      const retry = numbers.next()
+      const resetAfterMs = numbers.next()
+      const unitAfterMs = numbers.next()
+      const delayMs = numbers.next()
+      states.push({ remaining, retryAfterMs: retry === -1 ? Infinity : retry, resetAfterMs, unitAfterMs, delayMs })
+    }
+    replies.push({ granted, levels: states })
+  }
+  return replies
+}
+
+/** Whole numbers between single spaces, without a text for each. */
+class Numbers {
+  readonly #text: string
+  #at = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  next(): number {
+    const text = this.#text
+    let at = this.#at
+    const isNegative = text.charCodeAt(at) === 0x2d
+    if (isNegative) at++
+    let number = 0
+    for (; at < text.length; at++) {
+      const digit = text.charCodeAt(at) - 0x30
+      if (digit < 0 || digit > 9) break
+      number = number * 10 + digit
+    }
+    this.#at = at + 1
+    return isNegative ? -number : number
+  }
 }

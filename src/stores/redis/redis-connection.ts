@@ -2,7 +2,7 @@ import { ErrorReply } from 'redis'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { Fault } from '../../core/fault.ts'
 import type { Log } from '../../core/log.ts'
-import { Deadlines } from '../deadlines.ts'
+import { Deadlines, endWait } from '../deadlines.ts'
 import { probeKey, shards } from './key-layout.ts'
 import { connectRedis } from './redis-client.ts'
 import type { RedisClient, RedisNode } from './redis-client.ts'
@@ -139,13 +139,13 @@ export class RedisConnection {
       client.send(breaker.key, args).then(
         (reply) => {
           if (wait.isOver) late?.(reply)
-          wait.isOver = true
+          endWait(wait)
           resolve(reply)
           return undefined
         },
         (thrown: unknown) => {
           if (!wait.isOver) reject(this.#faultOf(thrown, breaker, client))
-          wait.isOver = true
+          endWait(wait)
         },
       )
     })
