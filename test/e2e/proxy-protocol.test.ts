@@ -25,7 +25,7 @@ const localHeader = Buffer.from(`${signature}20000000`, 'hex')
 const headers = { 'version 1': textHeader, 'version 2': binaryHeader } as const
 
 /** The gateway in front of a service that answers with what it was told of the client. */
-async function start(t: TestContext): Promise<Record<'plain' | 'node' | 'tls', number>> {
+async function start(t: TestContext): Promise<Record<'plain' | 'node' | 'bounded' | 'tls', number>> {
   const service = await startRawService((socket, { head }) => {
     socket.write(okay(/^x-forwarded-for: (.*)\r$/im.exec(head)?.[1] ?? 'nobody'))
   })
@@ -38,7 +38,7 @@ async function start(t: TestContext): Promise<Record<'plain' | 'node' | 'tls', n
   })
   const urls = await readyListeners(velum)
   const port = (name: string): number => Number(new URL(urls[name]).port)
-  return { plain: port('plain'), node: port('node'), tls: port('tls') }
+  return { plain: port('plain'), node: port('node'), bounded: port('bounded'), tls: port('tls') }
 }
 
 /** A connection that has begun with `header`. */
@@ -128,6 +128,21 @@ test('a listener behind proxies of the fourth layer', { timeout: 60_000 }, async
       raw.close()
     })
   }
+
+  await t.test('the bounds of the edge count whom the header names', async () => {
+    const asked = 'GET /whoami HTTP/1.1\r\nHost: a.example\r\n\r\n'
+    const opened: RawClient[] = []
+    const answered = async (address: string): Promise<number | undefined> => {
+      const raw = await RawClient.to(ports.bounded)
+      opened.push(raw)
+      raw.send(`PROXY TCP4 ${address} 198.51.100.2 33333 443\r\n${asked}`)
+      return (await raw.answer())?.status
+    }
+    const statuses: (number | undefined)[] = []
+    for (const address of [client, client, client, '203.0.113.10']) statuses.push(await answered(address))
+    assert.deepEqual(statuses, [200, 200, undefined, 200])
+    for (const raw of opened) raw.close()
+  })
 
   await t.test('TLS without a header is closed', async () => {
     const tls = connectTls({ port: ports.tls, host: '127.0.0.1', rejectUnauthorized: false })
