@@ -81,6 +81,7 @@ function routeModel(
     priority: route.priority ?? defaults.priority ?? 'default',
     policies: policies.uses,
     timeoutMs: route.timeout ?? defaults.timeout ?? Infinity,
+    deadlineMs: route.deadline ?? defaults.deadline,
     maxBodyBytes: policies.maxBodyBytes,
   }
 }

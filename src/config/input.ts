@@ -228,6 +228,8 @@ export interface DefaultsInput<L extends string = string> extends PoliciesInput 
   readonly priority?: 'critical' | 'default' | 'sheddable' | undefined
   /** To the head of the service's answer, over all tries. */
   readonly timeout?: Duration | undefined
+  /** From the first byte of the request to the last of the answer; see routes. */
+  readonly deadline?: Duration | undefined
   /** What becomes of callers while the store cannot be asked; see routes. */
   readonly onStoreFailure?: StoreFailureInput | undefined
 }
@@ -261,6 +263,8 @@ export interface RouteInput<S extends string = string, L extends string = string
   readonly priority?: 'critical' | 'default' | 'sheddable' | undefined
   /** To the head of the service's answer, over all tries. Default: only the service's own timeout, per try. */
   readonly timeout?: Duration | undefined
+  /** From the first byte of the request to the last of the answer, streams included; what is not over by then is cut off. Default: none. */
+  readonly deadline?: Duration | undefined
   /** What becomes of sessions and tokens while it cannot be known what has been revoked. Default: `closed`. */
   readonly onStoreFailure?: StoreFailureInput | undefined
 }

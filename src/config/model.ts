@@ -50,8 +50,10 @@ export interface ServiceModel extends ServiceSpec {
 
 /** What bridges know of a service of gRPC. */
 export interface GrpcModel {
-  /** A serialised FileDescriptorSet, in base64: data like everything here. */
-  readonly set: string
+  /** A serialised FileDescriptorSet, in base64: data like everything here. Undefined: the service is asked. */
+  readonly set: string | undefined
+  /** How it is asked what it offers. */
+  readonly reflection?: { readonly metadata: Readonly<Record<string, string>>; readonly everyMs: number } | undefined
   /** HTTP rules of the configuration. */
   readonly rules: readonly ConfiguredRule[]
   /** Largest single message, either way, decompressed. */
@@ -135,6 +137,8 @@ export interface RouteModel {
   readonly policies: readonly PolicyUse[]
   /** To the answer's head over all tries; Infinity: only the service's own timeout. */
   readonly timeoutMs: number
+  /** From the first byte of the request to the last of the answer; absent: no bound. */
+  readonly deadlineMs?: number | undefined
   /** Largest request body; Infinity for `unlimited`. */
   readonly maxBodyBytes: number
 }
@@ -174,6 +178,8 @@ export interface AuthModel {
   readonly roles: readonly string[]
   /** Every key must equal one of its values. */
   readonly claims: readonly { readonly name: string; readonly values: readonly (string | number | boolean)[] }[]
+  /** Nobody is refused; absent: false. */
+  readonly shadow?: boolean | undefined
   /** For how long callers are believed although it cannot be known what was revoked meanwhile; 0: not at all. */
   readonly staleMs: number
   readonly source: string

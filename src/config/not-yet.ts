@@ -2,24 +2,21 @@
  * Vocabulary of the contract that this version of Velum does not have yet, by place (`*` is any name or number). Such a
  * name is told apart from a misspelt one: it is refused, never ignored, and never "corrected" to something else.
  */
-const routeNames = ['compress', 'deadline', 'policies', 'shadow', 'validate']
-const authNames = ['external', 'shadow']
-const bodyNames = ['schema', 'openapi', 'shadow']
+const routeNames = ['compress', 'policies', 'validate']
+const authNames = ['external']
+const bodyNames = ['schema', 'openapi']
 
 const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['policies', 'telemetry']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
-  ['services.*', ['reflection']],
   ['identity', ['providers']],
   ['routes.*', routeNames],
   ['routes.*.auth', authNames],
   ['routes.*.body', bodyNames],
-  ['routes.*.addresses', ['shadow']],
   ['defaults', routeNames],
   ['defaults.auth', authNames],
   ['defaults.body', bodyNames],
-  ['defaults.addresses', ['shadow']],
 ])
 
 const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([

@@ -12,6 +12,7 @@ import type { Meter } from '../core/meter.ts'
 import type { Policy } from '../core/policy.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
 import type { Service } from '../core/service.ts'
+import type { Sweeper } from '../core/sweeper.ts'
 import { protectedHeaderIds, withoutOwnCookies } from '../identity/protected-headers.ts'
 import { compileRedirect, compileRewrite } from '../routing/rewrite.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
@@ -22,6 +23,7 @@ import type { Upstream } from './forward.ts'
 import { identityHeaders } from '../identity/identity-headers.ts'
 import { Mirror } from './mirror.ts'
 import { createDraw } from './split.ts'
+import { withinDeadline } from './within-deadline.ts'
 
 /** A service as routes use it. */
 export interface CompiledService {
@@ -32,6 +34,7 @@ export interface CompiledService {
 
 export interface ActionEnv {
   readonly clock: Clock
+  readonly sweeper: Sweeper
   readonly meter: Meter
   readonly services: ReadonlyMap<string, CompiledService>
   readonly edits: readonly RequestEdit[]
@@ -113,16 +116,18 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteE
   const kinds = (['limits', 'capacity'] as const).filter((kind) => upstreams.some((upstream) => upstream[kind] !== undefined))
   const draw = drawn === undefined || (kinds.length === 0 && env.asksDrawn !== true) ? drawn : remembering(drawn)
   const policies = kinds.map((kind) => (draw === undefined ? upstreams[0][kind]! : drawnPolicy(route, draw, kind)))
-  const end = createForward({
+  const { deadlineMs = Infinity } = route
+  const forward = createForward({
     upstreams,
     draw,
     rewritePath: rewrite === undefined ? undefined : (x) => rewrite(x.params),
     host: action.rewrite?.host,
     edits,
-    timeoutMs: route.timeoutMs,
+    timeoutMs: Math.min(route.timeoutMs, deadlineMs),
     clock: env.clock,
     mirror: action.mirror === undefined ? undefined : mirrorOf(route, action.mirror, edits, env),
   })
+  const end = deadlineMs === Infinity ? forward : withinDeadline(forward, deadlineMs, env)
   return { end, policies, drawn: draw === undefined || env.asksDrawn !== true ? undefined : (x) => draw(x).name, speak }
 }
 

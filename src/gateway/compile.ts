@@ -23,7 +23,7 @@ import type { PolicyEnv } from '../policies/policy-kind.ts'
 import { inMatchOrder } from '../routing/candidate.ts'
 import { createNamedService } from '../services/named-service.ts'
 import type { Served } from '../wire/server-wire.ts'
-import { bridgesTo } from './bridge-parts.ts'
+import { bridgesTo, descriptorsReady } from './bridge-parts.ts'
 import type { CompiledService } from './compile-action.ts'
 import { compileAction, redirectingToHttps } from './compile-action.ts'
 import type { ReadyRoute } from './compile-routes.ts'
@@ -63,6 +63,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
 
     const services = new Map<string, CompiledService>()
     const ready: Promise<void>[] = fleet === undefined ? [] : [fleet.ready]
+    ready.push(descriptorsReady(model.services, env))
     for (const spec of model.services) {
       const compiled = createNamedService(spec, env)
       closables.push(compiled)
@@ -104,6 +105,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         speak,
       } = compileAction(route, {
         clock: env.clock,
+        sweeper: env.sweeper,
         meter: env.meter,
         services,
         edits,

@@ -10,6 +10,7 @@ import { ManualClock } from '../core/manual-clock.ts'
 import { silentMeter } from '../core/meter.ts'
 import type { Call } from '../core/service.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
+import { Sweeper } from '../core/sweeper.ts'
 import { compileAction } from './compile-action.ts'
 
 interface Told {
@@ -43,6 +44,7 @@ async function forwarded(
   const { end: handler } = compileAction(route, {
     services: new Map([['orders', { spec, service }]]),
     clock: new ManualClock(),
+    sweeper: new Sweeper(new ManualClock()),
     edits: [],
     hasApiKeys: true,
     random: Math.random,

@@ -13,6 +13,7 @@ import { ManualClock } from '../core/manual-clock.ts'
 import type { Labels, Meter } from '../core/meter.ts'
 import type { Call, Service } from '../core/service.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
+import { Sweeper } from '../core/sweeper.ts'
 import { compileAction } from './compile-action.ts'
 
 const okay = (body: Body = emptyBody): Answer => new Answer(200, new Headers(), body)
@@ -43,6 +44,7 @@ function mirrored(
       ['shadow', { spec: { name: 'shadow', identity: 'none' } as ServiceSpec, service: shadow }],
     ]),
     clock: new ManualClock(),
+    sweeper: new Sweeper(new ManualClock()),
     meter,
     edits: [],
     hasApiKeys: true,

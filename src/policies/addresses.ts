@@ -5,6 +5,7 @@ import type { Problem } from '../core/problem.ts'
 import { pass, refuse } from '../core/verdict.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { AddressSet } from '../lib/address.ts'
+import { shadowing, shadowWords } from './in-shadow.ts'
 import { cidrOption } from './option-schemas.ts'
 import type { PolicyKind } from './policy-kind.ts'
 
@@ -14,12 +15,15 @@ export interface AddressesInput {
   readonly allow?: readonly string[] | undefined
   /** Addresses and CIDR blocks that may not call, also when `allow` holds them. */
   readonly deny?: readonly string[] | undefined
+  /** Decides and reports, but never refuses. Default: false. */
+  readonly shadow?: boolean | undefined
 }
 
 export interface AddressesOptions {
   /** Undefined: everyone who is not denied. */
   readonly allow: readonly string[] | undefined
   readonly deny: readonly string[]
+  readonly shadow?: boolean | undefined
 }
 
 const options: z.ZodType<AddressesOptions, AddressesInput> = z
@@ -35,8 +39,9 @@ const options: z.ZodType<AddressesOptions, AddressesInput> = z
       .readonly()
       .optional()
       .describe('Addresses and CIDR blocks that may not call, also when `allow` holds them. Default: nobody.'),
+    shadow: z.boolean().optional().describe(shadowWords),
   })
-  .transform(({ allow, deny }) => ({ allow, deny: deny ?? [] }))
+  .transform(({ allow, deny, shadow }) => ({ allow, deny: deny ?? [], shadow }))
 
 const problem: Problem = { name: 'address-denied', policy: 'addresses' }
 
@@ -46,10 +51,10 @@ export const addresses: PolicyKind<AddressesOptions, AddressesInput> = {
   stage: 'address',
   doc: 'Who may call, by address. `deny` wins over `allow`; with an `allow` list everyone else is refused (403). The address is that of the client behind `trustedProxies`.',
   options,
-  build({ allow, deny }, env) {
+  build({ allow, deny, shadow = false }, env) {
     if (allow === undefined && deny.length === 0) return undefined
     const policy = new Addresses(env.source, allow === undefined ? undefined : new AddressSet(allow), new AddressSet(deny))
-    return { policies: [policy] }
+    return { policies: shadowing(shadow, [policy], env) }
   },
 }
 

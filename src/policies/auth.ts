@@ -6,6 +6,7 @@ import type { AvailableCredential } from '../identity/authenticators.ts'
 import { Authenticate } from './authenticate.ts'
 import { Authorise } from './authorise.ts'
 import { BindStreams } from './bind-streams.ts'
+import { shadowing } from './in-shadow.ts'
 import { LoginRedirect } from './login-redirect.ts'
 import type { PolicyKind } from './policy-kind.ts'
 
@@ -26,6 +27,8 @@ export type AuthInput =
       readonly roles?: readonly string[] | undefined
       /** Claims of the caller's token, every one with this value or one of these. */
       readonly claims?: Readonly<Record<string, ClaimInput>> | undefined
+      /** Decides and reports, but never refuses: everybody passes, known where they can be. Default: false. */
+      readonly shadow?: boolean | undefined
     }
 
 export interface ClaimNeed {
@@ -42,6 +45,7 @@ export interface AuthOptions {
   readonly claims: readonly ClaimNeed[]
   /** A route's `onStoreFailure`, which stands beside its `auth`; 0 or absent: closed. */
   readonly staleMs?: number | undefined
+  readonly shadow?: boolean | undefined
 }
 
 const claimValue = z.union([z.string(), z.number(), z.boolean()])
@@ -68,6 +72,10 @@ const required = z.strictObject({
     .describe(
       'Claims the token must have: each with this value, or one of those listed. A claim that is a list must hold such a value.',
     ),
+  shadow: z
+    .boolean()
+    .optional()
+    .describe('Decides and reports, but never refuses: everybody passes, known where they can be. Default: false.'),
 })
 
 const options: z.ZodType<AuthOptions, AuthInput> = z
@@ -91,7 +99,8 @@ const options: z.ZodType<AuthOptions, AuthInput> = z
       })
     }
     const any = credentialKinds.filter((kind) => (value.any as readonly CredentialKind[]).includes(kind))
-    return { mode: isOptional ? 'optional' : 'required', any, scopes, roles, claims }
+    const { shadow } = value
+    return { mode: isOptional ? 'optional' : 'required', any, scopes, roles, claims, ...(shadow === true ? { shadow } : {}) }
   })
 
 /** Who may call: two policies, one that establishes who is calling and one that asks whether they may. */
@@ -113,6 +122,7 @@ export const auth: PolicyKind<AuthOptions, AuthInput> = {
     // Outside of who refuses, so that it sees the refusal.
     const { loginPath } = env
     const leading = needs.any.includes('session') && loginPath !== undefined ? [new LoginRedirect(loginPath, env.source)] : []
-    return { policies: [...leading, authenticate, ...(isOpen ? [] : [new Authorise(needs, env)]), ...binding] }
+    const deciding = shadowing(needs.shadow === true, [authenticate, ...(isOpen ? [] : [new Authorise(needs, env)])], env)
+    return { policies: [...leading, ...deciding, ...binding] }
   },
 }

@@ -10,6 +10,7 @@ import type { Headers } from '../core/headers.ts'
 import type { DecideMode, Policy } from '../core/policy.ts'
 import { pass, refuse } from '../core/verdict.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { shadowing, shadowWords } from './in-shadow.ts'
 import { MediaTypes, parseMediaRange } from './media-types.ts'
 import { sizeOption } from './option-schemas.ts'
 import { mergeByKey } from './policy-kind.ts'
@@ -24,6 +25,8 @@ export interface BodyInput {
   readonly max?: string | undefined
   /** Media types that are accepted: `application/json`, `image/*`, `application/*+json`. Default: any. */
   readonly types?: readonly string[] | undefined
+  /** Decides and reports, but never refuses and never cuts off. Default: false. */
+  readonly shadow?: boolean | undefined
 }
 
 export interface BodyOptions {
@@ -31,6 +34,7 @@ export interface BodyOptions {
   readonly maxBytes: number
   /** Media ranges in lower case; empty: any type. */
   readonly types: readonly string[]
+  readonly shadow?: boolean | undefined
 }
 
 const rangeOption = z
@@ -56,8 +60,9 @@ const options: z.ZodType<BodyOptions, BodyInput> = z
       .readonly()
       .optional()
       .describe('Media types of request bodies that are accepted; others are answered with 415. Default: any.'),
+    shadow: z.boolean().optional().describe(shadowWords),
   })
-  .transform(({ max, types }) => ({ maxBytes: max ?? defaultMaxBodyBytes, types: types ?? [] }))
+  .transform(({ max, types, shadow }) => ({ maxBytes: max ?? defaultMaxBodyBytes, types: types ?? [], shadow }))
 
 /** How large a request body may be, and of which type. */
 export const body: PolicyKind<BodyOptions, BodyInput> = {
@@ -66,9 +71,10 @@ export const body: PolicyKind<BodyOptions, BodyInput> = {
   doc: 'Bounds on the request body. A larger one is refused (413) before any of it is read when its length is declared, and cut off at the bound when it is not; one of another type is refused (415).',
   options,
   merge: (defaults, own) => mergeByKey(defaults, own) as BodyInput,
-  build({ maxBytes, types }, env) {
+  build({ maxBytes, types, shadow = false }, env) {
     if (maxBytes === Infinity && types.length === 0) return undefined
-    return { policies: [new BodyBounds(env.source, maxBytes, types)] }
+    // Asked to peek: a charge would cut off a body of undeclared length.
+    return { policies: shadowing(shadow, [new BodyBounds(env.source, maxBytes, types)], env, 'peek') }
   },
 }
 

@@ -71,6 +71,7 @@ export const ownDefaultsSchema = z.strictObject({
   limits: limitUses.optional().describe('Limits that every route has besides its own.'),
   priority: prioritySchema.optional().describe('Who goes first when a service is short of capacity; see routes.'),
   timeout: duration('1ms', '1d').optional().describe("To the head of the service's answer, over all tries."),
+  deadline: duration('1ms', '1d').optional().describe('From the first byte of the request to the last of the answer; see routes.'),
   onStoreFailure: onStoreFailureSchema.optional().describe('What becomes of callers while the store cannot be asked; see routes.'),
 })
 
@@ -105,7 +106,7 @@ export const ownRouteSchema = z.strictObject({
     .describe('What the service sees in place of what the client asked for.'),
   bridge: bridgeSchema
     .optional()
-    .describe('Protocols of the edge that are translated to the gRPC of the service, which needs `protos` or `descriptors`. gRPC itself passes without a bridge.')
+    .describe('Protocols of the edge that are translated to the gRPC of the service, which needs `protos`, `descriptors` or `reflection`. gRPC itself passes without a bridge.')
     .meta({ examples: ['rest'] }),
   redirect: redirectSchema.optional().describe('Sends the client elsewhere. Exactly one of `to`, `redirect`, `respond`.'),
   respond: respondSchema.optional().describe('Answers right here. Exactly one of `to`, `redirect`, `respond`.'),
@@ -120,6 +121,11 @@ export const ownRouteSchema = z.strictObject({
   timeout: duration('1ms', '1d')
     .optional()
     .describe("To the head of the service's answer, over all tries. Default: only the service's own timeout, per try."),
+  deadline: duration('1ms', '1d')
+    .optional()
+    .describe(
+      'From the first byte of the request to the last of the answer, streams and upgraded connections included: what is not over by then is cut off. Default: none.',
+    ),
   onStoreFailure: onStoreFailureSchema
     .optional()
     .describe(
