@@ -113,8 +113,8 @@ test('config, routes and services say what is being served', async (t) => {
     services: { name: string; targets: unknown; requests: Record<string, number> }[]
   }
   assert.deepEqual(services[0].targets, [
-    { url: 'http://127.0.0.1:1', weight: 2, state: 'in' },
-    { url: 'http://127.0.0.1:2', weight: 1, state: 'in' },
+    { url: 'http://127.0.0.1:1', address: '127.0.0.1:1', weight: 2, state: 'in' },
+    { url: 'http://127.0.0.1:2', address: '127.0.0.1:2', weight: 1, state: 'in' },
   ])
   assert.ok(services[0].requests['refused'] >= 1)
 })
