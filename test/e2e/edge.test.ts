@@ -58,6 +58,32 @@ async function eventually(what: string, look: () => Promise<boolean>): Promise<v
   assert.fail(what)
 }
 
+/** A TLS 1.2 connection that asks once and goes. */
+function shake(
+  url: string,
+  ca: Buffer,
+  resume?: Buffer,
+): Promise<{ end: 'full' | 'resumed' | 'closed'; session: Buffer | undefined }> {
+  return new Promise((resolve) => {
+    const socket: TLSSocket = connectTls({
+      host: '127.0.0.1',
+      port: Number(new URL(url).port),
+      ca,
+      servername: 'localhost',
+      maxVersion: 'TLSv1.2',
+      ...(resume === undefined ? {} : { session: resume }),
+    })
+    socket.on('error', () => {})
+    socket.once('close', () => resolve({ end: 'closed', session: undefined }))
+    socket.once('secureConnect', () => void socket.write('GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n'))
+    // By then the gateway, too, knows that the handshake is done.
+    socket.once('data', () => {
+      resolve({ end: socket.isSessionReused() ? 'resumed' : 'full', session: socket.getSession() })
+      socket.destroy()
+    })
+  })
+}
+
 test('the edge of listeners over real sockets, on three workers', async (t) => {
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
@@ -74,6 +100,7 @@ test('the edge of listeners over real sockets, on three workers', async (t) => {
   }
   const refused = (listener: string, reason: string): Promise<number> =>
     metric('velum_connections_refused_total', { listener, reason })
+  const ca = readFileSync(join(folder.path, 'store', 'dev-ca.pem'))
   const open = (listener: string, count: number, localAddress?: string): Client[] =>
     Array.from({ length: count }, () => new Client(t, listeners[listener], localAddress))
 
@@ -102,44 +129,34 @@ test('the edge of listeners over real sockets, on three workers', async (t) => {
     assert.equal(client.text, '')
     assert.equal(await refused('secure', 'connections-per-address'), 1)
     assert.equal(idle.filter(({ isClosed }) => isClosed).length, 0)
+    for (const { socket } of idle) socket.destroy()
+    await eventually('their places are free', async () => (await metric('velum_connections', { listener: 'secure' })) === 0)
+    for (let i = 0; i < 210; i++) assert.equal((await shake(listeners['secure'], ca)).end, 'full')
   })
 
   await t.test('a flood of handshakes is cut off; resumed ones go on', async () => {
-    const ca = readFileSync(join(folder.path, 'store', 'dev-ca.pem'))
-    const { port } = new URL(listeners['handshakes'])
-    let session: Buffer | undefined
-    const shake = (resume?: Buffer): Promise<'full' | 'resumed' | 'closed'> =>
-      new Promise((resolve) => {
-        const socket: TLSSocket = connectTls({
-          host: '127.0.0.1',
-          port: Number(port),
-          ca,
-          servername: 'localhost',
-          maxVersion: 'TLSv1.2',
-          ...(resume === undefined ? {} : { session: resume }),
-        })
-        socket.on('error', () => {})
-        socket.once('close', () => resolve('closed'))
-        socket.once('secureConnect', () => {
-          session ??= socket.getSession()
-          socket.write('GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n')
-        })
-        socket.once('data', () => {
-          resolve(socket.isSessionReused() ? 'resumed' : 'full')
-          socket.destroy()
-        })
-      })
-    assert.equal(await shake(), 'full')
-    for (let i = 0; i < 30; i++) assert.equal(await shake(session), 'resumed')
-    const flood = await Promise.all(Array.from({ length: 40 }, () => shake()))
-    assert.equal(flood.filter((end) => end === 'full').length, 9)
-    assert.equal(flood.filter((end) => end === 'closed').length, 31)
+    const url = listeners['handshakes']
+    const { end, session } = await shake(url, ca)
+    assert.equal(end, 'full')
+    for (let i = 0; i < 30; i++) assert.equal((await shake(url, ca, session)).end, 'resumed')
+    const flood = await Promise.all(Array.from({ length: 40 }, () => shake(url, ca)))
+    assert.equal(flood.filter((one) => one.end === 'full').length, 9)
+    assert.equal(flood.filter((one) => one.end === 'closed').length, 31)
     assert.equal(await refused('handshakes', 'handshake-rate'), 31)
   })
 
   await t.test('a flood of connections is cut off', async () => {
     assert.equal((await served(open('rated', 50))).length, 20)
     assert.equal(await refused('rated', 'connection-rate'), 30)
+  })
+
+  await t.test('behind a proxy that says whom it stands for, it is they who are counted', async () => {
+    for (const address of ['203.0.113.5', '203.0.113.6']) {
+      const clients = open('behind', 10)
+      for (const { socket } of clients) socket.write(`PROXY TCP4 ${address} 192.0.2.1 40000 80\r\n`)
+      assert.equal((await served(clients)).length, 6)
+    }
+    assert.equal(await refused('behind', 'connections-per-address'), 8)
   })
 
   await t.test('an IPv6 client is bounded by its /64', async (sub) => {

@@ -77,7 +77,8 @@ async function start(material: TlsMaterial, ticketKeys: Uint8Array = Buffer.allo
       socket.on('data', (bytes) => socket.write(bytes))
     },
   })
-  const server = createServer((socket) => {
+  // As listeners accept: half-open.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     accepted.push(socket)
     terminator.accept(socket)
   })
@@ -220,6 +221,22 @@ describe('a TLS terminator', () => {
     const socket = await dial(port, 'a.test')
     assert.equal(await echo(socket, 'fine'), 'fine')
     assert.equal(terminator.pending, 0)
+  })
+
+  it('lets go at once of a client that leaves in the middle, also by a half-closed connection', async () => {
+    const { port, meter, terminator } = await start(of(first))
+    for (const hello of [Buffer.alloc(0), Buffer.from([22, 3, 1, 2, 0, 1, 0, 1])]) {
+      const earlier = meter.counts.get('left') ?? 0
+      const socket = connectTcp({ host: '127.0.0.1', port, allowHalfOpen: true })
+      await once(socket, 'connect')
+      socket.end(hello)
+      await once(socket, 'close')
+      await meter.until('left', earlier + 1)
+    }
+    assert.equal(terminator.pending, 0)
+    const socket = await dial(port, 'a.test', { allowHalfOpen: true })
+    socket.end('the last words')
+    assert.equal(String((await once(socket, 'data'))[0]), 'the last words', 'after the handshake the other side stays open')
   })
 
   it('closes a connection that does not finish its handshake in time', async () => {

@@ -103,6 +103,8 @@ class Terminator implements TlsTerminator {
     })
     this.#server.on('secureConnection', (socket) => {
       this.#pending--
+      // From here on a client may end its side and wait for its answer.
+      socket.allowHalfOpen = true
       ;(socket.isSessionReused() ? resumed : full).add()
       if (this.#isClosed || !isAcceptable(socket, material)) socket.destroy()
       else options.secured(socket, this.#peers.get(placeOf(socket)))
@@ -121,6 +123,8 @@ class Terminator implements TlsTerminator {
   accept(socket: Socket, peer?: Peer): void {
     if (socket.destroyed) return
     this.#pending++
+    // Nobody finishes a handshake after saying that nothing more will come: such a client has left, now and not later.
+    socket.allowHalfOpen = false
     if (peer !== undefined) {
       const place = placeOf(socket)
       this.#peers.set(place, peer)
