@@ -1,4 +1,5 @@
-import { createHash, createPrivateKey, generateKeyPairSync } from 'node:crypto'
+import { createHash, createPrivateKey, generateKeyPair } from 'node:crypto'
+import { promisify } from 'node:util'
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Closable } from '../core/lasting.ts'
 import type { Log } from '../core/log.ts'
@@ -14,6 +15,7 @@ import { seal, unseal } from './sealing.ts'
 /** The topic on which nodes tell each other that the keys in the store have changed. */
 const changedTopic = 'identity.signing-keys'
 const schema = 1
+const generatePair = promisify(generateKeyPair)
 const lookEveryMs = 60_000
 const maxKeys = 50
 
@@ -183,7 +185,7 @@ export class SigningKeys implements Closable {
 
   async #make(delayMs: number): Promise<string> {
     const { stores, clock, algorithm, secrets, audit, log } = this.#options
-    const { privateKey, jwk } = newPair(algorithm)
+    const { privateKey, jwk } = await newPair(algorithm)
     const kid = thumbprint(jwk)
     const activeAt = clock.now() + delayMs
     const value = { algorithm, jwk, sealed: seal(privateKey, `signing-key ${kid}`, secrets), activeAt }
@@ -195,17 +197,18 @@ export class SigningKeys implements Closable {
   }
 }
 
-function newPair(algorithm: OwnAlgorithm): { privateKey: Buffer; jwk: Record<string, string> } {
+/** Off the main thread: an RSA key takes up to a second, for which nobody would hear from it. */
+async function newPair(algorithm: OwnAlgorithm): Promise<{ privateKey: Buffer; jwk: Record<string, string> }> {
   const encoding = {
     privateKeyEncoding: { type: 'pkcs8', format: 'der' },
     publicKeyEncoding: { type: 'spki', format: 'der' },
   } as const
   const pair =
     algorithm === 'RS256'
-      ? generateKeyPairSync('rsa', { modulusLength: 2048, ...encoding })
+      ? await generatePair('rsa', { modulusLength: 2048, ...encoding })
       : algorithm === 'EdDSA'
-        ? generateKeyPairSync('ed25519', encoding)
-        : generateKeyPairSync('ec', { namedCurve: 'P-256', ...encoding })
+        ? await generatePair('ed25519', encoding)
+        : await generatePair('ec', { namedCurve: 'P-256', ...encoding })
   const whole = createPrivateKey({ key: pair.privateKey, type: 'pkcs8', format: 'der' }).export({ format: 'jwk' })
   const jwk: Record<string, string> = {}
   for (const name of ['crv', 'e', 'kty', 'n', 'x', 'y']) {

@@ -4,11 +4,11 @@ import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { TestContext } from 'node:test'
 import type { Answer } from '../../core/answer.ts'
-import { Fault } from '../../core/fault.ts'
 import { silentLog } from '../../core/log.ts'
 import { silentMeter } from '../../core/meter.ts'
 import { contentOf, identityWorld, ownIssuer, pairOf } from '../../../test/support/identity-world.ts'
 import type { IdentityWorld, RequestParts, WorkerWorld } from '../../../test/support/identity-world.ts'
+import { GatedStores } from '../../../test/support/gated-stores.ts'
 import type { OwnIssuerSpec } from '../identity-spec.ts'
 import { attachLoginToHub } from './login-hub.ts'
 import type { LoginHub } from './login-hub.ts'
@@ -19,6 +19,8 @@ const passwords = { memoryKib: 64, passes: 1, lanes: 1, threads: 1 }
 
 interface LoginWorld {
   readonly world: IdentityWorld
+  /** The store as main sees it. */
+  readonly gate: GatedStores
   readonly worker: WorkerWorld
   readonly hub: LoginHub
   readonly login: (fields: Readonly<Record<string, string>>, request?: RequestParts) => Promise<Answer>
@@ -32,7 +34,8 @@ const json = ['Sec-Fetch-Site', 'same-origin', 'Accept', 'application/json']
 async function loginWorld(t: TestContext, over: Partial<OwnIssuerSpec> = {}): Promise<LoginWorld> {
   const spec = { passwords, ...over }
   const world = await identityWorld(spec)
-  const { stores, clock } = world
+  const { clock } = world
+  const stores = new GatedStores(world.stores, () => clock.monotonic())
   const hub = attachLoginToHub(world.hub, {
     clock,
     log: silentLog,
@@ -48,6 +51,7 @@ async function loginWorld(t: TestContext, over: Partial<OwnIssuerSpec> = {}): Pr
   const worker = await world.worker()
   return {
     world,
+    gate: stores,
     worker,
     hub,
     login: (fields, request) => worker.ask({ path: '/auth/login', form: fields, headers: json, ...request }),
@@ -111,6 +115,23 @@ test('an unknown user, a wrong password and a disabled user get the same answer'
     assert.deepEqual(contentOf(answer), contentOf(answers[0]))
     assert.deepEqual(cookiesOf(answer), [])
   }
+})
+
+test('an unknown user asks the store and the hashing threads as much as a wrong password does', async (t) => {
+  const { gate, login } = await loginWorld(t)
+  // The first login of all makes the decoy.
+  await login({ username: 'ada', password: 'wrong horse battery' })
+  const asked = async (username: string): Promise<Record<string, number>> => {
+    gate.calls.clear()
+    assert.equal((await login({ username, password: 'wrong horse battery' })).status, 401)
+    return Object.fromEntries([...gate.calls].sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+  const known = await asked('ada')
+  assert.ok(known['records.get'] >= 2)
+  const fresh = await asked('nobody')
+  // Her second failure is a change of the record that the first has made; otherwise the same.
+  assert.deepEqual(fresh, { ...known, 'records.create': 1, 'records.update': 1 })
+  assert.deepEqual(await asked('nobody'), known)
 })
 
 test('the audit log tells of logins and failures, and holds neither passwords nor what a stranger typed', async (t) => {
@@ -282,14 +303,10 @@ test('a page of another site logs nobody in; a listed one does', async (t) => {
 })
 
 test('a dead store is neither a wrong password nor a lock', async (t) => {
-  const { world, login } = await loginWorld(t)
-  const { records } = world.stores
-  const get = records.get.bind(records)
-  Object.assign(records, { get: () => Promise.reject(new Fault('store-down')) })
-  for (let i = 0; i < 30; i++) {
-    await assert.rejects(login({ username: 'ada', password }), (thrown) => thrown instanceof Fault || thrown instanceof Error)
-  }
-  Object.assign(records, { get })
+  const { gate, login } = await loginWorld(t)
+  gate.isDown = true
+  for (let i = 0; i < 30; i++) await assert.rejects(login({ username: 'ada', password }), { code: 'store-down' })
+  gate.isDown = false
   assert.equal((await login({ username: 'ada', password })).status, 200)
 })
 
