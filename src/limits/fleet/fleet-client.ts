@@ -17,6 +17,8 @@ export interface FleetStep {
   readonly limits: readonly FleetLimit[]
   /** Whether one of them counts what is under way. */
   readonly hasPlaces: boolean
+  /** Whether one of them is never prepaid, and so none is. */
+  readonly isExact: boolean
 }
 
 export interface FleetClientOptions {
@@ -77,8 +79,9 @@ export class FleetClient implements Closable {
   readonly #leases: Leases
   readonly #refusals: Refusals
   readonly #places: Places
-  readonly #charges = new Map<string, Queued>()
-  readonly #others: Queued[] = []
+  // Both are replaced when they are sent: V8 chains a map that is cleared to its contents before, which outlive many collections.
+  #charges = new Map<string, Queued>()
+  #others: Queued[] = []
   #isScheduled = false
   #fleet: BudgetHolders = { holders: 1, nodes: 1 }
   #settledAt = Infinity
@@ -128,7 +131,7 @@ export class FleetClient implements Closable {
   charge(step: FleetStep): MaybePromise<BudgetReply> {
     const refused = this.#refusals.find(step.id)
     if (refused !== undefined) return refused
-    const leased = this.#leases.spend(step)
+    const leased = step.isExact ? undefined : this.#leases.spend(step)
     if (leased !== undefined) return leased
     if (this.#breaker.isOpen) throw storeDown()
     return new Promise((resolve, reject) => {
@@ -198,14 +201,14 @@ export class FleetClient implements Closable {
     const corrections = merged(this.#others)
     const words = this.#places.words()
     const batch = [...corrections, ...this.#charges.values()]
-    this.#others.length = 0
-    this.#charges.clear()
+    this.#others = []
+    this.#charges = new Map()
     if (batch.length === 0 && words.length === 0) return
     const now = this.#clock.monotonic()
     const mayPrepay = !this.#isClosed && now >= this.#settledAt && now >= this.#learnsUntil
     const extras: number[] = []
     const calls = batch.map(({ verb, step, count }): BudgetCall => {
-      const extra = mayPrepay && verb === 'charge' ? this.#leases.reserve(step, count, this.#fleet.holders) : 0
+      const extra = mayPrepay && verb === 'charge' && !step.isExact ? this.#leases.reserve(step, count, this.#fleet.holders) : 0
       extras.push(extra)
       if (step.hasPlaces && verb === 'charge') this.#places.asked(step, count)
       return { verb, count: count + extra, levels: step.levels }

@@ -194,16 +194,18 @@ class FleetCounters implements Counters {
   #stepOf(charges: readonly Charge[]): FleetStep {
     let id = ''
     let hasPlaces = false
+    let isExact = false
     const limits: FleetLimit[] = []
     const levels = charges.map(({ limit: name, key, cost }) => {
       const limit = this.#shared.get(name)!
       limits.push(limit)
       if (limit.kind === 'concurrency') hasPlaces = true
+      if (limit.tolerance === 0 && cost > 0) isExact = true
       const budget = `${name}:${key.length <= longestKey ? `=${key}` : `#${hash('sha256', key, 'base64url')}`}`
       id += `${budget.length}:${budget}${cost}:`
       return { id: budget, place: placeOf(limit, key), kind: limit.kind, parameters: limit.parameters, cost }
     })
-    return { id, levels, limits, hasPlaces }
+    return { id, levels, limits, hasPlaces, isExact }
   }
 
   /** The node's own budgets: whole for its own limits, its share for those of the fleet. */
