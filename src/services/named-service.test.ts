@@ -58,6 +58,7 @@ class World {
   /** Addresses that were sent to, in order, and those that do not answer. */
   readonly sent: string[] = []
   readonly dead = new Set<string>()
+  readonly refusing = new Set<string>()
   readonly made = new Map<string, ClientWireOptions>()
   readonly closed: string[] = []
   readonly names: NodeNames
@@ -106,6 +107,7 @@ class World {
           send: async () => {
             this.sent.push(place)
             if (this.dead.has(place)) throw new Fault('service-reset')
+            if (this.refusing.has(place)) throw new Fault('service-refused', 'nobody listens', { unsent: true })
             return new Answer(200, new Headers(), emptyBody)
           },
           open: 0,
@@ -303,6 +305,21 @@ describe('targets known by SRV records', () => {
     w.dead.add('10.0.0.1:80')
     await assert.rejects(w.call(named))
     assert.deepEqual(await w.call(named, 2), ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.2:80'].slice(1))
+  })
+
+  it('of a lower priority get a call at once of which the first have seen nothing', async (t) => {
+    const w = new World(t)
+    w.addresses.set('a.internal', ['10.0.0.1'])
+    w.addresses.set('b.internal', ['10.0.0.2'])
+    w.records.set('_http._tcp.orders.internal', [
+      { host: 'a.internal', port: 80, priority: 10, weight: 1 },
+      { host: 'b.internal', port: 80, priority: 20, weight: 1 },
+    ])
+    const named = await w.serve(spec(srv))
+    w.refusing.add('10.0.0.1:80')
+    assert.deepEqual(await w.call(named), ['10.0.0.1:80', '10.0.0.2:80'])
+    w.dead.add('10.0.0.2:80')
+    await assert.rejects(w.call(named), (thrown) => thrown instanceof Fault && thrown.code === 'service-reset')
   })
 
   it('keep the last addresses of a host that cannot be resolved at the moment', async (t) => {

@@ -1,6 +1,9 @@
 import type { BuildEnv } from '../core/build-env.ts'
-import { Fault } from '../core/fault.ts'
+import type { Answer } from '../core/answer.ts'
+import type { Exchange } from '../core/exchange.ts'
+import { Fault, faultFrom } from '../core/fault.ts'
 import type { Hold } from '../core/lasting.ts'
+import type { Call } from '../core/service.ts'
 import { stableJson } from '../lib/stable-json.ts'
 import type { CompiledService } from './create-service.ts'
 import { createService } from './create-service.ts'
@@ -42,8 +45,9 @@ export function createNamedService(spec: ServiceSpec, env: BuildEnv, create: typ
   })
   return {
     service(call, x) {
-      const tier = edition.tier(env)
-      if (tier !== undefined) return tier.service(call, x)
+      const { tiers } = edition
+      if (tiers.length === 1) return tiers[0].service(call, x)
+      if (tiers.length > 1) return inTurn(tiers, edition.first(env.clock.monotonic()), call, x)
       counts.failed('no-target')
       throw new Fault('no-target', 'no name of the service could be resolved')
     },
@@ -79,18 +83,28 @@ class Edition {
     }
   }
 
-  /** Those of the lowest rank of which one is well; when none is, the first. */
-  tier({ clock }: BuildEnv): CompiledService | undefined {
-    const { tiers } = this
-    if (tiers.length < 2) return tiers[0]
-    const now = clock.monotonic()
-    return (
-      tiers.find(({ targets }) => targets.some((target) => target.spec.weight > 0 && target.standing.isUsable(now))) ?? tiers[0]
-    )
+  /** The lowest rank of which a target is well; when none is, the lowest. */
+  first(now: number): number {
+    const isWell = ({ targets }: CompiledService): boolean =>
+      targets.some((target) => target.spec.weight > 0 && target.standing.isUsable(now))
+    return Math.max(0, this.tiers.findIndex(isWell))
   }
 
   close(): void {
     for (const tier of this.tiers) tier.close()
     this.#hold.close()
+  }
+}
+
+/** The next rank gets a call of which the one before has certainly seen nothing (RFC 2782: the lowest that can be reached). */
+async function inTurn(tiers: readonly CompiledService[], index: number, call: Call, x: Exchange): Promise<Answer> {
+  try {
+    return await tiers[index].service(call, x)
+  } catch (thrown) {
+    const fault = faultFrom(thrown)
+    // A body that is not in hand may have been read for a try that came to nothing.
+    const isUntouched = (fault.unsent || fault.code === 'no-target') && call.body.bytes !== undefined
+    if (!isUntouched || index + 1 === tiers.length || x.left !== undefined) throw fault
+    return inTurn(tiers, index + 1, call, x)
   }
 }
