@@ -1,4 +1,4 @@
-import type { Size } from './unit-input.ts'
+import type { Duration, Size } from './unit-input.ts'
 
 /** The ways to write one HTTP rule, as google.api.HttpRule has them; exactly one of the methods. */
 export interface HttpBindingInput {
@@ -24,12 +24,22 @@ export interface HttpRuleInput extends HttpBindingInput {
   readonly additional?: readonly HttpBindingInput[] | undefined
 }
 
+/** How a service is asked what it offers. */
+export interface ReflectionInput {
+  /** Sent along, for servers that do not tell everybody. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined
+  /** How often it is asked again. Default: `1m`. */
+  readonly every?: Duration | undefined
+}
+
 /** What a service of gRPC says about itself, for bridges. */
 export interface GrpcServiceInput {
   /** The .proto files that describe the service. What they import is looked for in the folders above them. */
   readonly protos?: string | readonly string[] | undefined
   /** A serialised FileDescriptorSet in place of `protos`. */
   readonly descriptors?: string | undefined
+  /** Asks the service itself (gRPC server reflection) in place of `protos`. */
+  readonly reflection?: true | ReflectionInput | undefined
   /** HTTP rules for the bridge `rest`. */
   readonly rules?: readonly HttpRuleInput[] | undefined
   /** Largest single message, either way, decompressed. Default: `4mb`. */

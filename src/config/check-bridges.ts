@@ -15,6 +15,9 @@ import type { Service } from './check-services.ts'
 import type { httpRuleSchema } from './schema/bridges.ts'
 import type { z } from 'zod'
 
+/** The ways in which a service describes itself. */
+const descriptions = ['protos', 'descriptors', 'reflection'] as const
+
 type Rule = z.output<typeof httpRuleSchema>
 type Binding = Omit<Rule, 'selector' | 'additional'>
 
@@ -22,17 +25,22 @@ type Binding = Omit<Rule, 'selector' | 'additional'>
 export function checkGrpc(context: CheckContext, name: string, service: Service): GrpcModel | undefined {
   const { findings } = context
   const path = ['services', name]
-  const keys = (['protos', 'descriptors'] as const).filter((key) => service[key] !== undefined)
-  if (keys.length === 2) {
-    findings.error(path, 'the service has both protos and descriptors', 'keep one of them')
+  const keys = descriptions.filter((key) => service[key] !== undefined)
+  if (keys.length > 1) {
+    findings.error(path, `the service has both ${keys.join(' and ')}`, 'keep one of them')
     return undefined
   }
   const rules = configuredRules(context, [...path, 'rules'], service.rules ?? [])
   const [key] = keys
   if (key === undefined) {
     if (service.rules !== undefined)
-      findings.error([...path, 'rules'], 'there are rules but no methods', 'add protos or descriptors')
+      findings.error([...path, 'rules'], 'there are rules but no methods', 'add protos, descriptors or reflection')
     return undefined
+  }
+  const maxMessageBytes = service.maxMessage ?? 4_194_304
+  if (service.reflection !== undefined) {
+    const { metadata = {}, every = 60_000 } = service.reflection === true ? {} : service.reflection
+    return { set: undefined, reflection: { metadata, everyMs: every }, rules, maxMessageBytes }
   }
   const loaded = context.descriptors.get(name)
   if (loaded === undefined) return undefined
@@ -47,7 +55,7 @@ export function checkGrpc(context: CheckContext, name: string, service: Service)
   if (descriptors === undefined) return undefined
   if (descriptors.methods.size === 0)
     findings.error([...path, key], 'no service is described there', 'name the files that hold a service')
-  return { set: Buffer.from(loaded.set).toString('base64'), rules, maxMessageBytes: service.maxMessage ?? 4_194_304 }
+  return { set: Buffer.from(loaded.set).toString('base64'), rules, maxMessageBytes }
 }
 
 function read(context: CheckContext, path: ConfigPath, set: Uint8Array, rules: readonly ConfiguredRule[]): Descriptors | undefined {
@@ -96,9 +104,9 @@ export function checkBridges(
   for (const { service } of services) {
     const at = ['services', service]
     if (reading.at(at) === undefined) continue
-    if (['protos', 'descriptors'].every((key) => reading.at([...at, key]) === undefined)) {
+    if (descriptions.every((key) => reading.at([...at, key]) === undefined)) {
       const message = `the service "${service}" has no description that a bridge could work by`
-      findings.error(path, message, `add protos or descriptors to services.${service}`)
+      findings.error(path, message, `add protos, descriptors or reflection to services.${service}`)
     }
   }
   const specs = written.map((bridge): BridgeSpec => {
@@ -114,7 +122,7 @@ export function checkBridges(
 /** HTTP rules against the routes that serve them: what can never be told apart, and what no request reaches. */
 export function checkRules(context: CheckContext, model: Omit<GatewayModel, 'hash'>): void {
   for (const { name, grpc } of model.services) {
-    if (grpc === undefined) continue
+    if (grpc?.set === undefined) continue
     const routes = model.routes.filter((route) => isRestTo(route, name))
     if (routes.length === 0) continue
     const key = context.reading.at(['services', name, 'protos']) === undefined ? 'descriptors' : 'protos'

@@ -30,6 +30,7 @@ import { openNodeStore } from './node-store.ts'
 import type { NodeStore } from './node-store.ts'
 import { toldTopics } from './messages.ts'
 import { NodeCache } from './node-cache.ts'
+import { NodeDescriptors } from './node-descriptors.ts'
 import { NodeLimits } from './node-limits.ts'
 import { metricsBytes, RowMeter } from './meter-row.ts'
 import type { Family } from './meter-totals.ts'
@@ -57,6 +58,7 @@ export class Node implements Gateway {
   readonly #identity: IdentityHub
   readonly #login: LoginHub
   readonly #targets: NodeTargets
+  readonly #descriptors: NodeDescriptors
   readonly #names: NodeNames
   /** Open from the first configuration on that needs it. */
   #store: NodeStore | undefined
@@ -137,6 +139,7 @@ export class Node implements Gateway {
     })
     this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
     this.#targets = new NodeTargets(this.#hub, { clock, log, meter })
+    this.#descriptors = new NodeDescriptors(this.#hub, clock, log)
     this.#names = new NodeNames(this.#hub, { clock, log, meter, changed: () => this.#locateTargets() })
     this.penalties = new PenaltyBox(this.#hub, { clock, log, meter, store: () => this.#store })
     this.#login = attachLoginToHub(this.#hub, { clock, log, meter, store: () => this.#store })
@@ -282,6 +285,7 @@ export class Node implements Gateway {
       await this.#openStore(model)
       undo.push(() => this.#identity.discard())
       await this.#identity.prepare(model)
+      await this.#descriptors.prepare(model.services)
       await this.penalties.prepare(model.penalties ?? [])
       await this.cache.prepare()
       undo.push(() => this.#names.discard())
@@ -295,6 +299,7 @@ export class Node implements Gateway {
       this.penalties.commit(model.penalties ?? [], model.identity.own?.issuer)
       this.#names.commit()
       this.#targets.commit(this.#names.resolved(model.services))
+      this.#descriptors.commit(model.services)
     } catch (thrown) {
       for (const step of undo) step()
       throw thrown
@@ -328,6 +333,7 @@ export class Node implements Gateway {
     this.cache.close()
     this.#names.close()
     this.#targets.close()
+    this.#descriptors.close()
     this.#identity.close()
     await this.#login.close()
     this.#certificates.close()

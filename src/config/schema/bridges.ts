@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { oneOrMore, size } from './units.ts'
+import { duration, oneOrMore, size } from './units.ts'
 
 const ruleFields = {
   get: z.string().optional().describe('The path template of GET.'),
@@ -39,6 +39,16 @@ export const grpcFields = {
     .optional()
     .describe('A compiled description of the service in place of `protos`: a serialised FileDescriptorSet with its imports (buf build -o, protoc --include_imports).')
     .meta({ examples: ['billing.binpb'] }),
+  reflection: z
+    .union([
+      z.literal(true),
+      z.strictObject({
+        metadata: z.record(z.string().regex(/^[a-z0-9._-]+$/, 'a name in lower case'), z.string()).optional().describe('Sent along, for servers that do not tell everybody.'),
+        every: duration('1s', '1d').optional().describe('How often the service is asked again. Default: 1m.'),
+      }),
+    ])
+    .optional()
+    .describe('Asks the service itself what it offers (gRPC server reflection) in place of `protos`: when the gateway starts and again and again. What was learnt stays while the service cannot be asked; before that its bridges answer 503.'),
   rules: z
     .array(httpRuleSchema)
     .optional()
