@@ -234,7 +234,7 @@ describe('a TLS terminator', () => {
       await meter.until('left', earlier + 1)
     }
     assert.equal(terminator.pending, 0)
-    const socket = await dial(port, 'a.test', { allowHalfOpen: true })
+    const socket = await dial(port, 'a.test')
     socket.end('the last words')
     assert.equal(String((await once(socket, 'data'))[0]), 'the last words', 'after the handshake the other side stays open')
   })
