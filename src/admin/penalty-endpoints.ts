@@ -104,12 +104,7 @@ function ruleDocument({ name, after, forMs, per, answer, shadow }: PenaltySpec, 
 }
 
 async function orderOf(x: Exchange): Promise<PenaltyOrder> {
-  let value: unknown
-  try {
-    value = parseStrictJson(await readAll(x.body, maxBodyBytes))
-  } catch {
-    throw new PenaltyOrderError('the body is no JSON')
-  }
+  const value = parseStrictJson(await readAll(x.body, maxBodyBytes))
   if (!isObject(value)) throw new PenaltyOrderError('the body is no JSON object')
   const { penalty, who, for: lasting, reason = '', ...further } = value
   const [odd] = Object.keys(further)

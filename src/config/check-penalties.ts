@@ -5,6 +5,7 @@ import { penaltySchema } from './schema/penalties.ts'
 
 /** Fewer refusals than this happen to people who do nothing wrong. */
 const fewRefusals = 5
+const secretHeaders = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key'])
 // Each is looked up for every request.
 const mostPenalties = 32
 
@@ -26,6 +27,14 @@ export function checkPenalties(context: CheckContext): PenaltySpec[] {
     const per = (penalty.per ?? ['address']).map(penaltyPart)
     const twice = per.findIndex((part, i) => per.slice(0, i).some((other) => isSame(part, other)))
     if (twice !== -1) findings.error(['penalties', name, 'per', twice], 'this part stands here twice', 'keep one of the two')
+    for (const [i, part] of per.entries()) {
+      if (part.kind !== 'header' || !secretHeaders.has(part.name)) continue
+      findings.error(
+        ['penalties', name, 'per', i],
+        `what clients send as ${part.name} is secret, and who is boxed stands in the log and in the store`,
+        'use subject, client or tenant: they say the same once a credential was checked',
+      )
+    }
     if (per.every(({ kind }) => kind === 'header')) {
       findings.warn(
         ['penalties', name, 'per'],

@@ -45,7 +45,7 @@ export const penaltySchema = z.strictObject({
     .array(part)
     .min(1)
     .optional()
-    .describe('Who is boxed: address (of IPv6: one /64), subject, tenant, client, header:NAME, claim:NAME. Several make one combined key, so that one of many behind an address need not box the others; who lacks a part is not concerned. Default: address.'),
+    .describe('Who is boxed: address (of IPv6: one /64), subject, tenant, client, header:NAME, claim:NAME. Several make one combined key, so that one of many behind an address need not box the others; who lacks a part is not concerned. Behind a proxy that is not in trustedProxies all clients have one address. Default: address.'),
   answer: z
     .union([z.literal(429), z.literal(403)])
     .optional()
