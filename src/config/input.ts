@@ -2,6 +2,7 @@ import type { AddressesInput } from '../policies/addresses.ts'
 import type { AuthInput } from '../policies/auth.ts'
 import type { BodyInput } from '../policies/body.ts'
 import type { CacheInput } from '../policies/cache.ts'
+import type { CompressInput } from '../policies/compress.ts'
 import type { CorsInput } from '../policies/cors.ts'
 import type { CsrfInput } from '../policies/csrf.ts'
 import type { HeadersInput } from '../policies/headers.ts'
@@ -218,6 +219,8 @@ export interface PoliciesInput {
   readonly body?: BodyInput | undefined
   /** What may be answered from the shared cache; `true` for what the service's own header fields say. */
   readonly cache?: CacheInput | undefined
+  /** Which answers are compressed; `true` for all that are worth it. */
+  readonly compress?: CompressInput | undefined
 }
 
 /** What every route has unless it says otherwise. */

@@ -2,7 +2,7 @@
  * Vocabulary of the contract that this version of Velum does not have yet, by place (`*` is any name or number). Such a
  * name is told apart from a misspelt one: it is refused, never ignored, and never "corrected" to something else.
  */
-const routeNames = ['compress', 'policies', 'validate']
+const routeNames = ['policies', 'validate']
 const authNames = ['external']
 const bodyNames = ['schema', 'openapi']
 

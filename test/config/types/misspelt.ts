@@ -138,8 +138,8 @@ export const misspelt = defineGateway({
       name: 'later',
       match,
       to: 'users',
-      // @ts-expect-error: compress
-      compress: true,
+      // @ts-expect-error: validate
+      validate: true,
     },
   ],
 })
