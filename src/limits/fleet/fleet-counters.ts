@@ -192,7 +192,7 @@ class FleetCounters implements Counters {
   }
 
   #stepOf(charges: readonly Charge[]): FleetStep {
-    let id = ''
+    let id = ' '
     let hasPlaces = false
     let isExact = false
     const limits: FleetLimit[] = []
@@ -205,7 +205,9 @@ class FleetCounters implements Counters {
       id += `${budget.length}:${budget}${cost}:`
       return { id: budget, place: placeOf(limit, key), kind: limit.kind, parameters: limit.parameters, cost }
     })
-    return { id, levels, limits, hasPlaces, isExact }
+    // The usual step is called as its only budget is: no limit's name has a space.
+    const isPlain = levels.length === 1 && levels[0].cost === 1
+    return { id: isPlain ? levels[0].id : id, levels, limits, hasPlaces, isExact }
   }
 
   /** The node's own budgets: whole for its own limits, its share for those of the fleet. */

@@ -30,7 +30,6 @@ export class BudgetMessage {
   readonly keys: string[]
   text: string
   readonly #keyOf: (level: BudgetLevel) => string
-  readonly #places = new Map<string, number>()
 
   /** `epoch`: what the store is believed to have kept since then. */
   constructor(epochKey: string, epoch: number, holder: number, keyOf: (level: BudgetLevel) => string) {
@@ -50,12 +49,7 @@ export class BudgetMessage {
   }
 
   #level(level: BudgetLevel, cost: number): string {
-    let place = this.#places.get(level.id)
-    if (place === undefined) {
-      place = this.keys.push(this.#keyOf(level))
-      this.#places.set(level.id, place)
-    }
-    return `${place}${ruleOf(level)}${cost} `
+    return `${this.keys.push(this.#keyOf(level))}${ruleOf(level)}${cost} `
   }
 }
 

@@ -3,7 +3,7 @@ import { budgetAlgorithms } from './budget-algorithms.ts'
 import type { Script } from './scripts.ts'
 
 /**
- * KEYS the epoch, the budgets · ARGV now in ms ('' for the server's clock), and one text of numbers, since a hundred small
+ * KEYS the epoch, the budgets (any of them several times) · ARGV now in ms ('' for the server's clock), and one text of numbers, since a hundred small
  * arguments cost more than what they ask for: the epoch that the asker knows (0 for none), the number of the holder, and for
  * each call: verb (1 charge, 2 peek, 3 credit, 4 debit, 5 learn, 6 hold), count, number of levels, and for each level: its
  * key's place in KEYS, algorithm, three parameters, cost. To learn, count is the ms until whole, and cost what was used.
@@ -36,15 +36,15 @@ me = args[2]
 local function fresh(kind) if kind <= 5 then return { 0, 0, 0 } end return {} end
 
 local budgets = {}
-local function load(at, kind, p)
-  local budget = budgets[at]
+local function load(key, kind, p)
+  local budget = budgets[key]
   if budget then
     if budget.kind == kind and budget.p[1] == p[1] and budget.p[2] == p[2] and budget.p[3] == p[3] then return budget end
   else
-    local stored = redis.call('GET', KEYS[at])
+    local stored = redis.call('GET', key)
     if not stored then
       budget = { kind = kind, p = p, s = fresh(kind), isNew = true }
-      budgets[at] = budget
+      budgets[key] = budget
       A[kind].advance(budget.s, p, now)
       return budget
     end
@@ -53,7 +53,7 @@ local function load(at, kind, p)
     local s = {}
     for i = 5, #n do s[i - 4] = n[i] end
     budget = { kind = n[1], p = { n[2], n[3], n[4] }, s = s }
-    budgets[at] = budget
+    budgets[key] = budget
     local isMended = A[budget.kind].advance(s, budget.p, now)
     -- Mended after a jump of the clock: to be kept, or the next jump would find it again.
     budget.isChanged = isMended or budget.kind <= 5 and s[1] < n[5]
@@ -83,7 +83,7 @@ while at <= #args do
   for i = 1, levels do
     local kind = args[at + 1]
     local p = { args[at + 2], args[at + 3], args[at + 4] }
-    own[i] = load(args[at], kind, p)
+    own[i] = load(KEYS[args[at]], kind, p)
     costs[i] = args[at + 5]
     at = at + 6
     if verb <= 2 then
@@ -117,12 +117,12 @@ while at <= #args do
   end
 end
 
-for i, b in pairs(budgets) do
+for key, b in pairs(budgets) do
   if b.isChanged or b.isEdited then
     local ms = A[b.kind].whole(b.s, b.p) - now
     local _, _, reset = A[b.kind].read(b.s, b.p, now)
     if reset <= 0 then
-      if not b.isNew then redis.call('DEL', KEYS[i]) end
+      if not b.isNew then redis.call('DEL', key) end
     else
       local p, s = b.p, b.s
       local text
@@ -133,7 +133,7 @@ for i, b in pairs(budgets) do
         for j = 1, #s do parts[j + 1] = string.format('%.0f', s[j]) end
         text = table.concat(parts, ' ')
       end
-      redis.call('SET', KEYS[i], text, 'PX', string.format('%.0f', max(1000, ms + 1000)))
+      redis.call('SET', key, text, 'PX', string.format('%.0f', max(1000, ms + 1000)))
     end
   end
 end
