@@ -64,17 +64,17 @@ class ReflectedDescriptors implements LiveDescriptors, Closable {
       const told = message as { readonly key: string; readonly set: string }
       if (told.key === key) this.#take(told.set)
     })
-    this.ready = link.ask(reflectionTopic, key).then(
-      (set) => {
-        // What was told meanwhile is newer.
-        if (typeof set === 'string' && this.current === undefined) this.#take(set)
-      },
-      () => undefined,
-    )
+    this.ready = this.#ask(link, key)
   }
 
   close(): void {
     this.#unhear()
+  }
+
+  async #ask(link: Link, key: string): Promise<void> {
+    const set = await link.ask(reflectionTopic, key).catch(() => undefined)
+    // What was told meanwhile is newer.
+    if (typeof set === 'string' && this.current === undefined) this.#take(set)
   }
 
   #take(set: string): void {

@@ -38,6 +38,10 @@ async function scene(t: TestContext): Promise<Scene> {
 
 type Json = Record<string, unknown>
 
+function message(title: string): string {
+  return `{"title":"${title}"}`
+}
+
 async function refused(response: Promise<Response>): Promise<[number, unknown]> {
   const answer = await response
   const { detail } = (await answer.json()) as Json
@@ -54,6 +58,21 @@ suite('REST in front of gRPC', { timeout: 120_000 }, () => {
       const response = await ask(path, init)
       assert.equal(response.status, 200, `${path}: ${await response.clone().text()}`)
       return (await response.json()) as Json
+    }
+
+    const late = (title: string, accept: string): Promise<string> =>
+      ask(`/v1/fail-late/${title}`, { headers: { accept } }).then(async (response) => {
+        let text = ''
+        try {
+          for await (const chunk of response.body!) text += Buffer.from(chunk).toString()
+          return `${text}COMPLETE`
+        } catch {
+          return `${text}BROKEN`
+        }
+      })
+    const usage = async (body: string, type = 'application/x-ndjson'): Promise<[number, unknown]> => {
+      const response = await post('/billing/v1/usage', body, 'POST', type)
+      return [response.status, await response.json()]
     }
 
     /** A connection of its own, to be cut: an orderly end would be a half-close. */
@@ -212,11 +231,11 @@ suite('REST in front of gRPC', { timeout: 120_000 }, () => {
     await t.test('a deadline is told to the service, kept, and ends the call there', async () => {
       const came = once(it.events, 'call')
       const left = once(it.events, 'left')
-      const late = await ask('/v1/fail/silent', { headers: { 'x-request-timeout': '300' } })
+      const tooLate = await ask('/v1/fail/silent', { headers: { 'x-request-timeout': '300' } })
       const [, headers] = (await came) as [string, IncomingHttpHeaders]
       const told = /^(\d+)u$/.exec(String(headers['grpc-timeout']))
       assert.ok(told !== null && Number(told[1]) <= 300_000, String(headers['grpc-timeout']))
-      assert.equal(late.status, 504)
+      assert.equal(tooLate.status, 504)
       assert.deepEqual(await left, [8])
     })
 
@@ -288,17 +307,6 @@ suite('REST in front of gRPC', { timeout: 120_000 }, () => {
     })
 
     await t.test('a stream that fails says so and is never closed as if complete', async () => {
-      const late = (title: string, accept: string): Promise<string> =>
-        ask(`/v1/fail-late/${title}`, { headers: { accept } }).then(async (response) => {
-          let text = ''
-          try {
-            for await (const chunk of response.body!) text += Buffer.from(chunk).toString()
-            return `${text}COMPLETE`
-          } catch {
-            return `${text}BROKEN`
-          }
-        })
-      const message = (title: string): string => `{"title":"${title}"}`
       const aborted = '{"code":10,"message":"went away"}'
       assert.equal(
         await late('aborted', 'application/x-ndjson'),
@@ -316,10 +324,6 @@ suite('REST in front of gRPC', { timeout: 120_000 }, () => {
     })
 
     await t.test('a stream of requests, as lines and as an array', async () => {
-      const usage = async (body: string, type = 'application/x-ndjson'): Promise<[number, unknown]> => {
-        const response = await post('/billing/v1/usage', body, 'POST', type)
-        return [response.status, await response.json()]
-      }
       const sum = { records: 2, unitsByMeter: { a: '9007199254740995' } }
       assert.deepEqual(await usage('{"meter":"a","units":2}\n\n{"meter":"a","units":9007199254740993}\n'), [200, sum])
       assert.deepEqual(await usage('[{"meter":"a","units":2} , {"meter":"a","units":9007199254740993}]', 'application/json'), [

@@ -61,8 +61,6 @@ function message(name: string): DescMessage {
 
 /** `option (google.api.http)` of a method. */
 export const httpOption = extension('google.api.http')
-/** `google.api.HttpRule`, for its fields see the annotation's file. */
-export const httpRuleType = message('google.api.HttpRule')
 /** `google.rpc.Status`: the form of an error with details. */
 export const statusType = message('google.rpc.Status')
 /** `google.rpc.RetryInfo`: when to come back. */

@@ -68,7 +68,7 @@ function compilerPath(): string {
   const names: Readonly<Record<string, string>> = { 'linux-arm64': 'linux-aarch64', 'linux-arm': 'linux-armv7' }
   const here = `${process.platform}-${process.arch}`
   const isWindows = process.platform === 'win32'
-  const fromBuf = createRequire(createRequire(import.meta.url).resolve('@bufbuild/buf'))
+  const fromBuf = createRequire(import.meta.resolve('@bufbuild/buf'))
   return join(dirname(fromBuf.resolve(`@bufbuild/buf-${names[here] ?? here}/package.json`)), 'bin', isWindows ? 'buf.exe' : 'buf')
 }
 

@@ -40,7 +40,7 @@ export async function reflectDescriptors(service: Service, options: ReflectionOp
   const deadlineAt = options.env.clock.monotonic() + options.timeoutMs
   let first: unknown
   for (const path of versions) {
-    const talk = await Conversation.open(service, path, deadlineAt, options)
+    const talk = Conversation.open(service, path, deadlineAt, options)
     try {
       return await collect(talk)
     } catch (thrown) {
