@@ -45,7 +45,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(8000) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'reload' as const }) },
 )
-const balance: fc.Arbitrary<ServiceSpec['balance']> = fc.constantFrom('round-robin', 'least-requests', {
+const balance: fc.Arbitrary<ServiceSpec['balance']> = fc.constantFrom<ServiceSpec['balance'][]>('round-robin', 'least-requests', {
   hash: { kind: 'address' },
 } as const)
 
