@@ -40,6 +40,7 @@ test('fills every default in', () => {
         http2: true,
         redirectPort: undefined,
         redirectListener: undefined,
+        proxyProtocol: false,
         tls: undefined,
         limits: {
           maxHeadBytes: 16_384,
@@ -62,6 +63,7 @@ test('fills every default in', () => {
     store: { kind: 'embedded', path: '/etc/velum/.velum' },
     secrets: [],
     trustedProxies: [],
+    dns: { servers: [], refreshMs: 10_000, ipv6: undefined },
     services: [
       {
         name: 'orders',
@@ -89,6 +91,7 @@ test('fills every default in', () => {
         identity: 'none',
         audience: 'orders',
         tls: undefined,
+        concurrency: undefined,
         limits: [],
       },
     ],
@@ -96,16 +99,25 @@ test('fills every default in', () => {
     limits: [],
     penalties: [],
     log: { format: 'json', file: 'stdout', level: 'info' },
+    cacheBytes: undefined,
     routes: [
       {
         name: 'orders',
         source: 'routes[0]',
         match: { paths: ['/orders'], methods: [], hosts: [], headers: [], query: [], allow: [] },
-        action: { kind: 'to', services: [{ service: 'orders', weight: 1 }], split: 'request', rewrite: undefined },
+        action: {
+          kind: 'to',
+          services: [{ service: 'orders', weight: 1 }],
+          split: 'request',
+          rewrite: undefined,
+          mirror: undefined,
+        },
         auth: { mode: 'public', any: [], scopes: [], roles: [], claims: [], staleMs: 0, source: 'routes[0].auth' },
         limits: [],
-        policies: [{ policy: 'body', options: { maxBytes: 10_485_760, types: [] }, source: 'routes[0]' }],
+        policies: [{ policy: 'body', options: { maxBytes: 10_485_760, types: [], shadow: undefined }, source: 'routes[0]' }],
         timeoutMs: Infinity,
+        deadlineMs: undefined,
+        priority: 'default',
         maxBodyBytes: 10_485_760,
       },
     ],
@@ -226,7 +238,7 @@ test("a route's policies replace the default's, and headers and body are merged 
     [['read'], 'defaults.auth', 5000, 1_048_576],
   )
   assert.deepEqual([own.auth.scopes, own.auth.source, own.timeoutMs, own.maxBodyBytes], [[], 'routes[1].auth', 1000, 1_048_576])
-  assert.deepEqual(options(own, 'body'), { maxBytes: 1_048_576, types: ['application/json'] })
+  assert.deepEqual(options(own, 'body'), { maxBytes: 1_048_576, types: ['application/json'], shadow: undefined })
   assert.deepEqual(options(plain, 'addresses'), { allow: undefined, deny: ['192.0.2.1/32'] })
   assert.deepEqual(options(own, 'addresses'), { allow: ['10.0.0.0/8'], deny: [] })
   const headers = options(own, 'headers') as { secure: boolean; request: { set: unknown } }
@@ -260,6 +272,8 @@ test('issuers and keys get what is not said', () => {
     algorithms: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
     tenant: undefined,
     tenants: undefined,
+    types: undefined,
+    skewMs: undefined,
     maxLifetimeMs: 86_400_000,
   })
   assert.deepEqual(identity.apiKeys[0], {
