@@ -23,8 +23,8 @@ import { StoreSessions } from './store-sessions.ts'
 /** Identity in one Generation of a worker. */
 export interface GenerationIdentity {
   readonly authenticators: Authenticators
-  /** Answers that go on are bound to their callers here; absent where nothing can be revoked. */
-  readonly streams: LiveStreams | undefined
+  /** Answers that go on are bound to their callers here. */
+  readonly streams: LiveStreams
   /** Tells a service of that audience who is calling, by a token; absent without an issuer. */
   readonly tokenEdit: ((audience: string) => RequestEdit) | undefined
   /** Puts the identity endpoints in front of a Handler. */
@@ -44,7 +44,7 @@ export function createIdentity(spec: IdentitySpec, env: BuildEnv): GenerationIde
   if (own === undefined) {
     return {
       authenticators: createAuthenticators(spec, env),
-      streams: undefined,
+      streams: env.hold.take('identity.streams', () => new LiveStreams(undefined, env.clock, env.meter)),
       tokenEdit: undefined,
       before: (next) => next,
       parts: undefined,

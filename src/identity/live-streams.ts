@@ -26,22 +26,23 @@ interface Live {
  * download whose token expires meanwhile is let come to its end.
  */
 export class LiveStreams implements Closable {
-  readonly #revocations: Revocations
+  readonly #revocations: Revocations | undefined
   readonly #clock: Clock
   readonly #cuts: Count
   readonly #live = new Set<Live>()
-  readonly #stopWatching: () => void
+  readonly #stopWatching: (() => void) | undefined
   #timer: Timer | undefined
   #isLooking = false
 
-  constructor(revocations: Revocations, clock: Clock, meter: Meter) {
+  /** Without `revocations` nothing is ever revoked: only what has no end of its own is bound, to a credential that has one. */
+  constructor(revocations: Revocations | undefined, clock: Clock, meter: Meter) {
     this.#revocations = revocations
     this.#clock = clock
     this.#cuts = meter.counter(
       'velum_streams_cut_total',
       'Streams and tunnels ended because their caller was revoked or their session or token ended.',
     )
-    this.#stopWatching = revocations.whenChanged(() => this.#lookSoon())
+    this.#stopWatching = revocations?.whenChanged(() => this.#lookSoon())
   }
 
   get size(): number {
@@ -51,12 +52,14 @@ export class LiveStreams implements Closable {
   /** Binds an answer, if it is one that goes on. */
   bind(identity: Identity, answer: Answer): void {
     const { tunnel, body } = answer
+    const isWatched = this.#revocations !== undefined || Number.isFinite(identity.expiresAt)
+    if (!isWatched) return
     if (tunnel !== undefined) {
       answer.tunnel = (client, early) => {
         const live = this.#add({ identity, isEndless: true, cut: (why) => void client.destroy(why) })
         return tunnel(client, early).finally(() => this.#live.delete(live))
       }
-    } else if (body.bytes === undefined && body.size !== 0) {
+    } else if (body.bytes === undefined && body.size !== 0 && (this.#revocations !== undefined || body.size === undefined)) {
       const bound = new BoundBody(identity, body, (live) => void this.#live.delete(live))
       this.#add(bound)
       answer.body = bound
@@ -64,7 +67,7 @@ export class LiveStreams implements Closable {
   }
 
   close(): void {
-    this.#stopWatching()
+    this.#stopWatching?.()
     this.#timer?.cancel()
     this.#live.clear()
   }
@@ -95,7 +98,7 @@ export class LiveStreams implements Closable {
     for (const live of this.#live) {
       const { identity } = live
       const isOver = identity.expiresAt <= now && (live.isEndless || identity.kind === 'session')
-      if (!isOver && !this.#revocations.isRevoked(identity, undefined)) continue
+      if (!isOver && this.#revocations?.isRevoked(identity, undefined) !== true) continue
       this.#live.delete(live)
       this.#cuts.add()
       live.cut(new Fault('cancelled', isOver ? 'the session or token has ended' : 'the caller was revoked'))

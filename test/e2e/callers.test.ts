@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, request } from 'node:http'
 import type { RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
@@ -26,6 +26,7 @@ async function serverOf(t: TestContext, listener: RequestListener): Promise<stri
 }
 
 interface Gateway {
+  base(): string
   readonly velum: VelumProcess
   /** The keys that the issuer publishes; none: it answers with 500. */
   published: SigningKey[]
@@ -36,8 +37,9 @@ interface Gateway {
 
 /** A gateway with one worker, an issuer, and a service that answers with the header lines it got. */
 async function gateway(t: TestContext, published: SigningKey[]): Promise<Gateway> {
-  const upstream = await serverOf(t, (request, response) => {
-    request.resume().on('end', () => response.end(JSON.stringify(request.rawHeaders)))
+  const upstream = await serverOf(t, (incoming, response) => {
+    if (incoming.url === '/untold/events') response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+    else incoming.resume().on('end', () => response.end(JSON.stringify(incoming.rawHeaders)))
   })
   const issuer = await serverOf(t, (_request, response) => {
     response.statusCode = self.published.length === 0 ? 500 : 200
@@ -49,6 +51,7 @@ async function gateway(t: TestContext, published: SigningKey[]): Promise<Gateway
   const velum = startVelum(t, ['run', '--workers', '1'], { folder: folder.path, env })
   const self: Gateway = {
     velum,
+    base: () => listeners.web,
     published,
     async ask(head, content = '') {
       const client = await RawClient.to(Number(new URL(listeners.web).port))
@@ -153,6 +156,22 @@ test('callers over real sockets', async (t) => {
       assert.equal((JSON.parse(answer.content) as { policy: string }).policy, 'auth')
     })
   }
+
+  await t.test('a stream ends soon after the token that it was asked by, and not before', async () => {
+    const exp = Math.ceil(Date.now() / 1000) + 2
+    const headers = { authorization: `Bearer ${token({ exp })}` }
+    const sent = request(new URL('/untold/events', node.base()), { headers, agent: false }).end()
+    const endedAt = await new Promise<number>((resolve, reject) => {
+      sent.on('error', reject).on('response', (response) => {
+        if (response.statusCode !== 200) reject(new Error(`the answer is ${response.statusCode}`))
+        response
+          .resume()
+          .on('error', () => resolve(Date.now()))
+          .on('end', () => reject(new Error('it ended as if complete')))
+      })
+    })
+    assert.ok(endedAt >= exp * 1000)
+  })
 
   await t.test('a preflight is answered before authentication', async () => {
     const answer = await node.ask('OPTIONS /orders\nOrigin: https://app.example.com\nAccess-Control-Request-Method: PUT')
