@@ -40,7 +40,8 @@ const queryTries = 2
  * records are asked of DNS servers in either case, for the machine's look-up knows nothing of them.
  */
 export const createResolver: CreateResolver = ({ servers, ipv6 }) => {
-  const resolver = new Resolver({ timeout: queryTimeoutMs, tries: queryTries })
+  const patience = { timeout: queryTimeoutMs, tries: queryTries }
+  const resolver = new Resolver(patience)
   if (servers.length > 0) resolver.setServers([...servers])
   const isTaken = (address: string): boolean => isIP(address) !== 6 || (ipv6 ?? (address === '::1' || hasIpv6()))
   const gate = new Gate(maxLookups)
@@ -72,7 +73,8 @@ export const createResolver: CreateResolver = ({ servers, ipv6 }) => {
       return { records: [...new Set(addresses)], ttlMs }
     },
     async services(name) {
-      const found = await resolver.resolveSrv(name)
+      // The machine's servers are read when a resolver is made, and a machine moves: to another network, for one.
+      const found = await (servers.length > 0 ? resolver : new Resolver(patience)).resolveSrv(name)
       // A single "." says that there is decidedly no such service; to us that is an answer with nothing in it.
       const records = found.filter(({ name: host, port }) => host !== '' && host !== '.' && port > 0)
       if (records.length === 0) throw new NoRecords()
