@@ -5,6 +5,7 @@ import { supportedAlgorithms } from '../limits/limit-fault.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, namesOf } from './check-context.ts'
 import { checkDns } from './check-dns.ts'
+import { checkFleet } from './check-fleet.ts'
 import { checkIdentity } from './check-identity.ts'
 import { checkLimits } from './check-limits.ts'
 import { checkRules } from './check-bridges.ts'
@@ -94,6 +95,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     routes,
   }
   if (!findings.hasErrors) checkUse(context, model)
+  if (!findings.hasErrors) checkFleet(context, model)
   if (!findings.hasErrors) checkRules(context, model)
   return done({ ...model, hash: modelHash(model) })
 }

@@ -60,7 +60,7 @@ const common = {
     .min(0)
     .max(1)
     .optional()
-    .describe('Allowed overshoot over a fleet, as a fraction of the limit; 0 is exact, at the price of a store call. Default: 0.05.'),
+    .describe('Allowed overshoot over a fleet, as a fraction of the limit; 0 is exact, at the price of a store call. Queues and concurrency are always exact; at the edge of a listener each node counts for itself. Default: 0.05.'),
   fields: z
     .array(z.enum(['ratelimit', 'x-ratelimit', 'x-ratelimit-epoch']))
     .optional()
