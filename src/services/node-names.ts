@@ -46,6 +46,8 @@ export class NodeNames implements Closable {
   readonly #hub: Hub
   readonly #options: NodeNamesOptions
   readonly #stop: () => void
+  /** Names whose last question was answered. */
+  readonly #resolvable = new Set<string>()
   #current: Watched | undefined
   #next: Watched | undefined
 
@@ -148,9 +150,13 @@ export class NodeNames implements Closable {
     const { log, changed } = this.#options
     if (failure !== '') {
       const then = resolvedAt === 0 ? 'nothing is sent there' : 'what was last known is used'
+      this.#resolvable.delete(key)
       log.warn(`a name of targets cannot be resolved: ${then}`, { name: host, reason: failure })
     } else {
-      log.info('a name of targets was resolved', { name: host, addresses: endpoints.map((endpoint) => endpoint.host) })
+      // Some answers change each time they are asked for.
+      const level = this.#resolvable.has(key) ? 'debug' : 'info'
+      this.#resolvable.add(key)
+      log[level]('a name of targets was resolved', { name: host, addresses: endpoints.map((endpoint) => endpoint.host) })
       this.#hub.tellAll(namesTopic, [{ key, endpoints }])
     }
     changed()
