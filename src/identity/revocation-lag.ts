@@ -7,7 +7,7 @@ const lookEveryMs = 250
 
 /**
  * Main's gauge of how far a node lags behind the stream of revocations. Workers hear from main, and take themselves for cut
- * off at `lagBoundMs`; above that value callers with sessions and tokens are answered with 503.
+ * off when nothing was heard for a second: then callers with sessions and tokens are answered with 503.
  */
 export class RevocationLag implements Closable {
   readonly #bus: Bus

@@ -21,7 +21,7 @@ export const revokedTopics = {
  * How old what is known may be before it counts as unknown: what was revoked anywhere is refused everywhere within this
  * time, whatever was lost on the way. The stream is looked at every 250 ms, and workers are told every 100.
  */
-export const lagBoundMs = 1000
+const lagBoundMs = 1000
 const retryMs = 500
 const sweepMs = 60_000
 /** How far the clocks of nodes may be apart. */
