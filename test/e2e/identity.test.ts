@@ -197,6 +197,9 @@ test('identity over real sockets, two workers and the embedded store', async (t)
         event,
       )
     assert.equal((await ask(admin, 'GET', '/api/audit')).status, 401)
+    const { content: metrics } = await ask(admin, 'GET', '/metrics', operator)
+    assert.match(metrics, /^# TYPE velum_revocation_lag_seconds gauge\nvelum_revocation_lag_seconds \d/m)
+    assert.match(metrics, /^velum_revocation_delay_seconds_count [1-9]/m)
   })
 
   await t.test('logging out ends the session on both workers and cuts the streams it had open', async () => {
