@@ -60,4 +60,4 @@ export interface RestBridgeInput {
 }
 
 /** A protocol that a route translates to gRPC. */
-export type BridgeInput = 'rest' | RestBridgeInput
+export type BridgeInput = 'rest' | 'grpc-web' | RestBridgeInput

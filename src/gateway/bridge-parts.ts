@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Bridge } from '../bridges/bridge.ts'
-import { createBridge } from '../bridges/create-bridge.ts'
+import { createBridge, inClaimOrder } from '../bridges/create-bridge.ts'
 import type { Descriptors } from '../bridges/descriptors/descriptors.ts'
 import { readDescriptors } from '../bridges/descriptors/descriptors.ts'
 import type { LiveDescriptors } from '../bridges/descriptors/live-descriptors.ts'
@@ -19,7 +19,7 @@ export function bridgesTo({ bridges = [] }: ToAction, service: ServiceModel, env
   if (grpc === undefined) throw new Error(`services.${name}: a bridge needs protos, descriptors or reflection`)
   const { clock, sweeper, log, meter } = env
   const descriptors = grpc.set === undefined ? reflected(service, grpc, env) : heldDescriptors(grpc.set, grpc, env)
-  return bridges.map((spec) =>
+  return inClaimOrder(bridges).map((spec) =>
     createBridge(spec, { service: name, descriptors, maxMessageBytes: grpc.maxMessageBytes, clock, sweeper, log, meter }),
   )
 }

@@ -67,7 +67,7 @@ const restSchema = z.strictObject({
   protoNames: z.boolean().optional().describe('Writes fields as the .proto names them (snake_case). Default: false, lowerCamelCase. Both are read.'),
 })
 
-const oneBridge = z.union([z.literal('rest'), restSchema])
+const oneBridge = z.union([z.enum(['rest', 'grpc-web']), restSchema])
 
 /** Which protocols a route translates to gRPC. */
 export const bridgeSchema = z.union([oneBridge.transform((one) => [one]), z.array(oneBridge).min(1)])
