@@ -32,8 +32,8 @@ export interface ClientWireOptions {
   readonly clock: Clock
   readonly sweeper: Sweeper
   /**
-   * Asked right before a call is sent again on a fresh connection because its own was found stale; false: the call fails
-   * with `service-reset` instead. Absent: it may.
+   * Asked right before a call is sent again because its connection was found stale, when a fresh one stands; false: the
+   * call fails with `service-reset` instead. Absent: it may.
    */
   readonly mayRepeat?: (() => boolean) | undefined
   /** Told of every connection opened (+1) and closed (-1). */

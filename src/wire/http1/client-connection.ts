@@ -327,16 +327,13 @@ export class ClientConnection implements Due, AnswerOwner, UploadOwner, TunnelOw
     const { call, isRepeated } = this.#sending!
     // Not even written yet: it was never sent.
     if (!this.#outbox.isEmpty) return !isRepeated
-    const isSafe = this.#calls > 1 && !isRepeated && call.body.bytes !== undefined && isIdempotent(call.method)
-    // Asked last: a yes is counted as a try.
-    return isSafe && this.#options.mayRepeat?.() !== false
+    return this.#calls > 1 && !isRepeated && call.body.bytes !== undefined && isIdempotent(call.method)
   }
 
   #repeat(): void {
     const sending = this.#sending!
     this.#sending = undefined
     sending.isRepeated = true
-    sending.x.attempts++
     // First the new connection, so that its place does not go to a call that waits in line.
     this.#owner.repeat(sending)
     this.#close(undefined)

@@ -87,6 +87,8 @@ class Pool implements ClientWire, ConnectionOwner, Due {
   ready(connection: ClientConnection, before: ConnectionPhase, now: number): void {
     let next = before === 'connecting' ? connection.reserved : undefined
     if (before === 'connecting' && next === undefined) this.#dialling--
+    // Only now is anything sent twice: that no connection came about burdens nobody.
+    if (next !== undefined && !this.#mayRepeat(next)) next = undefined
     next ??= this.#waiting.shift()
     if (next !== undefined) connection.start(next, now)
     else if (this.isClosing) connection.close()
@@ -113,6 +115,15 @@ class Pool implements ClientWire, ConnectionOwner, Due {
       return
     }
     sending.connection = this.#dial(this.options.clock.monotonic(), sending)
+  }
+
+  #mayRepeat(sending: Sending): boolean {
+    if (this.options.mayRepeat?.() === false) {
+      sending.reject(new Fault('service-reset', 'its connection ended before the head of the answer, and no further try is left'))
+      return false
+    }
+    sending.x.attempts++
+    return true
   }
 
   #takeIdle(now: number): ClientConnection | undefined {
