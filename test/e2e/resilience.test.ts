@@ -64,12 +64,22 @@ test('kill -9 of one of three targets under load fails no request; it leaves, an
   const victim = targets[1]
   await answered(String(victim.port), 50)
   victim.child.kill('SIGKILL')
-  await velum.printed(new RegExp(`127.0.0.1:${victim.port}".*a target fails and is left out`))
+  const [line] = await velum.printed(new RegExp(`^\\{.*127.0.0.1:${victim.port}".*a target fails and is left out.*\\}$`, 'm'))
+  const { service, forMs, reason } = JSON.parse(line) as { service: string; forMs: number; reason: string }
+  assert.deepEqual([service, forMs], ['three', 500])
+  assert.match(reason, /^service-(?:refused|reset)$/)
   await answered(String(targets[0].port), 50)
   await startTarget(t, victim.port)
   await answered(String(victim.port), 50)
   over.abort()
   await Promise.all(clients)
+  // Each time for twice as long as the time before.
+  const told = velum.log().filter(({ target }) => target === `127.0.0.1:${victim.port}`)
+  const outs = told.filter(({ msg }) => msg === 'a target fails and is left out').map(({ forMs: span }) => span)
+  assert.deepEqual(
+    outs,
+    outs.map((_, i) => 500 * 2 ** i),
+  )
   assert.deepEqual([...answers.keys()].sort(), targets.map((target) => String(target.port)).sort())
 })
 
