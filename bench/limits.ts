@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { systemClock } from '../src/core/clock.ts'
 import type { LimitSpec } from '../src/limits/limit-spec.ts'
 import type { LocalCounters } from '../src/limits/limit-table.ts'
 import { allocateLimitTable, createLimitTable } from '../src/limits/limit-table.ts'
+import { limitTableBytes } from '../src/limits/table-memory.ts'
 import { noRedis } from '../test/support/redis-server.ts'
 import { limitPeers } from './peers/limit-peers.ts'
 import type { LimitPeer } from './peers/limit-peers.ts'
@@ -45,7 +47,7 @@ export async function benchLimits(options: BenchOptions): Promise<void> {
     bytes.push(`${((heap() - before) / keyCount).toFixed(0)} B`)
   }
   // Ours lies outside the heap, and holds its keys by their hash.
-  bytes[0] = `${(await bytesPerKey()).toFixed(0)} B`
+  bytes[0] = `${bytesPerKey().toFixed(0)} B`
   bytes[1] = ''
   const costs: number[][] = contenders.map(() => [])
   for (let round = 0; round < rounds; round++) {
@@ -93,17 +95,21 @@ function threeLevels(): LimitPeer {
   }
 }
 
-/** Memory that a table of a million keys takes from the machine once it holds as many, for each of them. */
-async function bytesPerKey(): Promise<number> {
-  // What the collector keeps for itself should have been taken before.
-  const warm = open(keyCount, [spec])
-  for (let i = 0; i < manyKeys; i++) warm.charge([{ limit: 'bench', key: addressOf(i % 1000), cost: 1 }])
+/** Resident memory of a table for a million keys that holds as many, for each of them; what is only reserved is not in it. */
+function bytesPerKey(): number {
   const counters = open(manyKeys, [spec])
-  heap()
-  const before = process.memoryUsage.rss()
   for (let i = 0; i < manyKeys; i++) counters.charge([{ limit: 'bench', key: addressOf(i), cost: 1 }])
-  heap()
-  return (process.memoryUsage.rss() - before) / manyKeys
+  return residentBytesOf(limitTableBytes({ maxKeys: manyKeys, workers: 1 })) / manyKeys
+}
+
+/** Resident bytes of the one mapping of this process that is this large, give or take some pages. */
+function residentBytesOf(bytes: number): number {
+  const maps = readFileSync('/proc/self/smaps', 'latin1').matchAll(/^([\da-f]+)-([\da-f]+) [^]*?^Rss: +(\d+) kB$/gm)
+  for (const [, from, to, rss] of maps) {
+    const size = Number.parseInt(to, 16) - Number.parseInt(from, 16)
+    if (size >= bytes && size < bytes + 65_536) return Number(rss) * 1024
+  }
+  return Number.NaN
 }
 
 async function cpuOf(drawn: readonly string[], decide: (key: string) => unknown): Promise<number> {
