@@ -5,6 +5,7 @@ import { createServer, request } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { systemClock } from '../../src/core/clock.ts'
@@ -39,6 +40,10 @@ function answer(incoming: IncomingMessage, response: ServerResponse): void {
 /** A service that answers with the header lines it got; below /orders/stream it goes on for ever. */
 async function upstreamOf(t: TestContext): Promise<string> {
   const server = createServer(answer).listen(0, '127.0.0.1')
+  server.on('upgrade', (_incoming, socket) => {
+    socket.on('error', () => undefined)
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
+  })
   await new Promise((resolve) => server.once('listening', resolve))
   t.after(() => {
     server.closeAllConnections()
@@ -81,6 +86,24 @@ async function ask(base: string, method: string, path: string, headers: Record<s
         .on('error', reject)
     })
     sent.on('error', reject).end(content)
+  })
+}
+
+/** A WebSocket of the own page, as far as the gateway sees it. */
+function openTunnel(base: string, cookie: string): Promise<Duplex> {
+  const offer = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+  }
+  const headers = { ...offer, cookie, 'sec-fetch-site': 'same-origin' }
+  return new Promise((resolve, reject) => {
+    request(new URL('/orders/socket', base), { headers, agent: false })
+      .on('upgrade', (_response, socket) => resolve(socket))
+      .on('response', ({ statusCode }) => reject(new Error(`the answer is ${statusCode}`)))
+      .on('error', reject)
+      .end()
   })
 }
 
@@ -216,10 +239,13 @@ test('identity over real sockets, two workers and the embedded store', async (t)
       stream.on('error', reject)
     })
     await new Promise((resolve) => stream.once('response', (response: IncomingMessage) => response.once('data', resolve)))
+    const tunnel = await openTunnel(base, session.cookie)
+    const closed = new Promise((resolve) => tunnel.on('error', () => undefined).once('close', resolve))
     const out = await ask(base, 'POST', '/auth/logout', { cookie: session.cookie, 'sec-fetch-site': 'same-origin' })
     assert.equal(out.status, 204)
     assert.match(String(out.headers['set-cookie']), /^__Host-Http-velum=; .*Max-Age=0/)
     await cut
+    await closed
     await untilRefused(base, { cookie: session.cookie })
   })
 
