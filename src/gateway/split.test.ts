@@ -60,7 +60,13 @@ function drawnBy(weights: Readonly<Record<string, number>>): string[] {
 }
 
 test('a sticky split gives each its share, whatever the weights', () => {
-  for (const weights of [{ a: 1, b: 1 }, { a: 99, b: 1 }, { a: 5, b: 3, c: 2 }, { a: 1000, b: 1 }, { a: 7, none: 0 }]) {
+  for (const weights of [
+    { a: 1, b: 1 },
+    { a: 99, b: 1 },
+    { a: 5, b: 3, c: 2 },
+    { a: 1000, b: 1 },
+    { a: 7, none: 0 },
+  ]) {
     const drawn = drawnBy(weights)
     const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0)
     for (const [name, weight] of Object.entries(weights)) {

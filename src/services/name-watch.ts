@@ -117,14 +117,12 @@ export class NameWatch implements Closable {
     const scale = Math.min(1, mostWeight / Math.max(1, ...live.map(({ weight }) => weight)))
     const endpoints = live.flatMap(({ host: name, port, priority, weight }) =>
       // Weight 0 asks for few calls, not for none.
-      hosts
-        .get(name)!
-        .map((address) => ({
-          host: address,
-          port,
-          rank: ranks.indexOf(priority),
-          weight: Math.max(1, Math.round(weight * scale)),
-        })),
+      hosts.get(name)!.map((address) => ({
+        host: address,
+        port,
+        rank: ranks.indexOf(priority),
+        weight: Math.max(1, Math.round(weight * scale)),
+      })),
     )
     return { endpoints: inOrder(endpoints), ttlMs: failure === undefined ? leastMs : leastWaitMs }
   }
