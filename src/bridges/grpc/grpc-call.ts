@@ -32,7 +32,7 @@ export interface GrpcCallEnv {
 export interface GrpcRequest {
   /** `/package.Service/Method`. */
   readonly path: string
-  /** See `toMetadata`; taken over. */
+  /** Made by `toMetadata` for this call alone. */
   readonly metadata: Headers
   /** The one message of the call, or as many as are pulled. */
   readonly messages: Uint8Array | MessageSource
@@ -58,9 +58,9 @@ export function startGrpcCall(
   if (deadlineAt !== Infinity) {
     const leftMs = deadlineAt - env.clock.monotonic()
     if (leftMs <= 0) throw new Fault('service-timeout', 'the time for the call has passed')
-    metadata.set('grpc-timeout', grpcTimeoutOf(leftMs))
+    metadata.putLines(`grpc-timeout: ${grpcTimeoutOf(leftMs)}\r\n`)
   }
-  if (isCompressed) metadata.set('grpc-encoding', 'gzip')
+  if (isCompressed) metadata.putLines('grpc-encoding: gzip\r\n')
   const answer = upstream(
     {
       method: 'POST',
