@@ -15,7 +15,15 @@ const lessUrgent = 10
 const argon2id = 2
 
 // A flood of logins takes what requests leave over. On Linux 0 means this thread; elsewhere it would be the whole process.
-if (process.platform === 'linux') setPriority(0, Math.min(constants.priority.PRIORITY_LOW, getPriority(0) + lessUrgent))
+if (process.platform === 'linux') yieldToRequests()
+
+function yieldToRequests(): void {
+  try {
+    setPriority(0, Math.min(constants.priority.PRIORITY_LOW, getPriority(0) + lessUrgent))
+  } catch {
+    // A sandbox may forbid it: then this thread is as urgent as all others.
+  }
+}
 
 function run(task: HashTask): HashResult {
   try {

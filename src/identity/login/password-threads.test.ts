@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import { test } from 'node:test'
 import { systemClock } from '../../core/clock.ts'
 import { ManualClock } from '../../core/manual-clock.ts'
@@ -110,3 +112,32 @@ test('closing rejects what waits and ends the threads; closing when idle lets it
   assert.equal(await last, 'phc')
   assert.equal(held.ended, 2)
 })
+
+test('threads that hash are less urgent than all others', { skip: process.platform !== 'linux' }, async (t) => {
+  const passwords = new PasswordThreads({ clock: systemClock, cost, threads: 1 })
+  t.after(() => passwords.close())
+  const before = niceOfThreads()
+  await passwords.hash('correct horse battery')
+  const raised = [...niceOfThreads()].filter(([thread]) => !before.has(thread)).map(([, nice]) => nice)
+  const own = getPriority(0)
+  assert.deepEqual(
+    raised.filter((nice) => nice > own),
+    [Math.min(19, own + 10)],
+  )
+  for (const [thread, nice] of before) assert.equal(niceOfThreads().get(thread) ?? nice, nice)
+})
+
+/** The 19th field of `stat`, by thread (proc(5)). */
+function niceOfThreads(): Map<string, number> {
+  const threads = new Map<string, number>()
+  for (const thread of readdirSync('/proc/self/task')) {
+    let stat: string
+    try {
+      stat = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8')
+    } catch {
+      continue // It has ended meanwhile.
+    }
+    threads.set(thread, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]))
+  }
+  return threads
+}
