@@ -153,4 +153,31 @@ test('three gateways on one Redis, whose clocks are ten seconds apart, count as 
     assert.equal((await next).status, 200)
     for (const told of await Promise.all(asked)) assert.ok([200, 503].includes(told.status))
   })
+
+  await t.test('a node that is killed leaks no place', async () => {
+    const lost: Promise<unknown>[] = []
+    while (service.waiting.length < 4) {
+      const arrived = service.arrived()
+      const asked = nodes[0].ask('/exports')
+      lost.push(asked.catch(() => undefined))
+      await Promise.race([arrived, asked])
+    }
+    assert.equal((await persistently(nodes[1], '/exports')).status, 429)
+    nodes[0].velum.kill('SIGKILL')
+    await Promise.all(lost)
+    service.waiting.length = 0
+    // The store waits for a word of its holder for ten seconds.
+    const passed = service.arrived()
+    const next = (async () => {
+      for (;;) {
+        const told = await persistently(nodes[1], '/exports')
+        if (told.status === 200) return told
+        assert.equal(told.status, 429)
+        await sleep(100)
+      }
+    })()
+    await passed
+    for (const response of service.waiting.splice(0)) response.end('done')
+    assert.equal((await next).status, 200)
+  })
 })

@@ -13,16 +13,21 @@ export interface Lesson {
 const verbs = { charge: 1, peek: 2, credit: 3, debit: 4, hold: 6 } as const
 const learn = 5
 
+interface Rule {
+  readonly kind: BudgetLevel['kind']
+  readonly text: string
+}
+
 /** Algorithm and parameters as the script reads them; the parameters of a limit are one object for all its budgets. */
-const rules = new WeakMap<BudgetLevel['parameters'], string>()
+const rules = new WeakMap<BudgetLevel['parameters'], Rule>()
 
 function ruleOf({ kind, parameters }: BudgetLevel): string {
   let rule = rules.get(parameters)
-  if (rule === undefined) {
-    rule = ` ${budgetKinds.indexOf(kind) + 1} ${parameters.join(' ')} `
+  if (rule === undefined || rule.kind !== kind) {
+    rule = { kind, text: ` ${budgetKinds.indexOf(kind) + 1} ${parameters.join(' ')} ` }
     rules.set(parameters, rule)
   }
-  return rule
+  return rule.text
 }
 
 /** One message to the script of budgets: its keys, and the text of what is asked of them. */

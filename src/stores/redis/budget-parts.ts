@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import type { BudgetCall, BudgetHolders, BudgetReply } from '../../core/budgets.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Fault } from '../../core/fault.ts'
@@ -38,7 +39,7 @@ export class BudgetParts {
   readonly #epochKeys: readonly string[]
   readonly #holdersKey: string
   /** By what number the server knows this holder: 2^48 of them do not meet. */
-  readonly #holder = Math.floor(Math.random() * 2 ** 48)
+  readonly #holder = randomInt(2 ** 48 - 1)
   readonly #epochs: number[]
   readonly #memory: BudgetMemory
   /** What is still to be told. */
