@@ -81,7 +81,7 @@ export default defineGateway({
       name: 'billing',
       match: { path: ['/v1/**', '/billing.v1.Billing/{method}'] },
       to: 'billing',
-      bridge: 'rest',
+      bridge: ['rest', 'grpc-web'],
       auth: { any: ['session', 'bearer'], scopes: ['billing:read'] },
     },
   ],
