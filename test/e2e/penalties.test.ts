@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import type { IncomingHttpHeaders } from 'node:http'
+import { request as requestTls } from 'node:https'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -19,6 +20,8 @@ interface Told {
 
 interface Node {
   readonly velum: VelumProcess
+  /** The listener with TLS. */
+  readonly secure: string
   /** A request of this client, each on a connection of its own: the gateway believes the test to be a proxy. */
   ask(path: string, address: string, app?: string): Promise<Told>
   askIpv6(path: string): Promise<number>
@@ -33,6 +36,7 @@ async function start(t: TestContext, folder: WorkFolder): Promise<Node> {
   const token = readFileSync(join(folder.path, 'store', 'admin.token'), 'utf8').trim()
   return {
     velum,
+    secure: listeners['secure'],
     ask: (path, address, app) =>
       send(new URL(path, listeners['web']), 'GET', { 'x-forwarded-for': address, ...(app === undefined ? {} : { 'x-app': app }) }),
     askIpv6: async (path) => (await send(new URL(path, listeners['wide']), 'GET', {})).status,
@@ -97,6 +101,37 @@ test('the penalty box over real sockets, on two workers', async (t) => {
     assert.equal((await node.ask('/free', '203.0.113.7')).status, 200)
   })
 
+  await t.test('who guesses passwords is boxed, also at the login itself', async () => {
+    const url = new URL('/auth/login', node.secure)
+    const ca = readFileSync(join(folder.path, 'store', 'dev-ca.pem'))
+    const guess = (address: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const content = JSON.stringify({ username: `user${Math.random()}`, password: 'a guess' })
+        const headers = {
+          'x-forwarded-for': address,
+          'content-type': 'application/json',
+          'content-length': content.length,
+          host: 'localhost:8443',
+          origin: 'https://localhost:8443',
+        }
+        const sent = requestTls(url, { method: 'POST', agent: false, ca, servername: 'localhost', headers }, (response) => {
+          response.resume().once('end', () => resolve(response.statusCode ?? 0))
+        })
+        sent.on('error', reject).end(content)
+      })
+    assert.equal(await guess('203.0.113.20'), 401)
+    for (let i = 0; i < 20; i++) await guess('203.0.113.20')
+    await until(() => node.ask('/free', '203.0.113.20'), 429)
+    assert.equal(await guess('203.0.113.20'), 429)
+    const penalties = (await node.admin('GET', '/api/penalties')).document['penalties'] as Record<string, unknown>[]
+    const found = penalties.find(({ penalty, who }) => penalty === 'abusive' && JSON.stringify(who).includes('203.0.113.20'))!
+    assert.ok(((found['evidence'] as Record<string, unknown>)['by'] as Record<string, number>)['identity:401'] > 0)
+    const lifted = await node.admin('DELETE', `/api/penalties/${String(found['id'])}`)
+    assert.equal(lifted.status, 200)
+    for (const { id } of penalties.filter(({ who }) => JSON.stringify(who).includes('203.0.113.20')))
+      await node.admin('DELETE', `/api/penalties/${String(id)}`)
+  })
+
   await t.test('operators see who is boxed, why and until when', async () => {
     const told = await node.admin('GET', '/api/penalties')
     const penalties = told.document['penalties'] as Record<string, unknown>[]
@@ -119,7 +154,7 @@ test('the penalty box over real sockets, on two workers', async (t) => {
     const metrics = (await node.admin('GET', '/metrics')).text
     for (const line of [
       'velum_penalties{penalty="abusive"} 1',
-      'velum_penalties_imposed_total{by="rule",penalty="watched"} 2',
+      'velum_penalties_imposed_total{by="rule",penalty="watched"} 3',
       'velum_refusals_total{code="over-limit",label="limited:few",policy="limits"} 20',
       'velum_refusals_total{code="boxed",label="penalty:app",policy="penalties"} 1',
     ])
