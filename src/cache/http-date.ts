@@ -21,11 +21,6 @@ export function parseHttpDate(text: string, now: number): number | undefined {
   return match === null ? undefined : at(Number(match[6]), match[1], match[2].trim(), match[3], match[4], match[5])
 }
 
-/** An HTTP date of these milliseconds, in the preferred form. */
-export function httpDate(ms: number): string {
-  return new Date(ms).toUTCString()
-}
-
 function at(year: number, monthName: string, day: string, hour: string, minute: string, second: string): number | undefined {
   const month = months.indexOf(monthName)
   const days = Number(day)

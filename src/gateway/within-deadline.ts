@@ -66,21 +66,23 @@ class DeadlineBody extends StreamBody implements Due {
       if (next === END) this.#over()
       return next
     }
-    return new Promise((resolve, reject) => {
+    return this.#timed(next)
+  }
+
+  async #timed(next: Promise<Chunk | End>): Promise<Chunk | End> {
+    const overdue = new Promise<never>((_resolve, reject) => {
       this.#fail = reject
-      next.then(
-        (chunk) => {
-          this.#fail = undefined
-          if (chunk === END) this.#over()
-          resolve(chunk)
-        },
-        (thrown: unknown) => {
-          this.#fail = undefined
-          this.#over()
-          reject(this.#fault ?? thrown)
-        },
-      )
     })
+    try {
+      const chunk = await Promise.race([next, overdue])
+      if (chunk === END) this.#over()
+      return chunk
+    } catch (thrown) {
+      this.#over()
+      throw this.#fault ?? thrown
+    } finally {
+      this.#fail = undefined
+    }
   }
 
   protected override reuse(chunk: Chunk): void {
