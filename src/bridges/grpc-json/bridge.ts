@@ -12,12 +12,14 @@ import type { Problem } from '../../core/problem.ts'
 import type { Call, Service } from '../../core/service.ts'
 import type { Bridge, BridgeEnv } from '../bridge.ts'
 import type { Descriptors } from '../descriptors/descriptors.ts'
-import { planned } from '../descriptors/live-descriptors.ts'
+import { knownDescriptors, planned } from '../descriptors/live-descriptors.ts'
 import type { GrpcAnswer } from '../grpc/grpc-call.ts'
 import { startGrpcCall, unaryEnd } from '../grpc/grpc-call.ts'
 import type { GrpcStatus } from '../grpc/grpc-status.ts'
 import { fromMetadata, toMetadata } from '../grpc/metadata.ts'
 import type { MessageSource } from '../grpc/message-source.ts'
+import { callDeadline } from '../grpc/call-deadline.ts'
+import { statusJson } from '../grpc/status-json.ts'
 import type { JsonOptions } from '../json/message-codec.ts'
 import { parseJsonBytes } from '../json/message-codec.ts'
 import { AnswerStream } from './answer-stream.ts'
@@ -26,7 +28,7 @@ import { ContentValues } from './content-values.ts'
 import { joinedMessage, requestMessage } from './request-message.ts'
 import type { RuleHit } from './rule-tree.ts'
 import { compileRules } from './rules.ts'
-import { statusAnswer, statusJson } from './status-answer.ts'
+import { statusAnswer } from './status-answer.ts'
 import type { StreamForm } from './stream-form.ts'
 import { acceptedForm, eventForm } from './stream-form.ts'
 import { rawStream } from './raw-stream.ts'
@@ -45,7 +47,6 @@ const notJson: Problem = {
   name: 'unsupported-type',
   detail: 'The content must be application/json; a stream may be application/x-ndjson.',
 }
-const noDescriptors = 'the descriptors of the service are not known yet'
 
 /**
  * REST: requests matched against the `google.api.http` rules of the service, their JSON, query and path made messages,
@@ -71,8 +72,7 @@ class RestBridge implements Bridge {
   }
 
   answer(call: Call, x: Exchange, upstream: Service): MaybePromise<Answer> {
-    const descriptors = this.#env.descriptors.current
-    if (descriptors === undefined) throw new Fault('no-target', noDescriptors)
+    const descriptors = knownDescriptors(this.#env.descriptors)
     const question = call.target.indexOf('?')
     const path = question === -1 ? call.target : call.target.slice(0, question)
     const query = question === -1 ? undefined : call.target.slice(question + 1)
@@ -104,8 +104,7 @@ class RestBridge implements Bridge {
       return x.renderProblem({ name: 'unsupported-type', detail: 'The content must not be compressed.' }, x)
     }
     const send = (messages: Uint8Array | MessageSource): MaybePromise<Answer> => {
-      // What a unary answer may take is known; a stream may live for longer than the wait for its head.
-      const deadlineAt = method.streamsOut && call.isCallersDeadline !== true ? Infinity : call.headBy
+      const deadlineAt = callDeadline(call, method)
       const answer = startGrpcCall(
         upstream,
         call,

@@ -1,6 +1,5 @@
 import type { Answer } from '../../core/answer.ts'
 import type { Exchange } from '../../core/exchange.ts'
-import { Fault } from '../../core/fault.ts'
 import { parseGrpcTimeout } from '../../core/grpc-status.ts'
 import type { MaybePromise } from '../../core/handler.ts'
 import { isPromise } from '../../core/handler.ts'
@@ -9,6 +8,8 @@ import type { Problem, ProblemRenderer } from '../../core/problem.ts'
 import type { Call, Service } from '../../core/service.ts'
 import type { Bridge, BridgeEnv } from '../bridge.ts'
 import type { GrpcMethod } from '../descriptors/descriptors.ts'
+import { knownDescriptors } from '../descriptors/live-descriptors.ts'
+import { callDeadline } from '../grpc/call-deadline.ts'
 import { FrameSource, onlyMessage } from '../grpc/frame-source.ts'
 import { startGrpcCall } from '../grpc/grpc-call.ts'
 import type { MessageSource } from '../grpc/message-source.ts'
@@ -47,10 +48,9 @@ class GrpcWebBridge implements Bridge {
   }
 
   answer(call: Call, x: Exchange, upstream: Service): MaybePromise<Answer> {
-    const { descriptors, maxMessageBytes } = this.#env
-    if (descriptors.current === undefined) throw new Fault('no-target', 'the descriptors of the service are not known yet')
+    const { maxMessageBytes } = this.#env
     const form = webFormOf(call.headers.first(H.contentType))!
-    const method = methodOfTarget(call.target, descriptors.current)
+    const method = methodOfTarget(call.target, knownDescriptors(this.#env.descriptors))
     if (method === undefined) return x.renderProblem(noMethod, x)
     const encoding = call.headers.first(G.grpcEncoding)
     if (encoding !== undefined && encoding !== 'gzip' && encoding !== 'identity') return x.renderProblem(wrongEncoding, x)
@@ -68,17 +68,16 @@ class GrpcWebBridge implements Bridge {
     messages: Uint8Array | MessageSource,
     form: WebForm,
   ): MaybePromise<Answer> {
-    const deadlineAt = this.#deadline(call, x, method)
+    const deadlineAt = callDeadline(call, method, callersAt(x))
     const request = { path: method.path, metadata: toMetadata(call.headers), messages, deadlineAt }
     const answer = startGrpcCall(upstream, call, x, request, this.#env)
     return isPromise(answer) ? answer.then((started) => webAnswer(started, form)) : webAnswer(answer, form)
   }
+}
 
-  /** The caller's own (also over HTTP/1.1), and for a method with one answer the wait for the head. */
-  #deadline(call: Call, x: Exchange, method: GrpcMethod): number {
-    const text = x.headers.first(H.grpcTimeout)
-    const ms = text === undefined ? undefined : parseGrpcTimeout(text)
-    const callers = ms === undefined ? Infinity : x.startedMono + ms
-    return method.streamsOut && call.isCallersDeadline !== true ? callers : Math.min(callers, call.headBy)
-  }
+/** The `grpc-timeout` of a caller, over HTTP/1.1 too. */
+function callersAt(x: Exchange): number {
+  const text = x.headers.first(H.grpcTimeout)
+  const ms = text === undefined ? undefined : parseGrpcTimeout(text)
+  return ms === undefined ? Infinity : x.startedMono + ms
 }
