@@ -53,8 +53,20 @@ export class NodeDescriptors implements Closable {
     this.#unanswer = hub.answer(reflectionTopic, (key) => this.#asked.get(String(key))?.set)
   }
 
-  /** Asks those that were not asked yet, so that workers find what there is to know. Never rejects. */
+  /**
+   * Asks those that were not asked yet, so that workers find what there is to know. Waits five seconds at most, whoever
+   * is silent; the asking goes on. Never rejects.
+   */
   async prepare(services: readonly ServiceModel[]): Promise<void> {
+    let timer: Timer | undefined
+    const patience = new Promise<void>((resolve) => {
+      timer = this.#clock.after(timeoutMs, resolve)
+    })
+    await Promise.race([patience, this.#askNew(services)])
+    timer?.cancel()
+  }
+
+  async #askNew(services: readonly ServiceModel[]): Promise<void> {
     await Promise.all(
       services.map(async (service) => {
         const key = reflectionKey(service)
