@@ -1,7 +1,6 @@
 import { createClient, createCluster } from 'redis'
 import type { Clock } from '../../core/clock.ts'
 import type { RedisTarget } from './redis-url.ts'
-import { releaseAnswered } from './released-commands.ts'
 
 /** One node as it is reached. */
 export type RedisNode = RedisTarget['nodes'][number]
@@ -27,8 +26,6 @@ export interface ConnectOptions {
 }
 
 const maxReconnectMs = 500
-
-releaseAnswered()
 
 /** Connects to the first node that answers. Rejects when none does; some nodes of a cluster may be missing. */
 export async function connectRedis(options: ConnectOptions): Promise<RedisClient> {
