@@ -306,6 +306,13 @@ suite('REST in front of gRPC', { timeout: 120_000 }, () => {
       assert.deepEqual(await left, [8])
     })
 
+    await t.test('a deadline of the caller ends a stream too', async () => {
+      const left = once(it.events, 'left')
+      const response = await ask('/v1/fail-late/endless', { headers: { accept: 'text/event-stream', 'x-request-timeout': '400' } })
+      assert.match(await response.text(), /event: error\ndata: \{"code":4,.*\n\n$/)
+      assert.deepEqual(await left, [8])
+    })
+
     await t.test('a stream that fails says so and is never closed as if complete', async () => {
       const aborted = '{"code":10,"message":"went away"}'
       assert.equal(
@@ -317,9 +324,9 @@ suite('REST in front of gRPC', { timeout: 120_000 }, () => {
         `data: ${message('aborted')}\n\ndata: ${message('aborted')}\n\nevent: error\ndata: ${aborted}\n\nCOMPLETE`,
       )
       assert.match(await late('aborted', 'application/json'), /^\[.*[^\]]BROKEN$/s)
-      for (const accept of ['application/x-ndjson', 'text/event-stream', 'application/json']) {
-        assert.match(await late('reset', accept), /BROKEN$/, accept)
-      }
+      assert.match(await late('reset', 'application/json'), /^\[.*[^\]]BROKEN$/s)
+      assert.match(await late('reset', 'application/x-ndjson'), /\n\{"\$status":\{"code":14,.*\}\}\nCOMPLETE$/)
+      assert.match(await late('reset', 'text/event-stream'), /\nevent: error\ndata: \{"code":14,.*\}\n\nCOMPLETE$/)
       assert.match(await late('fine', 'application/json'), /^\[.*\]COMPLETE$/s)
     })
 

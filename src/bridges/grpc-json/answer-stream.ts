@@ -20,8 +20,8 @@ export interface AnswerStreamOptions {
 }
 
 /**
- * The messages of a call as text, pulled: the service waits for the client. A call that fails is told where the form has
- * a place for it; one that broke, or whose form has none, breaks the answer too, so that no part passes for the whole.
+ * The messages of a call as text, pulled: the service waits for the client. A call that fails, in whatever way, ends with
+ * its status where the form has a place for one; where it has none the answer is broken off. No part passes for the whole.
  */
 export class AnswerStream extends StreamBody {
   readonly #options: AnswerStreamOptions
@@ -112,12 +112,10 @@ export class AnswerStream extends StreamBody {
     this.#isOver = true
     if (status.code === 0) return chunkOf(text + form.ended(this.#isFirst))
     const last = form.failed(statusText(status))
-    if (last === undefined || status.fault !== undefined) {
-      this.#breaks = status.fault ?? new Fault('service-truncated', `the service ended the stream with status ${status.code}`)
-    }
-    const chunk = chunkOf(text + (last ?? ''))
-    if (chunk === END && this.#breaks !== undefined) throw this.#breaks
-    return chunk
+    if (last !== undefined) return chunkOf(text + last)
+    this.#breaks = status.fault ?? new Fault('service-truncated', `the service ended the stream with status ${status.code}`)
+    if (text === '') throw this.#breaks
+    return Buffer.from(text)
   }
 }
 
