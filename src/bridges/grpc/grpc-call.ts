@@ -75,7 +75,9 @@ export function startGrpcCall(
     },
     x,
   )
-  return isPromise(answer) ? answer.then((head) => new GrpcAnswer(head, deadlineAt, env)) : new GrpcAnswer(answer, deadlineAt, env)
+  return isPromise(answer)
+    ? answer.then((head) => new GrpcAnswer(head, x, deadlineAt, env))
+    : new GrpcAnswer(answer, x, deadlineAt, env)
 }
 
 /** What a method answers: metadata, messages to be pulled, and at their end a status. Never throws: see `status`. */
@@ -88,12 +90,14 @@ export class GrpcAnswer implements MessageSource, Due {
   /** The metadata that ended the answer. */
   trailers: Headers = noHeaders
   readonly #answer: Answer
+  readonly #x: Exchange
   readonly #env: GrpcCallEnv
   readonly #reader: FrameReader
   readonly #isGzip: boolean
 
-  constructor(answer: Answer, deadlineAt: number, env: GrpcCallEnv) {
+  constructor(answer: Answer, x: Exchange, deadlineAt: number, env: GrpcCallEnv) {
     this.#answer = answer
+    this.#x = x
     this.#env = env
     this.#reader = new FrameReader(env.maxMessageBytes)
     this.metadata = answer.headers
@@ -192,6 +196,9 @@ export class GrpcAnswer implements MessageSource, Due {
 
   #end(status: GrpcStatus): End {
     this.status = status
+    // Callers are told by a status, which looks like a good end to the wire: the log shall know better.
+    const { fault } = status
+    if (fault !== undefined && fault.code !== 'cancelled') this.#x.fault ??= fault
     if (this.dueAt !== Infinity) {
       this.dueAt = Infinity
       this.#env.sweeper.unwatch(this)
