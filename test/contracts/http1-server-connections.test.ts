@@ -1,10 +1,44 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { textAnswer } from '../../src/core/answer.ts'
+import { Answer, textAnswer } from '../../src/core/answer.ts'
+import { StreamBody } from '../../src/core/body.ts'
+import type { Chunk, End } from '../../src/core/body.ts'
+import type { Fault } from '../../src/core/fault.ts'
+import type { MaybePromise } from '../../src/core/handler.ts'
+import { Headers } from '../../src/core/headers.ts'
 import { createHttp1Server } from '../../src/wire/http1/http1-server.ts'
 import { until } from '../support/client-wires.ts'
 import { RawClient, turns } from '../support/raw-client.ts'
 import { Doors, serverScene } from '../support/server-wires.ts'
+
+/** A body that gives its first piece and then what it is given. */
+class Standing extends StreamBody {
+  stopped: Fault | undefined
+  #waiting: ((chunk: Chunk) => void) | undefined
+  #isBegun = false
+
+  constructor() {
+    super(undefined)
+  }
+
+  give(text: string): void {
+    this.#waiting!(Buffer.from(text))
+  }
+
+  trailers(): undefined {
+    return undefined
+  }
+
+  protected read(): MaybePromise<Chunk | End> {
+    if (this.#isBegun) return new Promise((resolve) => void (this.#waiting = resolve))
+    this.#isBegun = true
+    return Buffer.from('first')
+  }
+
+  protected stop(why: Fault): void {
+    this.stopped = why
+  }
+}
 
 const get = (target = '/'): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`
 
@@ -77,6 +111,63 @@ describe('connections over our own wire alone', () => {
         await until(() => wire.connections === 0)
       },
       { handler: doors.handler },
+    )
+  })
+
+  test('a client that has ended its side is probed while nothing is answered, and one that is gone is found out', async () => {
+    const doors = new Doors()
+    await serverScene(
+      createHttp1Server,
+      async ({ port, clock, served, wire }) => {
+        const waiting = await RawClient.to(port)
+        const gone = await RawClient.to(port)
+        waiting.socket.end(get('/waiting'))
+        gone.send(get('/gone'))
+        await until(() => doors.came.length === 2)
+        // Closes both sides, which looks like the other's half from here.
+        gone.socket.destroy()
+        await turns(5)
+        assert.equal(wire.connections, 2)
+        clock.advance(150)
+        await until(() => waiting.received.includes('102'))
+        await turns(5)
+        clock.advance(150)
+        await until(() => wire.connections === 1)
+        doors.open('/gone')
+        const left = served.seen.find(({ x }) => x.target === '/gone')!
+        await until(() => left.outcome !== undefined)
+        assert.equal(left.outcome!.end, 'client-left')
+        doors.open('/waiting')
+        assert.equal((await waiting.answer())!.status, 102)
+        assert.equal((await waiting.answer())!.status, 102)
+        assert.equal((await waiting.answer())!.content, '/waiting')
+        await waiting.ended()
+      },
+      { handler: doors.handler },
+    )
+  })
+
+  test('a client that has ended its side counts as gone once its answer stands still', async () => {
+    const source = new Standing()
+    await serverScene(
+      createHttp1Server,
+      async ({ port, clock, served, wire }) => {
+        const client = await RawClient.to(port)
+        client.socket.end(get())
+        await until(() => client.received.includes('first'))
+        source.give('second')
+        await until(() => client.received.includes('second'))
+        clock.advance(200)
+        await turns(2)
+        assert.equal(wire.connections, 1)
+        for (let second = 0; second < 3; second++) {
+          clock.advance(1100)
+          await turns(2)
+        }
+        await until(() => served.seen[0].outcome !== undefined)
+        assert.deepEqual([served.seen[0].outcome!.end, source.stopped?.code], ['client-left', 'client-left'])
+      },
+      { handler: () => new Answer(200, new Headers(), source) },
     )
   })
 

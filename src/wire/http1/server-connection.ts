@@ -52,8 +52,14 @@ const closed = 6
 const maxRestBytes = 262_144
 /** How long a client that still sends may read our last answer, before a reset would take it away. */
 const lingerMs = 5000
-/** Probes of a client that has ended its side, so that one that has gone altogether is found out. */
-const probeMs = 15_000
+/*
+ * A client that has ended its side may wait for its answer, or be gone: the FIN is the same. An interim 102 finds out, since
+ * a closed socket answers it with a reset, which the next one meets; a client that waits ignores both.
+ */
+const probesMs = [100, 100, 5000]
+/** How long an answer under way may stand still until such a client counts as gone. */
+const goneAfterMs = 1000
+const keepAliveMs = 15_000
 
 /** The request line with which HTTP/2 begins (RFC 9113 §3.4); it was chosen so that HTTP/1 refuses it. */
 const preface = 'PRI * HTTP/2.0\r\n'
@@ -82,6 +88,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
   /** The client waits for a 100. */
   #owesContinue = false
   #waitingSince = 0
+  #probes = 0
   readonly #whenEnded = (): void => this.#ended()
   readonly #whenClosed = (): void => this.#closed()
 
@@ -199,6 +206,10 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
         else this.#end()
         break
       case busy:
+        if (this.#hasEnded) {
+          this.#probe()
+          break
+        }
         this.#intake.body?.fail(new Fault('body-timeout'))
         this.#isPersistent = false
         break
@@ -237,7 +248,8 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     this.#isPersistent = fields.isPersistent
     this.#owesContinue = fields.expectsContinue && this.#intake.body !== undefined && this.#intake.body.received === 0
     this.#state = busy
-    this.deadlines.awaitInput(Infinity)
+    if (this.#hasEnded) this.#watchEnded()
+    else this.deadlines.awaitInput(Infinity)
     const turn = new Turn(this, incoming, body.bytes === undefined ? 0 : body.bytes.length)
     const x = new Exchange({
       method: parser.method,
@@ -349,8 +361,26 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     this.#hasEnded = true
     if (this.#state === busy) {
       this.#intake.body?.fail(new Fault('client-left', 'the client ended its side inside the request body'))
-      this.socket.setKeepAlive(true, probeMs)
+      this.socket.setKeepAlive(true, keepAliveMs)
+      this.#watchEnded()
     } else if (this.#state < tunnel) this.#endedBetween()
+  }
+
+  /** Over TLS nobody ends one side only. */
+  #watchEnded(): void {
+    this.#probes = 0
+    this.deadlines.awaitInput(this.socket instanceof TLSSocket ? 0 : probesMs[0])
+  }
+
+  /** An exchange is under way for a client that has ended its side. */
+  #probe(): void {
+    const turn = this.#turn!
+    if (turn.isAnswering ? turn.isStill() : this.socket instanceof TLSSocket) {
+      this.socket.destroy() // 'close' follows
+      return
+    }
+    if (!turn.isAnswering) turn.inform(102, new Headers())
+    this.deadlines.awaitInput(turn.isAnswering ? goneAfterMs : probesMs[Math.min(++this.#probes, 2)])
   }
 
   #endedBetween(): void {

@@ -69,6 +69,8 @@ export class Turn implements ExchangeLink {
   #unreleased: Chunk[] = []
   #isEnding = false
   #isOver = false
+  /** Of the last look; see `isStill`. */
+  #seenBytes = -1
 
   constructor(owner: TurnOwner, body: IncomingBody | undefined, wholeBytes: number) {
     this.#owner = owner
@@ -79,6 +81,13 @@ export class Turn implements ExchangeLink {
   /** Whether the final head has been written. */
   get isAnswering(): boolean {
     return this.#status !== 0
+  }
+
+  /** Whether nothing of the answer was sent since this was last asked, though the socket would have taken it. */
+  isStill(): boolean {
+    const isStill = this.#seenBytes === this.#sentBytes && this.#owner.socket.writableLength === 0
+    this.#seenBytes = this.#sentBytes
+    return isStill
   }
 
   /** The exchange that this turn is the link of. Before anything else. */
