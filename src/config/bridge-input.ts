@@ -46,9 +46,10 @@ export interface GrpcServiceInput {
   readonly maxMessage?: Size | undefined
 }
 
-/** REST with its options. */
-export interface RestBridgeInput {
-  readonly use: 'rest'
+/** A protocol that carries JSON, with its options. */
+export interface JsonBridgeInput {
+  /** The protocol whose JSON is meant. */
+  readonly use: 'rest' | 'connect'
   /** Members and parameters that the method does not have. Default: `refuse`. */
   readonly unknownFields?: 'refuse' | 'ignore' | undefined
   /** Writes fields that have their default value too. Default: false. */
@@ -60,4 +61,4 @@ export interface RestBridgeInput {
 }
 
 /** A protocol that a route translates to gRPC. */
-export type BridgeInput = 'rest' | 'grpc-web' | RestBridgeInput
+export type BridgeInput = 'rest' | 'grpc-web' | 'connect' | JsonBridgeInput

@@ -111,7 +111,7 @@ export function checkBridges(
   }
   const specs = written.map((bridge): BridgeSpec => {
     if (bridge === 'grpc-web') return { kind: bridge }
-    if (bridge === 'rest') return { kind: bridge, json: standardJson }
+    if (bridge === 'rest' || bridge === 'connect') return { kind: bridge, json: standardJson }
     const { use, unknownFields = 'refuse', emitDefaults = false, enumsAsNumbers = false, protoNames = false } = bridge
     return { kind: use, json: { unknownFields, emitDefaults, enumsAsNumbers, protoNames } }
   })

@@ -21,8 +21,8 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
 
 const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['routes.*.auth.any.*', ['client-certificate', 'basic']],
-  ['routes.*.bridge', ['websocket', 'connect', 'graphql']],
-  ['routes.*.bridge.*', ['websocket', 'connect', 'graphql']],
+  ['routes.*.bridge', ['websocket', 'graphql']],
+  ['routes.*.bridge.*', ['websocket', 'graphql']],
   ['defaults.auth.any.*', ['client-certificate', 'basic']],
 ])
 

@@ -118,7 +118,7 @@ const late: ShelfMethod = (stream, message) => {
 /** Starts the service; it ends with the test. Its methods answer with what they were asked unless they say otherwise. */
 export async function startShelf(t: TestContext): Promise<ShelfService> {
   const events = new EventEmitter()
-  const methods: Record<string, ShelfMethod> = { Echo: echo, Update: echo, Fail: fails, FailLate: late }
+  const methods: Record<string, ShelfMethod> = { Echo: echo, Peek: echo, Update: echo, Fail: fails, FailLate: late }
   const server = createServer()
   server.on('session', (session) => t.after(() => session.destroy()))
   server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {

@@ -2,15 +2,14 @@ import { Answer } from '../../core/answer.ts'
 import type { Chunk, End } from '../../core/body.ts'
 import { BytesBody, END, StreamBody } from '../../core/body.ts'
 import type { Fault } from '../../core/fault.ts'
-import { grpcCodeOf } from '../../core/grpc-status.ts'
 import type { MaybePromise } from '../../core/handler.ts'
 import { isPromise } from '../../core/handler.ts'
 import { Headers } from '../../core/headers.ts'
 import type { Problem } from '../../core/problem.ts'
-import { problems } from '../../core/problem.ts'
 import { framed } from '../grpc/frames.ts'
 import type { GrpcAnswer } from '../grpc/grpc-call.ts'
 import { fromMetadata } from '../grpc/metadata.ts'
+import { problemStatus } from '../grpc/problem-status.ts'
 import type { WebForm } from './content-type.ts'
 import { trailersFrame } from './trailers-frame.ts'
 
@@ -32,9 +31,7 @@ export function webProblem(problem: Problem, form: WebForm): Answer {
   const headers = new Headers()
   if (problem.headers !== undefined) headers.put(problem.headers)
   headers.set('content-type', form.type)
-  const message = problem.detail ?? problems[problem.name].title
-  const frame = trailersFrame({ code: grpcCodeOf(problem.name), message, details: undefined })
-  return new Answer(200, headers, new BytesBody(encoded(frame, form)))
+  return new Answer(200, headers, new BytesBody(encoded(trailersFrame(problemStatus(problem)), form)))
 }
 
 function encoded(bytes: Buffer, { isText }: WebForm): Buffer {

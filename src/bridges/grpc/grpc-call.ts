@@ -71,7 +71,7 @@ export function startGrpcCall(
         messages instanceof Uint8Array ? new BytesBody(frameOf(messages, isCompressed)) : new RequestBody(messages, isCompressed),
       upgrade: undefined,
       headBy: Math.min(call.headBy, deadlineAt),
-      isCallersDeadline: call.isCallersDeadline ?? false,
+      isCallersDeadline: call.isCallersDeadline === true || deadlineAt < call.headBy,
     },
     x,
   )

@@ -56,8 +56,8 @@ export const grpcFields = {
   maxMessage: size('1kb', '1gb').optional().describe('Largest single message of the service, either way, decompressed. Default: 4mb.'),
 }
 
-const restSchema = z.strictObject({
-  use: z.literal('rest'),
+const jsonBridgeSchema = z.strictObject({
+  use: z.enum(['rest', 'connect']).describe('The protocol whose JSON is meant.'),
   unknownFields: z
     .enum(['refuse', 'ignore'])
     .optional()
@@ -67,7 +67,7 @@ const restSchema = z.strictObject({
   protoNames: z.boolean().optional().describe('Writes fields as the .proto names them (snake_case). Default: false, lowerCamelCase. Both are read.'),
 })
 
-const oneBridge = z.union([z.enum(['rest', 'grpc-web']), restSchema])
+const oneBridge = z.union([z.enum(['rest', 'grpc-web', 'connect']), jsonBridgeSchema])
 
 /** Which protocols a route translates to gRPC. */
 export const bridgeSchema = z.union([oneBridge.transform((one) => [one]), z.array(oneBridge).min(1)])

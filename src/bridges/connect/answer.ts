@@ -1,0 +1,180 @@
+import type { Registry } from '@bufbuild/protobuf'
+import { Answer } from '../../core/answer.ts'
+import type { Chunk, End } from '../../core/body.ts'
+import { BytesBody, END, StreamBody, textBody } from '../../core/body.ts'
+import type { Fault } from '../../core/fault.ts'
+import { faultFrom } from '../../core/fault.ts'
+import { grpcCodes } from '../../core/grpc-status.ts'
+import type { MaybePromise } from '../../core/handler.ts'
+import { isPromise } from '../../core/handler.ts'
+import { Headers, headerBlock } from '../../core/headers.ts'
+import type { Problem } from '../../core/problem.ts'
+import { problemOf, problems } from '../../core/problem.ts'
+import { framed } from '../grpc/frames.ts'
+import type { GrpcAnswer, UnaryEnd } from '../grpc/grpc-call.ts'
+import type { GrpcStatus } from '../grpc/grpc-status.ts'
+import { httpStatusOf, statusOfFault } from '../grpc/grpc-status.ts'
+import { fromMetadata } from '../grpc/metadata.ts'
+import { problemStatus } from '../grpc/problem-status.ts'
+import { retryAfterSeconds } from '../grpc/status-json.ts'
+import type { ConnectForm } from './content-type.ts'
+import { connectCode, errorJson } from './error-json.ts'
+
+/** A message of the service as the caller wants it. */
+export type Encode = (message: Buffer) => Buffer
+
+/** What is written at once of messages that are there already. */
+const joinBytes = 16_384
+const endFlag = 2
+
+const errorBlock = headerBlock([
+  ['content-type', 'application/json'],
+  ['cache-control', 'no-store'],
+])
+
+/** The answer to a call of one message each way: plain HTTP, trailers as fields with a prefix. */
+export function unaryAnswer(
+  { message, status, metadata, trailers }: UnaryEnd,
+  form: ConnectForm,
+  encode: Encode,
+  registry: Registry,
+): Answer {
+  // Of an answer of headers alone these are its trailers.
+  const headers = metadata === trailers ? new Headers() : fromMetadata(metadata)
+  trailers.forEach((name, value) => {
+    const lower = name.toLowerCase()
+    if (!own.has(lower))
+      headers.set(`trailer-${lower}`, headers.has(`trailer-${lower}`) ? `${headers.get(`trailer-${lower}`)}, ${value}` : value)
+  })
+  if (message === undefined) return errorAnswer(status, registry, headers)
+  headers.set('content-type', form.type)
+  return new Answer(200, headers, new BytesBody(encode(message)))
+}
+
+/** The answer to a call that streams: its messages framed, and a frame that says how it ended, whatever happened. */
+export function streamAnswer(answer: GrpcAnswer, form: ConnectForm, encode: Encode, registry: Registry): Answer {
+  const headers = answer.status === undefined ? fromMetadata(answer.metadata) : new Headers()
+  headers.set('content-type', form.type)
+  return new Answer(200, headers, new ConnectStream(answer, encode, registry))
+}
+
+/** A problem as callers of Connect understand it. What HTTP would say in a field stands in the head. */
+export function connectProblem(problem: Problem, form: ConnectForm): Answer {
+  const isMalformed = problem.name === 'malformed'
+  const status = isMalformed ? { ...problemStatus(problem), code: grpcCodes['invalid-argument'] } : problemStatus(problem)
+  const headers = new Headers()
+  if (problem.headers !== undefined) headers.put(problem.headers)
+  if (!form.isStream) {
+    const answer = errorAnswer(status, undefined, headers)
+    // What HTTP itself has a word for is not a matter of the code.
+    if (problem.name === 'method-not-allowed' || problem.name === 'unsupported-type') answer.status = problems[problem.name].status
+    return answer
+  }
+  headers.set('content-type', form.type)
+  return new Answer(200, headers, new BytesBody(endFrame(status, noHeaders, undefined)))
+}
+
+function errorAnswer(status: GrpcStatus, registry: Registry | undefined, headers: Headers): Answer {
+  headers.put(errorBlock)
+  const wait = status.fault === undefined ? undefined : problemOf(status.fault).headers
+  if (wait !== undefined) headers.put(wait)
+  const seconds = retryAfterSeconds(status)
+  if (seconds !== undefined) headers.set('retry-after', String(seconds))
+  // A 401 must carry a challenge (RFC 9110 §11.6.1).
+  if (status.code === grpcCodes.unauthenticated && !headers.has('www-authenticate')) headers.set('www-authenticate', 'Bearer')
+  return new Answer(httpStatusOf(connectCode(status)), headers, textBody(JSON.stringify(errorJson(status, registry))))
+}
+
+function endFrame(status: GrpcStatus, trailers: Headers, registry: Registry | undefined): Buffer {
+  const metadata: [string, string[]][] = []
+  trailers.forEach((name, value) => {
+    const lower = name.toLowerCase()
+    if (own.has(lower)) return
+    const same = metadata.find(([known]) => known === lower)
+    if (same === undefined) metadata.push([lower, [value]])
+    else same[1].push(value)
+  })
+  const end = {
+    error: status.code === grpcCodes.ok ? undefined : errorJson(status, registry),
+    metadata: metadata.length === 0 ? undefined : Object.fromEntries(metadata),
+  }
+  return framed(Buffer.from(JSON.stringify(end)), endFlag)
+}
+
+const noHeaders = new Headers()
+const own = new Set([
+  'grpc-status',
+  'grpc-message',
+  'grpc-status-details-bin',
+  'grpc-encoding',
+  'grpc-accept-encoding',
+  'content-type',
+  'date',
+  'server',
+])
+
+class ConnectStream extends StreamBody {
+  readonly #answer: GrpcAnswer
+  readonly #encode: Encode
+  readonly #registry: Registry
+  #ahead: Promise<Buffer | End> | undefined = undefined
+  #isOver = false
+
+  constructor(answer: GrpcAnswer, encode: Encode, registry: Registry) {
+    super(undefined)
+    this.#answer = answer
+    this.#encode = encode
+    this.#registry = registry
+  }
+
+  trailers(): undefined {
+    return undefined
+  }
+
+  protected read(): MaybePromise<Chunk | End> {
+    if (this.#isOver) return END
+    const next = this.#ahead ?? this.#answer.pull()
+    this.#ahead = undefined
+    return isPromise(next) ? next.then((message) => this.#chunk(message)) : this.#chunk(next)
+  }
+
+  protected stop(why: Fault): void {
+    this.#isOver = true
+    this.#answer.cancel(why)
+  }
+
+  #chunk(first: Buffer | End): Chunk {
+    const frames: Buffer[] = []
+    let length = 0
+    let next: MaybePromise<Buffer | End> = first
+    for (;;) {
+      if (isPromise(next)) {
+        this.#ahead = next
+        break
+      }
+      const frame = next === END ? this.#end(this.#answer.status!) : this.#frame(next)
+      frames.push(frame)
+      length += frame.length
+      if (this.#isOver || length >= joinBytes) break
+      next = this.#answer.pull()
+    }
+    return frames.length === 1 ? frames[0] : Buffer.concat(frames, length)
+  }
+
+  #frame(message: Buffer): Buffer {
+    let encoded: Buffer
+    try {
+      encoded = this.#encode(message)
+    } catch (thrown) {
+      const fault = faultFrom(thrown)
+      this.#answer.cancel(fault)
+      return this.#end(this.#answer.status ?? statusOfFault(fault))
+    }
+    return framed(encoded)
+  }
+
+  #end(status: GrpcStatus): Buffer {
+    this.#isOver = true
+    return endFrame(status, this.#answer.trailers, this.#registry)
+  }
+}
