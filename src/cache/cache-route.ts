@@ -110,7 +110,7 @@ export class CacheRoute implements Policy {
         (x.method !== 'GET' && x.method !== 'HEAD') ||
         x.upgrade !== undefined ||
         (x.body.size !== 0 && x.body !== emptyBody) || // a GET with content means more than its URL says
-        (hasCredentials && this.#options.authorized === 'bypass') ||
+        (hasCredentials && (this.#options.authorized === 'bypass' || this.#isUntold(x))) ||
         hasPrecondition(headers)
       if (isOut) return this.#bypass(x, next)
       const url = urlOf(x)
@@ -126,10 +126,19 @@ export class CacheRoute implements Policy {
         ),
         directives: said === undefined ? noDirectives : parseCacheControl(said),
         isCredentialed: hasCredentials && authorized === 'rfc',
-        hasCookies: authorized !== 'per-identity' && headers.first(H.cookie) !== undefined && this.#env.passesCookies(headers),
+        hasCookies:
+          (authorized !== 'per-identity' || x.identity === undefined) &&
+          headers.first(H.cookie) !== undefined &&
+          this.#env.passesCookies(headers),
       }
       return this.#serve(x, next, request, 0)
     }
+  }
+
+  /** Copies for each caller need to know him: whoever only the service can tell from others, by `Authorization`, is not told apart here. */
+  #isUntold({ identity, headers }: Exchange): boolean {
+    if (this.#options.authorized !== 'per-identity' || headers.first(H.authorization) === undefined) return false
+    return identity === undefined || (identity.kind !== 'bearer' && identity.kind !== 'basic')
   }
 
   /** Answers from the store, or goes to the service. `waitedMs`: how long this request has waited for others. */

@@ -125,6 +125,22 @@ describe('credentials', () => {
     assert.equal((await get({ target: '/a' }, as({}))).text, '1')
   })
 
+  it('per identity: whoever only the service knows shares nothing', async () => {
+    const world = new CacheWorld()
+    world.respond = () => ({ headers: [fresh], body: String(world.seen.length) })
+    const get = world.client(await world.worker(), { authorized: 'per-identity' })
+    const ada = { target: '/token', headers: ['authorization', 'Bearer ada'] }
+    const bob = { target: '/token', headers: ['authorization', 'Bearer bob'] }
+    assert.equal((await get(ada)).text, '1')
+    assert.equal((await get(bob)).text, '2')
+    // One key of a frontend, and behind it the tokens of many.
+    assert.equal((await get(ada, as({ kind: 'api-key' }))).text, '3')
+    assert.equal((await get(bob, as({ kind: 'api-key' }))).text, '4')
+    assert.equal((await get({ target: '/cookie', headers: ['cookie', 'session=ada'] })).text, '5')
+    assert.equal((await get({ target: '/cookie', headers: ['cookie', 'session=bob'] })).text, '6')
+    assert.equal((await get({ target: '/cookie' })).text, '7')
+  })
+
   it('cookies that the service sees neither store nor get what is not said to be for everyone', async () => {
     const world = new CacheWorld()
     world.respond = (x) => ({
