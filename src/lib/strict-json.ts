@@ -1,19 +1,19 @@
 import { isUtf8 } from 'node:buffer'
 
 /** Deeper nesting than this has no honest use in a token or a key set. */
-const tokenDepth = 20
+const maxDepth = 20
 
 /**
  * Parses JSON of which there can be only one reading: UTF-8, no object with a member twice (parsers disagree on which
  * one counts), no member `__proto__`, bounded depth. Undefined for anything else. Never throws.
  */
-export function parseStrictJson(bytes: Buffer, maxDepth = tokenDepth): unknown {
+export function parseStrictJson(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) return undefined
   const text = bytes.toString('utf8')
   try {
     const value: unknown = JSON.parse(text)
     // Of a member that was there twice the parser kept one: then there are fewer than the text has colons.
-    return membersIn(value, maxDepth) === colonsIn(text) ? value : undefined
+    return membersIn(value, 1) === colonsIn(text) ? value : undefined
   } catch {
     return undefined
   }
@@ -22,14 +22,14 @@ export function parseStrictJson(bytes: Buffer, maxDepth = tokenDepth): unknown {
 /** How many members all objects have together; NaN with one named `__proto__`, or nested too deep. */
 function membersIn(value: unknown, depth: number): number {
   if (typeof value !== 'object' || value === null) return 0
-  if (depth <= 0) return NaN
+  if (depth > maxDepth) return NaN
   let members = 0
   if (Array.isArray(value)) {
-    for (const item of value) members += membersIn(item, depth - 1)
+    for (const item of value) members += membersIn(item, depth + 1)
     return members
   }
   if (Object.hasOwn(value, '__proto__')) return NaN
-  for (const name of Object.keys(value)) members += 1 + membersIn((value as Readonly<Record<string, unknown>>)[name], depth - 1)
+  for (const name of Object.keys(value)) members += 1 + membersIn((value as Readonly<Record<string, unknown>>)[name], depth + 1)
   return members
 }
 

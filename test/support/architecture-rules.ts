@@ -32,8 +32,6 @@ export const fences: ReadonlyMap<string, readonly string[]> = new Map([
   ['redis', ['src/stores/redis/']],
   ['undici', ['src/wire/node/']],
   ['zod', ['src/config/', 'src/policies/']],
-  ['ajv', ['src/policies/schema/']],
-  ['ajv-formats', ['src/policies/schema/']],
   ['yaml', ['src/config/']],
   ['pino', ['src/gateway/']],
   ['@peculiar/x509', ['src/wire/tls/']],
