@@ -27,8 +27,6 @@ export const layers: ReadonlyMap<string, readonly string[]> = new Map([
 export const fences: ReadonlyMap<string, readonly string[]> = new Map([
   ['jose', ['src/identity/']],
   ['@node-rs/argon2', ['src/identity/']],
-  ['openid-client', ['src/identity/oidc/']],
-  ['@simplewebauthn/server', ['src/identity/passkey/']],
   ['redis', ['src/stores/redis/']],
   ['undici', ['src/wire/node/']],
   ['zod', ['src/config/', 'src/policies/']],
