@@ -3,6 +3,7 @@ import { jsonAnswer, textAnswer } from '../core/answer.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { metricsText, metricsType } from '../gateway/metrics-text.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
+import { apiKeyEndpoints } from './api-key-endpoints.ts'
 import { cacheEndpoints } from './cache-endpoints.ts'
 import type { Endpoint } from './endpoint.ts'
 import { identityEndpoints } from './identity-endpoints.ts'
@@ -32,6 +33,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
     ...cacheEndpoints(gateway),
     ...identityEndpoints(gateway),
     ...userEndpoints(gateway),
+    ...apiKeyEndpoints(gateway),
   ]
 }
 

@@ -46,6 +46,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./penalty-command.ts')).penaltyCommand,
   },
   {
+    name: 'key',
+    summary: 'Makes, lists and revokes API keys.',
+    load: async () => (await import('./key-command.ts')).keyCommand,
+  },
+  {
     name: 'keys',
     summary: 'Rotates the keys that sign tokens.',
     load: async () => (await import('./keys-command.ts')).keysCommand,

@@ -6,6 +6,8 @@ import type { Log } from '../core/log.ts'
 import { silentMeter } from '../core/meter.ts'
 import { MainHub } from '../gateway/link.ts'
 import { openNodeStore } from '../gateway/node-store.ts'
+import { apiKeyDocument } from '../admin/api-key-endpoints.ts'
+import { ApiKeyAdmin } from '../identity/api-key-admin.ts'
 import { createAudit } from '../identity/audit.ts'
 import { IdentityAdmin } from '../identity/identity-admin.ts'
 import { attachIdentityToHub } from '../identity/identity-hub.ts'
@@ -14,6 +16,7 @@ import { defaultPasswords } from '../identity/identity-spec.ts'
 import { PasswordThreads } from '../identity/login/password-threads.ts'
 import { UserAdmin } from '../identity/login/user-admin.ts'
 import type { UserRow } from '../identity/login/users.ts'
+import { deriveKeys } from '../identity/sealing.ts'
 import { inspectToken } from '../identity/token-inspection.ts'
 import type { Io } from './command.ts'
 import type { IdentityOffice, UserLine } from './identity-office.ts'
@@ -31,6 +34,8 @@ export async function openDirectOffice(model: GatewayModel, io: Io): Promise<Ide
   const threads = new PasswordThreads({ clock, cost: spec.passwords ?? defaultPasswords, threads: 1 })
   const users = new UserAdmin({ spec, stores, clock, audit, passwords: () => threads })
   const admin = new IdentityAdmin({ spec, stores, clock, audit })
+  const configured = identity.apiKeys.map(({ id }) => id)
+  const apiKeys = new ApiKeyAdmin({ stores, clock, audit, keys: deriveKeys(store.secrets), configured })
   return {
     listUsers: () => asFaults(async () => (await users.list()).map(lineOf)),
     addUser: (order) => asFaults(async () => lineOf(await users.add(order))),
@@ -39,6 +44,13 @@ export async function openDirectOffice(model: GatewayModel, io: Io): Promise<Ide
     enableUser: (name) => asFaults(async () => lineOf(await users.enable(name))),
     inspectToken: (token) => asFaults(() => inspectToken(token, { identity, stores, clock })),
     revoke: (order) => asFaults(() => admin.revoke(order)),
+    createApiKey: (order) =>
+      asFaults(async () => {
+        const { key, row } = await apiKeys.create(order)
+        return { key, ...apiKeyDocument(row) }
+      }),
+    listApiKeys: () => asFaults(async () => (await apiKeys.list()).map(apiKeyDocument)),
+    revokeApiKey: (id) => asFaults(async () => apiKeyDocument(await apiKeys.revoke(id))),
     rotateKeys: () =>
       asFaults(async () => {
         const keys = attachIdentityToHub(hub, { clock, log, meter: silentMeter, store: () => store })

@@ -1,4 +1,5 @@
 import type { GatewayModel } from '../config/model.ts'
+import type { ApiKeyOrder } from '../identity/api-key-admin.ts'
 import type { RevocationOrder } from '../identity/identity-admin.ts'
 import type { UserOrder } from '../identity/login/user-admin.ts'
 import type { InspectedToken } from '../identity/token-inspection.ts'
@@ -21,6 +22,23 @@ export interface UserLine {
   readonly passwordAt: string
 }
 
+/** An API key as commands and the admin API show it; times in ISO 8601. */
+export interface ApiKeyLine {
+  readonly id: string
+  readonly client: string
+  readonly subject: string
+  readonly tenant?: string | undefined
+  readonly scopes: readonly string[]
+  readonly roles: readonly string[]
+  readonly addresses: readonly string[]
+  readonly created: string
+  /** Absent: never. */
+  readonly expires?: string | undefined
+  /** Absent: it was never used. */
+  readonly lastUsed?: string | undefined
+  readonly lastUsedFrom?: string | undefined
+}
+
 /**
  * The identity store as commands use it: through the admin API of the gateway that holds it, else directly. Every verb
  * rejects with an `EnvironmentFault` when the store or the gateway is at fault, else with a message for the user.
@@ -33,6 +51,10 @@ export interface IdentityOffice {
   enableUser(name: string): Promise<UserLine>
   inspectToken(token: string): Promise<InspectedToken>
   revoke(order: RevocationOrder): Promise<void>
+  /** The key's text is in the answer, this once. */
+  createApiKey(order: ApiKeyOrder): Promise<ApiKeyLine & { readonly key: string }>
+  listApiKeys(): Promise<readonly ApiKeyLine[]>
+  revokeApiKey(id: string): Promise<ApiKeyLine>
   /** Gives the id of the new key. */
   rotateKeys(): Promise<string>
   close(): Promise<void>

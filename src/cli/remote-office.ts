@@ -1,5 +1,6 @@
+import type { ApiKeyOrder } from '../identity/api-key-admin.ts'
 import { adminCaller } from './admin-call.ts'
-import type { IdentityOffice, UserLine } from './identity-office.ts'
+import type { ApiKeyLine, IdentityOffice, UserLine } from './identity-office.ts'
 
 /** The identity store of a running gateway, by its admin API and the token that lies in the store's folder. */
 export function openRemoteOffice(admin: string, folder: string, env: NodeJS.ProcessEnv): IdentityOffice {
@@ -13,7 +14,15 @@ export function openRemoteOffice(admin: string, folder: string, env: NodeJS.Proc
     enableUser: (name) => user('/api/users/enable', { name }),
     inspectToken: (text) => call('POST', '/api/tokens/inspect', { token: text }),
     revoke: (order) => call('POST', '/api/revocations', order),
+    createApiKey: (order) => call('POST', '/api/keys', orderDocument(order)),
+    listApiKeys: async () => (await call<{ keys: readonly ApiKeyLine[] }>('GET', '/api/keys')).keys,
+    revokeApiKey: (id) => call('DELETE', `/api/keys/${encodeURIComponent(id)}`),
     rotateKeys: async () => (await call<{ kid: string }>('POST', '/api/keys/rotate')).kid,
     async close() {},
   }
+}
+
+function orderDocument({ expiresAt, ...order }: ApiKeyOrder): unknown {
+  if (expiresAt === undefined) return order
+  return { ...order, expires: expiresAt === Infinity ? 'never' : new Date(expiresAt).toISOString() }
 }

@@ -86,6 +86,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     const { authenticators, streams, tokenEdit } = identity
     const { own } = model.identity
     const trustedOrigins = own === undefined ? [] : [own.issuer, ...(own.trustedOrigins ?? [])]
+    const hasApiKeys = model.identity.apiKeys.length > 0 || (own !== undefined && takesApiKeys(model))
     const routes = model.routes.map((route, index) => {
       const policyEnv = (source: string): PolicyEnv => ({
         ...env,
@@ -109,7 +110,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         meter: env.meter,
         services,
         edits,
-        hasApiKeys: model.identity.apiKeys.length > 0,
+        hasApiKeys,
         tokenEdit,
         random: Math.random,
         bridgesTo: (action, service) => bridgesTo(action, service, env),
@@ -151,6 +152,11 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     close()
     throw thrown
   }
+}
+
+/** Whether some route knows callers by their API key; then no service may see one. */
+function takesApiKeys({ routes }: GatewayModel): boolean {
+  return routes.some(({ auth }) => auth.any.includes('api-key'))
 }
 
 /** The penalty box, as far as the configuration has one. */

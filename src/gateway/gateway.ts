@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Hub } from '../core/link.ts'
 import type { Log } from '../core/log.ts'
 import type { Meter } from '../core/meter.ts'
+import type { ApiKeyAdmin } from '../identity/api-key-admin.ts'
 import type { IdentityAdmin } from '../identity/identity-admin.ts'
 import type { UserAdmin } from '../identity/login/user-admin.ts'
 import type { InspectedToken } from '../identity/token-inspection.ts'
@@ -70,6 +71,8 @@ export interface Gateway {
   names(service: ServiceSpec): readonly NameStatus[]
   /** Sessions, revocations and the audit log; undefined while the configuration names no issuer. */
   readonly identity: IdentityAdmin | undefined
+  /** API keys; undefined while the configuration names no issuer. */
+  readonly apiKeys: ApiKeyAdmin | undefined
   /** People who log in by password; undefined while the configuration names no issuer. */
   readonly users: UserAdmin | undefined
   /** Says what a token is and whether it would be accepted; see `inspectToken`. */

@@ -6,6 +6,7 @@ import { defaultCacheBytes } from '../cache/cache-memory.ts'
 import type { Hub } from '../core/link.ts'
 import type { Meter } from '../core/meter.ts'
 import { attachIdentityToHub } from '../identity/identity-hub.ts'
+import type { ApiKeyAdmin } from '../identity/api-key-admin.ts'
 import type { IdentityAdmin } from '../identity/identity-admin.ts'
 import type { IdentityHub } from '../identity/identity-hub.ts'
 import { attachLoginToHub } from '../identity/login/login-hub.ts'
@@ -175,6 +176,10 @@ export class Node implements Gateway {
 
   get identity(): IdentityAdmin | undefined {
     return this.#identity.admin
+  }
+
+  get apiKeys(): ApiKeyAdmin | undefined {
+    return this.#identity.apiKeys
   }
 
   get users(): UserAdmin | undefined {

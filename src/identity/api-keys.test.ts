@@ -31,7 +31,7 @@ const keys = new ApiKeyAuthenticator([
 ])
 
 function verify(key: string, startedAt = now, remoteAddress = '192.0.2.1'): string {
-  const found = keys.verify(key, exchangeOf({ startedAt, remoteAddress }))
+  const found = keys.verify(key, exchangeOf({ startedAt, remoteAddress })) as Identity | Rejection
   return found instanceof Rejection ? found.reason : found.client!
 }
 

@@ -21,7 +21,14 @@ export type AuditEvent =
   | 'revoked'
   | 'key-made'
   | 'key-removed'
+  | 'api-key-made'
+  | 'api-key-revoked'
   | 'account-changed'
+  | 'account-linked'
+  | 'passkey-added'
+  | 'passkey-removed'
+  | 'provider-logout'
+  | 'provider-refreshed'
   | 'password-changed'
 
 /** Ids and reasons. Never a secret, a token, or anything that somebody typed into a password field. */

@@ -1,5 +1,6 @@
 import type { BuildEnv } from '../core/build-env.ts'
 import { ApiKeyAuthenticator } from './api-keys.ts'
+import type { StoredApiKeys } from './api-key-store.ts'
 import type { Authenticators } from './authenticators.ts'
 import { BearerAuthenticator, BearerMemory } from './bearer.ts'
 import type { IdentitySpec } from './identity-spec.ts'
@@ -13,7 +14,12 @@ import { createKeySource } from './key-source.ts'
  * The authenticators of one Generation, to be made once and shared by its routes. What lasts longer (keys, remembered
  * tokens) is held through `env.hold` and ends with it. Keys arrive in the background; requests wait for them.
  */
-export function createAuthenticators(spec: IdentitySpec, env: BuildEnv, revocations?: Revocations): Authenticators {
+export function createAuthenticators(
+  spec: IdentitySpec,
+  env: BuildEnv,
+  revocations?: Revocations,
+  storedKeys?: StoredApiKeys,
+): Authenticators {
   const { hold, link, clock, log } = env
   const trusted = believedIssuers(spec)
   const issuers = trusted.map((issuer) => {
@@ -29,6 +35,6 @@ export function createAuthenticators(spec: IdentitySpec, env: BuildEnv, revocati
       hold.take(memoryName, () => new BearerMemory()),
       revocations,
     ),
-    'api-key': new ApiKeyAuthenticator(spec.apiKeys),
+    'api-key': new ApiKeyAuthenticator(spec.apiKeys, storedKeys, revocations),
   }
 }

@@ -2,6 +2,8 @@ import { absentStores } from '../core/absent-stores.ts'
 import type { BuildEnv } from '../core/build-env.ts'
 import type { Handler } from '../core/handler.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
+import { NearApiKeys } from './api-key-near.ts'
+import { StoredApiKeys } from './api-key-store.ts'
 import { createAudit } from './audit.ts'
 import type { Authenticators } from './authenticators.ts'
 import { createCaller } from './caller.ts'
@@ -64,12 +66,14 @@ function createOwnIdentity(spec: IdentitySpec, own: OwnIssuerSpec, env: BuildEnv
     `identity.sessions ${JSON.stringify([issuer, own.roles, own.sessions])}`,
     () => new NearSessions(stores, own, revocations, clock),
   )
+  const nearKeys = hold.take(`identity.api-keys ${issuer}`, () => new NearApiKeys(stores, revocations, clock))
+  const storedKeys = new StoredApiKeys({ near: nearKeys, revocations, clock, secrets: () => signer.secrets })
   const streams = hold.take(`identity.streams ${issuer}`, () => new LiveStreams(revocations, clock, meter))
   const audit = createAudit(stores.audit, clock, log, meter)
   const tokens = new OwnTokens(own, signer, clock)
   const accounts = new StoreAccounts(stores)
   const authenticators: Authenticators = {
-    ...createAuthenticators(spec, env, revocations),
+    ...createAuthenticators(spec, env, revocations, storedKeys),
     session: new SessionAuthenticator(own.sessions, near, revocations, clock),
   }
   const parts: IdentityParts = {

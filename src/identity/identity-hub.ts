@@ -6,6 +6,7 @@ import type { Hub } from '../core/link.ts'
 import type { Log } from '../core/log.ts'
 import type { Count, Meter } from '../core/meter.ts'
 import type { Stores } from '../core/stores.ts'
+import { ApiKeyAdmin } from './api-key-admin.ts'
 import { createAudit } from './audit.ts'
 import { believedIssuers } from './believed-issuers.ts'
 import { IdentityAdmin } from './identity-admin.ts'
@@ -55,6 +56,8 @@ export interface IdentityHub extends Closable {
   rotateKeys(): Promise<string>
   /** Sessions, revocations and the audit log for operators; undefined while Velum is no issuer. */
   readonly admin: IdentityAdmin | undefined
+  /** API keys for operators; undefined while Velum is no issuer. */
+  readonly apiKeys: ApiKeyAdmin | undefined
 }
 
 /** Keeps the keys of foreign issuers for all workers of a node and answers what they ask (see `keyTopic`). */
@@ -77,7 +80,9 @@ class KeyHub implements IdentityHub {
   #signingBefore: ReadonlyMap<string, SigningKeys> = new Map()
   #admin: IdentityAdmin | undefined
   #preparedAdmin: IdentityAdmin | undefined
-  #secrets: DerivedKeys = { seal: [], mac: [] }
+  #apiKeys: ApiKeyAdmin | undefined
+  #preparedApiKeys: ApiKeyAdmin | undefined
+  #secrets: DerivedKeys = { seal: [], mac: [], pepper: [] }
 
   constructor(hub: Hub, env: IdentityHubEnv) {
     this.#hub = hub
@@ -100,7 +105,8 @@ class KeyHub implements IdentityHub {
     this.#holds.push(hold)
     this.#signingBefore = this.#signing
     this.#preparedAdmin = undefined
-    if (identity.own !== undefined) await this.#openSigning(identity.own, hold)
+    this.#preparedApiKeys = undefined
+    if (identity.own !== undefined) await this.#openSigning(identity.own, hold, identity.apiKeys)
     const wanted = believedIssuers(identity).map((issuer) => {
       const source = keySourceName(issuer)
       this.#kept.get(source)?.refresh()
@@ -112,6 +118,7 @@ class KeyHub implements IdentityHub {
 
   commit(): void {
     this.#admin = this.#preparedAdmin
+    this.#apiKeys = this.#preparedApiKeys
     for (const hold of this.#holds.splice(0, this.#holds.length - 1)) hold.close()
   }
 
@@ -122,6 +129,10 @@ class KeyHub implements IdentityHub {
 
   get admin(): IdentityAdmin | undefined {
     return this.#admin
+  }
+
+  get apiKeys(): ApiKeyAdmin | undefined {
+    return this.#apiKeys
   }
 
   async rotateKeys(): Promise<string> {
@@ -136,7 +147,7 @@ class KeyHub implements IdentityHub {
   }
 
   /** Opens Velum's own keys, unless an earlier configuration has them open already. */
-  async #openSigning(own: OwnIssuerSpec, hold: Hold): Promise<void> {
+  async #openSigning(own: OwnIssuerSpec, hold: Hold, apiKeys: IdentitySpec['apiKeys']): Promise<void> {
     const { clock, log, meter } = this.#env
     const { issuer, tokens } = own
     const longestTtlMs = Math.max(tokens.accessMs, serviceTokenMs)
@@ -162,7 +173,10 @@ class KeyHub implements IdentityHub {
     if (made !== undefined) await made.open()
     hold.take('revocation lag', () => new RevocationLag(stores.bus, clock, meter))
     this.#signing = new Map([[issuer, keys]])
-    this.#preparedAdmin = new IdentityAdmin({ spec: own, stores, clock, audit: createAudit(stores.audit, clock, log, meter) })
+    const audit = createAudit(stores.audit, clock, log, meter)
+    this.#preparedAdmin = new IdentityAdmin({ spec: own, stores, clock, audit })
+    const configured = apiKeys.map(({ id }) => id)
+    this.#preparedApiKeys = new ApiKeyAdmin({ stores, clock, audit, keys: this.#secrets, configured })
   }
 
   #signingChanged(issuer: string): void {

@@ -52,6 +52,7 @@ const table = {
   // API keys.
   'unknown-api-key': 'No API key has this hash.',
   'api-key-expired': 'The API key has expired.',
+  'api-key-checksum': 'The API key is mistyped: its checksum is not that of the rest.',
   'api-key-address': 'The API key may not be used from this address.',
 } as const
 

@@ -15,6 +15,7 @@ export const revokedTopics = {
   subject: 'revoked.subject',
   client: 'revoked.client',
   key: 'revoked.key',
+  apiKey: 'revoked.api-key',
 } as const
 
 /**
@@ -75,6 +76,7 @@ export class Revoked implements Revocations, BusListener, Closable {
   readonly #tokens = this.#until.get(revokedTopics.token)!
   readonly #clients = this.#until.get(revokedTopics.client)!
   readonly #keys = this.#until.get(revokedTopics.key)!
+  readonly #apiKeys = this.#until.get(revokedTopics.apiKey)!
   readonly #generations = new Map<string, number>()
   readonly #watchers = new Set<() => void>()
   readonly #loaded: Promise<void>
@@ -124,6 +126,7 @@ export class Revoked implements Revocations, BusListener, Closable {
     }
     if (client !== undefined && this.#clients.has(client)) return true
     if (keyId !== undefined && this.#keys.has(keyId)) return true
+    if (identity.kind === 'api-key' && credentialId !== undefined && this.#apiKeys.has(credentialId)) return true
     return this.#tokens.size > 0 && credentialId !== undefined && this.#tokens.has(tokenKey(issuer, credentialId))
   }
 

@@ -4,13 +4,15 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, ti
 export interface DerivedKeys {
   readonly seal: readonly Uint8Array[]
   readonly mac: readonly Uint8Array[]
+  /** For the secrets of API keys. */
+  readonly pepper: readonly Uint8Array[]
 }
 
 /** Derives what sealing and authenticating needs from the configured secrets (HKDF, RFC 5869). */
 export function deriveKeys(secrets: readonly string[]): DerivedKeys {
   const derived = (purpose: string): Uint8Array[] =>
     secrets.map((secret) => new Uint8Array(hkdfSync('sha256', secret, 'velum', purpose, 32)))
-  return { seal: derived('velum.seal.1'), mac: derived('velum.refresh-token.1') }
+  return { seal: derived('velum.seal.1'), mac: derived('velum.refresh-token.1'), pepper: derived('velum.api-key.1') }
 }
 
 const ivBytes = 12
