@@ -11,8 +11,8 @@ import type { DecideMode, Policy } from '../core/policy.ts'
 import { pass, refuse } from '../core/verdict.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { shadowing, shadowWords } from './in-shadow.ts'
-import { MediaTypes, parseMediaRange } from './media-types.ts'
-import { sizeOption } from './option-schemas.ts'
+import { MediaTypes } from './media-types.ts'
+import { mediaRangeOption, sizeOption } from './option-schemas.ts'
 import { mergeByKey } from './policy-kind.ts'
 import type { PolicyKind } from './policy-kind.ts'
 
@@ -37,17 +37,6 @@ export interface BodyOptions {
   readonly shadow?: boolean | undefined
 }
 
-const rangeOption = z
-  .string()
-  .meta({ examples: ['application/json', 'image/*', 'application/*+json'] })
-  .transform((text, context) => {
-    const range = parseMediaRange(text)
-    if (range !== undefined) return range
-    const remedy = 'write a type such as application/json, image/* or application/*+json, without parameters'
-    context.addIssue({ code: 'custom', message: `${JSON.stringify(text.slice(0, 60))} is not a media type`, params: { remedy } })
-    return z.NEVER
-  })
-
 const options: z.ZodType<BodyOptions, BodyInput> = z
   .strictObject({
     max: z
@@ -55,7 +44,7 @@ const options: z.ZodType<BodyOptions, BodyInput> = z
       .optional()
       .describe('The largest request body; more is answered with 413. `unlimited` exists. Default: 10mb.'),
     types: z
-      .array(rangeOption)
+      .array(mediaRangeOption)
       .min(1)
       .readonly()
       .optional()

@@ -1,17 +1,18 @@
-import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from 'node:zlib'
 import { z } from 'zod'
 import type { Answer } from '../core/answer.ts'
 import { BytesBody } from '../core/body.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { H } from '../core/header-names.ts'
+import { headerBlock } from '../core/headers.ts'
 import type { Policy } from '../core/policy.ts'
 import { chooseCoding, contentCodings } from './accept-encoding.ts'
 import type { ContentCoding } from './accept-encoding.ts'
-import { CompressedBody } from './compressed-body.ts'
-import { MediaTypes, parseMediaRange } from './media-types.ts'
-import { sizeOption } from './option-schemas.ts'
+import { CompressedBody, compressed } from './compressed-body.ts'
+import { MediaTypes } from './media-types.ts'
+import { mediaRangeOption, sizeOption } from './option-schemas.ts'
 import { mergeByKey } from './policy-kind.ts'
 import type { PolicyKind } from './policy-kind.ts'
+import { addVary } from './vary.ts'
 
 /** Which answers are compressed; `true` for all that are worth it. */
 export type CompressInput =
@@ -47,14 +48,6 @@ const usualTypes = [
   'image/svg+xml',
 ]
 
-const typeOption = z.string().transform((text, context) => {
-  const range = parseMediaRange(text)
-  if (range !== undefined) return range
-  const remedy = 'write a type such as application/json, text/* or application/*+json, without parameters'
-  context.addIssue({ code: 'custom', message: `${JSON.stringify(text.slice(0, 60))} is not a media type`, params: { remedy } })
-  return z.NEVER
-})
-
 const table = z.strictObject({
   codings: z
     .array(z.enum(contentCodings))
@@ -64,7 +57,7 @@ const table = z.strictObject({
     .describe('Content codings, the best first. Default: zstd, br, gzip.'),
   min: sizeOption.optional().describe('The least length that is compressed; one that is not known counts as long. Default: 1kb.'),
   types: z
-    .array(typeOption)
+    .array(mediaRangeOption)
     .min(1)
     .readonly()
     .optional()
@@ -102,6 +95,8 @@ export const compress: PolicyKind<CompressOptions | 'off', CompressInput> = {
   },
 }
 
+const varyEncoding = headerBlock([['vary', 'accept-encoding']])
+
 /** Whole answers up to here are compressed at once; longer ones step by step, off the event loop. */
 const atOnceBytes = 16 * 1024
 
@@ -125,7 +120,7 @@ class Compress implements Policy {
     if (body.size !== undefined && body.size < this.#options.minBytes) return
     if (/(?:^|[\s,])no-transform(?:$|[\s,;])/i.test(headers.get('cache-control') ?? '')) return
     // From here on another request could be answered in another form.
-    addVary(answer)
+    addVary(headers, 'accept-encoding', varyEncoding)
     if (x.method === 'HEAD') return
     if (!this.#options.withCookies && x.headers.first(H.cookie) !== undefined) return
     const coding = chooseCoding(x.headers.get('accept-encoding'), this.#options.codings)
@@ -139,20 +134,8 @@ class Compress implements Policy {
     if (etag?.startsWith('"') === true) headers.set('etag', `W/${etag}`)
     const { bytes } = body
     answer.body =
-      bytes !== undefined && bytes.length <= atOnceBytes ? new BytesBody(packed(bytes, coding)) : new CompressedBody(body, coding)
-  }
-}
-
-function packed(bytes: Buffer, coding: ContentCoding): Buffer {
-  if (coding === 'gzip') return gzipSync(bytes, { level: 5 })
-  if (coding === 'br') return brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } })
-  return zstdCompressSync(bytes)
-}
-
-function addVary({ headers }: Answer): void {
-  const names = headers.get('vary')
-  if (names === undefined) headers.set('vary', 'accept-encoding')
-  else if (!names.split(',').some((name) => ['*', 'accept-encoding'].includes(name.trim().toLowerCase()))) {
-    headers.set('vary', `${names}, accept-encoding`)
+      bytes !== undefined && bytes.length <= atOnceBytes
+        ? new BytesBody(compressed(bytes, coding))
+        : new CompressedBody(body, coding)
   }
 }

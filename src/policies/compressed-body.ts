@@ -1,5 +1,13 @@
 import type { Transform } from 'node:stream'
-import { constants, createBrotliCompress, createGzip, createZstdCompress } from 'node:zlib'
+import {
+  brotliCompressSync,
+  constants,
+  createBrotliCompress,
+  createGzip,
+  createZstdCompress,
+  gzipSync,
+  zstdCompressSync,
+} from 'node:zlib'
 import type { Body, Chunk, End } from '../core/body.ts'
 import { END, StreamBody } from '../core/body.ts'
 import { Fault } from '../core/fault.ts'
@@ -15,14 +23,20 @@ const brotliQuality = 4
 const gzipLevel = 5
 const zstdLevel = 3
 
+const gzip = { level: gzipLevel }
+const brotli = { params: { [constants.BROTLI_PARAM_QUALITY]: brotliQuality } }
+const zstd = { params: { [constants.ZSTD_c_compressionLevel]: zstdLevel } }
+
 function compressorOf(coding: ContentCoding): { readonly compressor: Compressor; readonly flush: number } {
-  if (coding === 'gzip') return { compressor: createGzip({ level: gzipLevel }), flush: constants.Z_SYNC_FLUSH }
-  if (coding === 'br') {
-    const compressor = createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: brotliQuality } })
-    return { compressor, flush: constants.BROTLI_OPERATION_FLUSH }
-  }
-  const compressor = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: zstdLevel } })
-  return { compressor, flush: constants.ZSTD_e_flush }
+  if (coding === 'gzip') return { compressor: createGzip(gzip), flush: constants.Z_SYNC_FLUSH }
+  if (coding === 'br') return { compressor: createBrotliCompress(brotli), flush: constants.BROTLI_OPERATION_FLUSH }
+  return { compressor: createZstdCompress(zstd), flush: constants.ZSTD_e_flush }
+}
+
+/** Bytes in a content coding, made at once: for short ones. */
+export function compressed(bytes: Buffer, coding: ContentCoding): Buffer {
+  if (coding === 'gzip') return gzipSync(bytes, gzip)
+  return coding === 'br' ? brotliCompressSync(bytes, brotli) : zstdCompressSync(bytes, zstd)
 }
 
 /**

@@ -13,6 +13,7 @@ import { Origins, parseOriginPattern } from './cors-origins.ts'
 import type { OriginPattern } from './cors-origins.ts'
 import { durationOption, headerNameOption } from './option-schemas.ts'
 import type { PolicyKind } from './policy-kind.ts'
+import { addVary } from './vary.ts'
 
 /** Which web pages may call. */
 export interface CorsInput {
@@ -223,16 +224,4 @@ function isPreflight(x: Exchange): boolean {
   if (x.method !== 'OPTIONS') return false
   const method = x.headers.first(C.requestMethod)
   return method !== undefined && methodPattern.test(method) && x.headers.first(H.origin) !== undefined
-}
-
-/** Adds a name to Vary unless it is there or "*" is. `ready` is the line for the usual case: no Vary yet. */
-function addVary(headers: Headers, name: string, ready?: HeaderBlock): void {
-  const existing = headers.get('vary')
-  if (existing === undefined) {
-    headers.put(ready ?? line(H.vary, name))
-    return
-  }
-  const names = existing.toLowerCase().split(',')
-  const isThere = names.some((part) => part.trim() === '*' || part.trim() === name.toLowerCase())
-  if (!isThere) headers.put(line(H.vary, `${existing}, ${name}`))
 }

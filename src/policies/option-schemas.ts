@@ -3,6 +3,7 @@ import { AddressError, parseCidr } from '../lib/address.ts'
 import { durationPattern, parseDuration } from '../lib/duration.ts'
 import { parseSize, sizePattern } from '../lib/size.ts'
 import { UnitError } from '../lib/unit-error.ts'
+import { parseMediaRange } from './media-types.ts'
 
 /** Text that `read` turns into a value; what it throws becomes an issue with its remedy. */
 function readBy<T>(text: z.ZodString, read: (text: string) => T): z.ZodType<T, string> {
@@ -48,3 +49,15 @@ export const headerNameOption: z.ZodType<string, string> = z
     context.addIssue({ code: 'custom', message: `${JSON.stringify(text.slice(0, 60))} is not a header name`, params: { remedy } })
   })
   .transform((text) => text.toLowerCase())
+
+/** A media range such as `application/json` or `image/*`, in lower case. */
+export const mediaRangeOption = z
+  .string()
+  .meta({ examples: ['application/json', 'image/*', 'application/*+json'] })
+  .transform((text, context) => {
+    const range = parseMediaRange(text)
+    if (range !== undefined) return range
+    const remedy = 'write a type such as application/json, image/* or application/*+json, without parameters'
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(text.slice(0, 60))} is not a media type`, params: { remedy } })
+    return z.NEVER
+  })
