@@ -1,19 +1,15 @@
 import type { Registry } from '@bufbuild/protobuf'
 import { Answer } from '../../core/answer.ts'
-import type { Chunk, End } from '../../core/body.ts'
-import { BytesBody, END, StreamBody, textBody } from '../../core/body.ts'
-import type { Fault } from '../../core/fault.ts'
-import { faultFrom } from '../../core/fault.ts'
+import { BytesBody, textBody } from '../../core/body.ts'
 import { grpcCodes } from '../../core/grpc-status.ts'
-import type { MaybePromise } from '../../core/handler.ts'
-import { isPromise } from '../../core/handler.ts'
 import { Headers, headerBlock } from '../../core/headers.ts'
 import type { Problem } from '../../core/problem.ts'
 import { problemOf, problems } from '../../core/problem.ts'
+import { FramedStream } from '../grpc/framed-stream.ts'
 import { framed } from '../grpc/frames.ts'
 import type { GrpcAnswer, UnaryEnd } from '../grpc/grpc-call.ts'
 import type { GrpcStatus } from '../grpc/grpc-status.ts'
-import { httpStatusOf, statusOfFault } from '../grpc/grpc-status.ts'
+import { httpStatusOf } from '../grpc/grpc-status.ts'
 import { fromMetadata } from '../grpc/metadata.ts'
 import { problemStatus } from '../grpc/problem-status.ts'
 import { retryAfterSeconds } from '../grpc/status-json.ts'
@@ -23,8 +19,6 @@ import { connectCode, errorJson } from './error-json.ts'
 /** A message of the service as the caller wants it. */
 export type Encode = (message: Buffer) => Buffer
 
-/** What is written at once of messages that are there already. */
-const joinBytes = 16_384
 const endFlag = 2
 
 const errorBlock = headerBlock([
@@ -55,7 +49,12 @@ export function unaryAnswer(
 export function streamAnswer(answer: GrpcAnswer, form: ConnectForm, encode: Encode, registry: Registry): Answer {
   const headers = answer.status === undefined ? fromMetadata(answer.metadata) : new Headers()
   headers.set('content-type', form.type)
-  return new Answer(200, headers, new ConnectStream(answer, encode, registry))
+  const frames = {
+    message: (message: Buffer) => framed(encode(message)),
+    end: (status: GrpcStatus) => endFrame(status, answer.trailers, registry),
+    encoded: (bytes: Buffer) => bytes,
+  }
+  return new Answer(200, headers, new FramedStream(answer, frames))
 }
 
 /** A problem as callers of Connect understand it. What HTTP would say in a field stands in the head. */
@@ -112,69 +111,3 @@ const own = new Set([
   'date',
   'server',
 ])
-
-class ConnectStream extends StreamBody {
-  readonly #answer: GrpcAnswer
-  readonly #encode: Encode
-  readonly #registry: Registry
-  #ahead: Promise<Buffer | End> | undefined = undefined
-  #isOver = false
-
-  constructor(answer: GrpcAnswer, encode: Encode, registry: Registry) {
-    super(undefined)
-    this.#answer = answer
-    this.#encode = encode
-    this.#registry = registry
-  }
-
-  trailers(): undefined {
-    return undefined
-  }
-
-  protected read(): MaybePromise<Chunk | End> {
-    if (this.#isOver) return END
-    const next = this.#ahead ?? this.#answer.pull()
-    this.#ahead = undefined
-    return isPromise(next) ? next.then((message) => this.#chunk(message)) : this.#chunk(next)
-  }
-
-  protected stop(why: Fault): void {
-    this.#isOver = true
-    this.#answer.cancel(why)
-  }
-
-  #chunk(first: Buffer | End): Chunk {
-    const frames: Buffer[] = []
-    let length = 0
-    let next: MaybePromise<Buffer | End> = first
-    for (;;) {
-      if (isPromise(next)) {
-        this.#ahead = next
-        break
-      }
-      const frame = next === END ? this.#end(this.#answer.status!) : this.#frame(next)
-      frames.push(frame)
-      length += frame.length
-      if (this.#isOver || length >= joinBytes) break
-      next = this.#answer.pull()
-    }
-    return frames.length === 1 ? frames[0] : Buffer.concat(frames, length)
-  }
-
-  #frame(message: Buffer): Buffer {
-    let encoded: Buffer
-    try {
-      encoded = this.#encode(message)
-    } catch (thrown) {
-      const fault = faultFrom(thrown)
-      this.#answer.cancel(fault)
-      return this.#end(this.#answer.status ?? statusOfFault(fault))
-    }
-    return framed(encoded)
-  }
-
-  #end(status: GrpcStatus): Buffer {
-    this.#isOver = true
-    return endFrame(status, this.#answer.trailers, this.#registry)
-  }
-}
