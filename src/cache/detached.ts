@@ -1,39 +1,12 @@
 import { emptyBody } from '../core/body.ts'
 import type { Clock } from '../core/clock.ts'
-import { Exchange } from '../core/exchange.ts'
+import { derivedExchange } from '../core/derived-exchange.ts'
+import type { Exchange } from '../core/exchange.ts'
 import type { Policy } from '../core/policy.ts'
-
-const silent = { inform(): void {} }
 
 /** A GET of the same thing by the same caller, for which no client waits: to bring a stored answer up to date. */
 export function detachedFrom(x: Exchange, clock: Clock): Exchange {
-  const detached = new Exchange({
-    method: 'GET',
-    target: x.target,
-    headers: x.headers,
-    version: x.version,
-    authority: x.authority,
-    upgrade: undefined,
-    connection: x.connection,
-    link: silent,
-    body: emptyBody,
-    startedAt: clock.now(),
-    startedMono: clock.monotonic(),
-  })
-  detached.id = x.id
-  detached.path = x.path
-  detached.hasEncodedSlash = x.hasEncodedSlash
-  detached.hasSemicolon = x.hasSemicolon
-  detached.query = x.query
-  detached.clientAddress = x.clientAddress
-  detached.scheme = x.scheme
-  detached.isProxied = x.isProxied
-  detached.traceparent = x.traceparent
-  detached.route = x.route
-  detached.params = x.params
-  detached.identity = x.identity
-  detached.renderProblem = x.renderProblem
-  return detached
+  return derivedExchange(x, { method: 'GET', body: emptyBody, startedAt: clock.now(), startedMono: clock.monotonic() })
 }
 
 /** Tells the policies behind `policy` that a detached exchange met that it is over. `offset`: see `pipeline`. */

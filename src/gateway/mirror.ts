@@ -2,7 +2,8 @@ import type { Answer } from '../core/answer.ts'
 import { END, releaseChunk } from '../core/body.ts'
 import type { Body } from '../core/body.ts'
 import type { Clock } from '../core/clock.ts'
-import { Exchange } from '../core/exchange.ts'
+import { derivedExchange } from '../core/derived-exchange.ts'
+import type { Exchange } from '../core/exchange.ts'
 import { Fault, faultFrom } from '../core/fault.ts'
 import { isPromise } from '../core/handler.ts'
 import type { Headers } from '../core/headers.ts'
@@ -73,7 +74,7 @@ export class Mirror {
       let shadow: Exchange | undefined
       // A shadow that stopped reading would otherwise hold its place until its own timeouts.
       body = original.fork(maxBehindBytes, (why) => shadow?.leave(why))
-      shadow = shadowOf(x, body)
+      shadow = derivedExchange(x, { body })
       const headers = headersOf(x, upstream)
       headers.putLines(this.#line)
       const headBy = clock.monotonic() + timeoutMs
@@ -93,35 +94,6 @@ export class Mirror {
 
 function hasLagged({ cause }: Fault): boolean {
   return cause instanceof Fault && cause.code === 'fork-lagged'
-}
-
-/** An exchange of its own, so that nothing of the copy's fate is written down as the original's, nor ends with it. */
-function shadowOf(x: Exchange, body: Body): Exchange {
-  const { method, target, headers, version, authority, connection, startedAt, startedMono } = x
-  const shadow = new Exchange({
-    method,
-    target,
-    headers,
-    version,
-    authority,
-    upgrade: undefined,
-    connection,
-    link: { inform() {} },
-    body,
-    startedAt,
-    startedMono,
-  })
-  shadow.id = x.id
-  shadow.path = x.path
-  shadow.query = x.query
-  shadow.clientAddress = x.clientAddress
-  shadow.scheme = x.scheme
-  shadow.isProxied = x.isProxied
-  shadow.traceparent = x.traceparent
-  shadow.route = x.route
-  shadow.params = x.params
-  shadow.identity = x.identity
-  return shadow
 }
 
 /** Reads an answer to its end and keeps nothing. One that breaks off or goes on and on is the shadow's own affair. */
