@@ -4,6 +4,7 @@ import { faultFrom } from '../core/fault.ts'
 import { httpProblem, problemOf } from '../core/problem.ts'
 import { parsePurge } from '../cache/purges.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { countsBy } from './counts.ts'
 import type { Endpoint } from './endpoint.ts'
 
 const maxBytes = 8192
@@ -17,7 +18,11 @@ export function cacheEndpoints(gateway: Pick<Gateway, 'cache' | 'families'>): re
       method: 'GET',
       path: '/api/cache',
       roles,
-      handle: () => jsonAnswer(200, { ...gateway.cache.state, requests: requestsByRoute(gateway) }),
+      handle: () =>
+        jsonAnswer(200, {
+          ...gateway.cache.state,
+          requests: Object.fromEntries(countsBy(gateway, 'velum_cache_requests_total', 'route', 'result')),
+        }),
     },
     {
       method: 'POST',
@@ -40,18 +45,4 @@ export function cacheEndpoints(gateway: Pick<Gateway, 'cache' | 'families'>): re
       },
     },
   ]
-}
-
-/** What became of requests at the cache, by route, since the start. */
-function requestsByRoute(gateway: Pick<Gateway, 'families'>): Record<string, Record<string, number>> {
-  const routes = new Map<string, Record<string, number>>()
-  const family = gateway.families().find(({ name }) => name === 'velum_cache_requests_total')
-  for (const { labels, values } of family?.series.values() ?? []) {
-    const named = new Map(labels)
-    const route = named.get('route') ?? ''
-    const counts = routes.get(route) ?? {}
-    counts[named.get('result') ?? ''] = values[0]
-    routes.set(route, counts)
-  }
-  return Object.fromEntries(routes)
 }

@@ -2,6 +2,7 @@ import { jsonAnswer } from '../core/answer.ts'
 import { httpProblem } from '../core/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { LimitSpec } from '../limits/limit-spec.ts'
+import { countsBy } from './counts.ts'
 import type { Endpoint } from './endpoint.ts'
 import { pathOf } from './endpoint.ts'
 
@@ -19,11 +20,11 @@ export function limitEndpoints(gateway: LimitSource): readonly Endpoint[] {
       path: '/api/limits',
       roles,
       handle() {
-        const decisions = decisionsByLimit(gateway)
+        const decisions = countsBy(gateway, 'velum_limit_decisions_total', 'limit', 'decision')
         const limits = gateway.model.limits.map((spec) => ({
           ...spec,
           per: spec.per.map((part) => ('name' in part ? `${part.kind}:${part.name}` : part.kind)),
-          decisions: Object.fromEntries(decisions.get(spec.name) ?? []),
+          decisions: decisions.get(spec.name) ?? {},
         }))
         return jsonAnswer(200, { limits })
       },
@@ -41,18 +42,4 @@ export function limitEndpoints(gateway: LimitSource): readonly Endpoint[] {
       },
     },
   ]
-}
-
-/** How often each limit allowed, refused and so on, since the start. */
-function decisionsByLimit(gateway: LimitSource): ReadonlyMap<string, readonly (readonly [decision: string, count: number])[]> {
-  const found = new Map<string, (readonly [string, number])[]>()
-  const family = gateway.families().find(({ name }) => name === 'velum_limit_decisions_total')
-  for (const { labels, values } of family?.series.values() ?? []) {
-    const named = new Map(labels)
-    const limit = named.get('limit') ?? ''
-    const counts = found.get(limit) ?? []
-    counts.push([named.get('decision') ?? '', values[0]])
-    found.set(limit, counts)
-  }
-  return found
 }

@@ -1,7 +1,5 @@
 import type { GatewayModel } from '../config/model.ts'
 import { systemClock } from '../core/clock.ts'
-import { EnvironmentFault } from '../core/environment-fault.ts'
-import { Fault } from '../core/fault.ts'
 import type { Log } from '../core/log.ts'
 import { silentMeter } from '../core/meter.ts'
 import { MainHub } from '../gateway/link.ts'
@@ -20,6 +18,7 @@ import { deriveKeys } from '../identity/sealing.ts'
 import { inspectToken } from '../identity/token-inspection.ts'
 import type { Io } from './command.ts'
 import type { IdentityOffice, UserLine } from './identity-office.ts'
+import { asFaults } from './store-faults.ts'
 
 /** The identity store opened by this process, while no gateway holds it. */
 export async function openDirectOffice(model: GatewayModel, io: Io): Promise<IdentityOffice> {
@@ -73,17 +72,6 @@ export async function openDirectOffice(model: GatewayModel, io: Io): Promise<Ide
 
 function lineOf(row: UserRow): UserLine {
   return { ...row, createdAt: new Date(row.createdAt).toISOString(), passwordAt: new Date(row.passwordAt).toISOString() }
-}
-
-/** A store that does not answer is the environment's fault, not the command's. */
-async function asFaults<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (thrown) {
-    if (thrown instanceof Fault && thrown.code === 'store-down')
-      throw new EnvironmentFault(`the store does not answer: ${thrown.message}`, { cause: thrown })
-    throw thrown
-  }
 }
 
 function stderrLog(io: Io): Log {

@@ -3,7 +3,6 @@ import { penaltyDocument } from '../admin/penalty-endpoints.ts'
 import type { GatewayModel } from '../config/model.ts'
 import { systemClock } from '../core/clock.ts'
 import { EnvironmentFault } from '../core/environment-fault.ts'
-import { Fault } from '../core/fault.ts'
 import type { Log } from '../core/log.ts'
 import { MainHub } from '../gateway/link.ts'
 import { openNodeStore } from '../gateway/node-store.ts'
@@ -15,6 +14,7 @@ import type { Penalty } from '../limits/penalty-spec.ts'
 import { findGateway } from '../stores/sqlite/gateway-lock.ts'
 import { adminCaller } from './admin-call.ts'
 import type { Io } from './command.ts'
+import { asFaults } from './store-faults.ts'
 
 /**
  * The penalty box as commands use it: through the admin API of the gateway that holds the store, else in the store
@@ -77,17 +77,6 @@ async function openDirectly(model: GatewayModel, io: Io): Promise<PenaltyOffice>
         return penaltyDocument(penalty)
       }),
     close: () => store.close(),
-  }
-}
-
-/** A store that does not answer is the environment's fault, not the command's. */
-async function asFaults<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (thrown) {
-    if (thrown instanceof Fault && thrown.code === 'store-down')
-      throw new EnvironmentFault(`the store does not answer: ${thrown.message}`, { cause: thrown })
-    throw thrown
   }
 }
 
