@@ -125,18 +125,6 @@ export function makeStale(memory: CacheMemory, at: number): void {
   Atomics.or(memory.words, at / 4 + field.flags, flag.stale)
 }
 
-/** Whether a record of this hash and of the slab's present generation lies there. */
-export function isRecordAt(memory: CacheMemory, at: number, hashHi: number, hashLo: number): boolean {
-  const { words } = memory
-  const w = at / 4
-  return (
-    Atomics.load(words, w + field.secret) === secretOf(memory.header, at) &&
-    words[w + field.hashHi] === hashHi &&
-    words[w + field.hashLo] === hashLo &&
-    words[w + field.generation] === memory.generation(Math.floor(at / memory.slabBytes))
-  )
-}
-
 /** Whether any record of the slab's present generation lies there. */
 export function isLiveAt(memory: CacheMemory, at: number): boolean {
   const w = at / 4
@@ -144,6 +132,13 @@ export function isLiveAt(memory: CacheMemory, at: number): boolean {
     Atomics.load(memory.words, w + field.secret) === secretOf(memory.header, at) &&
     memory.words[w + field.generation] === memory.generation(Math.floor(at / memory.slabBytes))
   )
+}
+
+/** Whether one of this hash does. */
+export function isRecordAt(memory: CacheMemory, at: number, hashHi: number, hashLo: number): boolean {
+  const w = at / 4
+  // In this order: the secret is written last, so what it vouches for is read after it.
+  return isLiveAt(memory, at) && memory.words[w + field.hashHi] === hashHi && memory.words[w + field.hashLo] === hashLo
 }
 
 /** Reads the record at a place; undefined when none lies there, or it was dropped while it was read. */

@@ -117,8 +117,8 @@ export class CacheStorage {
 
   /** Puts a record in the place of what its key had. False when there was no room. */
   put(record: Omit<CacheRecord, 'hashHi' | 'hashLo'>): boolean {
+    // Leaves the hash of the key in `#hash`.
     const writer = this.#writerOf(record.key)
-    this.#hash.hash(record.key)
     const isWritten = this.#write({ ...record, hashHi: this.#hash.hi, hashLo: this.#hash.lo }, writer)
     this.#moveProven()
     return isWritten
