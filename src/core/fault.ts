@@ -37,11 +37,7 @@ export class Fault extends Error {
   /** After how many milliseconds another attempt may have better luck, where that is known. */
   readonly retryAfterMs: number | undefined
 
-  constructor(
-    code: FaultCode,
-    message: string = code,
-    options: { cause?: unknown; unsent?: boolean; retryAfterMs?: number } = {},
-  ) {
+  constructor(code: FaultCode, message: string = code, options: { cause?: unknown; unsent?: boolean; retryAfterMs?: number } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'Fault'
     this.code = code

@@ -9,7 +9,12 @@ import type { LiveStreams } from '../identity/live-streams.ts'
 export interface PolicyEnv extends BuildEnv {
   /** Where its options stand in the configuration: `routes[2].cors`. */
   readonly source: string
-  readonly route: { readonly name: string; readonly index: number; readonly acceptsSession?: boolean | undefined; readonly shape?: string | undefined }
+  readonly route: {
+    readonly name: string
+    readonly index: number
+    readonly acceptsSession?: boolean | undefined
+    readonly shape?: string | undefined
+  }
   /** How callers are recognised; one for all routes of a Generation. */
   readonly authenticators: Authenticators
   /** Origins whose pages may act with a session, besides the one that a request is sent to. */
