@@ -73,9 +73,7 @@ export interface BreakerSpec {
 }
 
 /** What of a request chooses its target by consistent hashing. Names of header fields are lower case. */
-export type HashKey =
-  | { readonly kind: 'subject' | 'address' }
-  | { readonly kind: 'header' | 'cookie'; readonly name: string }
+export type HashKey = { readonly kind: 'subject' | 'address' } | { readonly kind: 'header' | 'cookie'; readonly name: string }
 
 /** What stands behind routes, after the configuration was checked: durations in ms, sizes in bytes. */
 export interface ServiceSpec {

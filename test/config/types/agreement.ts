@@ -35,4 +35,13 @@ export type Agreements = [
 ]
 
 /** The policies that the types know; `types.test.ts` compares them with the list. */
-export const policies: Record<Policy, true> = { auth: true, addresses: true, cors: true, csrf: true, headers: true, body: true, cache: true, compress: true }
+export const policies: Record<Policy, true> = {
+  auth: true,
+  addresses: true,
+  cors: true,
+  csrf: true,
+  headers: true,
+  body: true,
+  cache: true,
+  compress: true,
+}

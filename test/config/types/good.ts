@@ -10,7 +10,11 @@ const whole = defineGateway({
   name: 'public',
   listeners: {
     plain: { port: 8080, redirect: 'https' },
-    api: { port: 8443, tls: { dev: true }, edge: { connectionsPerAddress: 200, connectionRate: '100/s', handshakeRate: '50/s', limits: ['perAddress'] } },
+    api: {
+      port: 8443,
+      tls: { dev: true },
+      edge: { connectionsPerAddress: 200, connectionRate: '100/s', handshakeRate: '50/s', limits: ['perAddress'] },
+    },
   },
   admin: { port: 9900 },
   store: { kind: 'embedded', path: '.velum' },
@@ -37,7 +41,10 @@ const whole = defineGateway({
     perDay: { algorithm: 'quota', limit: 1000, period: 'day' },
   },
   defaults: { auth: { any: ['bearer', 'api-key'] }, headers: 'secure', limits: ['perAddress'] },
-  penalties: { abusive: { after: '50 refusals in 1m', for: '10m', per: ['address', 'header:x-app'], answer: 403 }, byHand: { for: '1d' } },
+  penalties: {
+    abusive: { after: '50 refusals in 1m', for: '10m', per: ['address', 'header:x-app'], answer: 403 },
+    byHand: { for: '1d' },
+  },
   routes: [
     { name: 'orders', match: { path: '/orders/{id?}', methods: ['GET'] }, to: 'orders', limits: [{ use: 'perTenant', cost: 2 }] },
     {
