@@ -37,6 +37,13 @@ export const fences: ReadonlyMap<string, readonly string[]> = new Map([
   ['ipaddr.js', ['src/lib/']],
   ['@bufbuild/protobuf', ['src/bridges/']],
   ['@bufbuild/buf', ['src/bridges/']],
+  ['openid-client', ['src/identity/']],
+  ['@simplewebauthn/server', ['src/identity/']],
+  ['ajv', ['src/policies/']],
+  ['ajv-formats', ['src/policies/']],
+  ['ws', ['src/bridges/']],
+  ['graphql', ['src/bridges/']],
+  ['graphql-ws', ['src/bridges/']],
 ])
 
 /** Modules of Node.js that have one place too; the others may be used anywhere. */
