@@ -72,5 +72,5 @@ function policyUse(
 function policyByItself(kind: PolicyKind, i: number, uses: readonly PolicyUse[]): PolicyUse | undefined {
   const auth = uses.find(({ policy }) => policy === 'auth')?.options as { readonly any: readonly string[] } | undefined
   const isNeeded = kind.name === 'body' || (kind.name === 'csrf' && auth?.any.includes('session') === true)
-  return isNeeded ? { policy: kind.name, options: kind.options.parse({}), source: pathText(['routes', i]) } : undefined
+  return isNeeded ? { policy: kind.name, options: kind.options.parse({}), source: pathText(['routes', i, kind.name]) } : undefined
 }

@@ -114,7 +114,7 @@ test('fills every default in', () => {
         },
         auth: { mode: 'public', any: [], scopes: [], roles: [], claims: [], staleMs: 0, source: 'routes[0].auth' },
         limits: [],
-        policies: [{ policy: 'body', options: { maxBytes: 10_485_760, types: [], shadow: undefined }, source: 'routes[0]' }],
+        policies: [{ policy: 'body', options: { maxBytes: 10_485_760, types: [], shadow: undefined }, source: 'routes[0].body' }],
         timeoutMs: Infinity,
         deadlineMs: undefined,
         priority: 'default',

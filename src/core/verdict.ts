@@ -15,14 +15,18 @@ export interface Verdict {
   readonly label?: string | undefined
   /** The decision in a sentence for the operator. */
   readonly words?: (() => string) | undefined
+  /** Where in the configuration the very rule stands that decided, where that is narrower than the policy's `source`. */
+  readonly rule?: string | undefined
+  /** The status with which the policy itself answers an exchange that it passes: nothing behind it is asked. */
+  readonly answers?: number | undefined
 }
 
 /** A passing verdict; make it once and share it. */
 export function pass(code: string, words?: () => string): Verdict {
-  return { code, refusal: undefined, label: undefined, words }
+  return { code, refusal: undefined, label: undefined, words, rule: undefined }
 }
 
 /** A refusing verdict; make it once where nothing in it changes. */
-export function refuse(code: string, problem: Problem, label?: string, words?: () => string): Verdict {
-  return { code, refusal: problem, label, words }
+export function refuse(code: string, problem: Problem, label?: string, words?: () => string, rule?: string): Verdict {
+  return { code, refusal: problem, label, words, rule }
 }

@@ -59,9 +59,9 @@ export const addresses: PolicyKind<AddressesOptions, AddressesInput> = {
 }
 
 const allowed = pass('allowed', () => 'The client address may call.')
-const denied = refuse('denied', problem, undefined, () => 'The client address lies in a block of `deny`.')
-const unlisted = refuse('unlisted', problem, undefined, () => 'The client address lies in no block of `allow`.')
 const unknown = refuse('unknown', problem, undefined, () => 'The client address is not known.')
+
+const lies = (where: string) => (): string => `The client address lies in ${where}.`
 
 class Addresses implements Policy {
   readonly name = 'addresses'
@@ -69,19 +69,23 @@ class Addresses implements Policy {
   readonly source: string
   readonly #allow: AddressSet | undefined
   readonly #deny: AddressSet
+  readonly #denied: Verdict
+  readonly #unlisted: Verdict
 
   constructor(source: string, allow: AddressSet | undefined, deny: AddressSet) {
     this.source = source
     this.#allow = allow
     this.#deny = deny
+    this.#denied = refuse('denied', problem, undefined, lies('a block of `deny`'), `${source}.deny`)
+    this.#unlisted = refuse('unlisted', problem, undefined, lies('no block of `allow`'), `${source}.allow`)
   }
 
   decide(x: Exchange): Verdict {
     const address = x.clientAddress
     // A list of addresses is of no use against one that cannot be read: fail closed.
     if (address === '') return unknown
-    if (this.#deny.has(address)) return denied
-    if (this.#allow !== undefined && !this.#allow.has(address)) return unlisted
+    if (this.#deny.has(address)) return this.#denied
+    if (this.#allow !== undefined && !this.#allow.has(address)) return this.#unlisted
     return allowed
   }
 }

@@ -33,20 +33,32 @@ export class Authorise implements Policy {
     this.#scopes = scopes
     this.#roles = roles
     this.#claims = claims
+    const scopeRule = `${env.source}.scopes`
     const scopeWords = (): string => `Needs the scopes ${scopes.join(', ')}.`
     const challenge = `Bearer realm="api", error="insufficient_scope", scope="${scopes.join(' ')}"`
     const headers = headerBlock([['www-authenticate', challenge]])
-    this.#lacksScope = refuse('missing-scope', { name: 'forbidden', policy: 'auth' }, undefined, scopeWords)
-    this.#tokenLacksScope = refuse('missing-scope', { name: 'forbidden', policy: 'auth', headers }, undefined, scopeWords)
+    this.#lacksScope = refuse('missing-scope', { name: 'forbidden', policy: 'auth' }, undefined, scopeWords, scopeRule)
+    this.#tokenLacksScope = refuse(
+      'missing-scope',
+      { name: 'forbidden', policy: 'auth', headers },
+      undefined,
+      scopeWords,
+      scopeRule,
+    )
     this.#lacksRole = refuse(
       'missing-role',
       { name: 'forbidden', policy: 'auth' },
       undefined,
       () => `Needs one of the roles ${roles.join(', ')}.`,
+      `${env.source}.roles`,
     )
-    this.#lacksClaim = refuse('other-claim', { name: 'forbidden', policy: 'auth' }, undefined, () => {
-      return `Needs the claims ${claims.map(({ name, values }) => `${name} (${values.join(' or ')})`).join(', ')}.`
-    })
+    this.#lacksClaim = refuse(
+      'other-claim',
+      { name: 'forbidden', policy: 'auth' },
+      undefined,
+      () => `Needs the claims ${claims.map(({ name, values }) => `${name} (${values.join(' or ')})`).join(', ')}.`,
+      `${env.source}.claims`,
+    )
     this.#forbidden = env.meter.counter(
       'velum_auth_forbidden_total',
       'Requests of known callers who lack a scope, role or claim.',

@@ -10,6 +10,7 @@ import type { Headers } from '../core/headers.ts'
 import type { DecideMode, Policy } from '../core/policy.ts'
 import { pass, refuse } from '../core/verdict.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { sizeText } from '../lib/size.ts'
 import { shadowing, shadowWords } from './in-shadow.ts'
 import { MediaTypes } from './media-types.ts'
 import { mediaRangeOption, sizeOption } from './option-schemas.ts'
@@ -69,19 +70,13 @@ export const body: PolicyKind<BodyOptions, BodyInput> = {
 
 const fitting = pass('fitting', () => 'The request body is within its bounds.')
 const counted = pass('counted', () => 'The length of the request body is not declared; it is counted as it arrives.')
-const tooLarge = refuse(
-  'too-large',
-  { name: 'body-too-large', policy: 'body' },
-  undefined,
-  () => 'The declared length is above `max`.',
-)
-
 class BodyBounds implements Policy {
   readonly name = 'body'
   readonly stage = 'shape'
   readonly source: string
   readonly #maxBytes: number
   readonly #types: MediaTypes | undefined
+  readonly #tooLarge: Verdict
   readonly #otherType: Verdict
 
   constructor(source: string, maxBytes: number, types: readonly string[]) {
@@ -92,15 +87,26 @@ class BodyBounds implements Policy {
     const accept =
       types.length === 0 ? undefined : headerBlock([['accept', types.filter((type) => !type.includes('*+')).join(', ')]])
     const headers = accept?.pairs[0][1] === '' ? undefined : accept
-    this.#otherType = refuse('other-type', { name: 'unsupported-type', policy: 'body', headers }, undefined, () => {
-      return `The content type is none of ${types.join(', ')}.`
-    })
+    this.#otherType = refuse(
+      'other-type',
+      { name: 'unsupported-type', policy: 'body', headers },
+      undefined,
+      () => `The content type is none of ${types.join(', ')}.`,
+      `${source}.types`,
+    )
+    this.#tooLarge = refuse(
+      'too-large',
+      { name: 'body-too-large', policy: 'body' },
+      undefined,
+      () => `The declared length is above \`max\`, ${sizeText(maxBytes)}.`,
+      `${source}.max`,
+    )
   }
 
   decide(x: Exchange, mode: DecideMode): Verdict {
     const size = x.body.size
     if (size === 0) return fitting
-    if (size !== undefined && size > this.#maxBytes) return tooLarge
+    if (size !== undefined && size > this.#maxBytes) return this.#tooLarge
     if (this.#types !== undefined && !this.#types.accept(x.headers)) return this.#otherType
     if (size !== undefined || this.#maxBytes === Infinity) return fitting
     if (mode === 'charge') x.body = new CountedBody(x.body, this.#maxBytes)

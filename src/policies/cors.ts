@@ -126,17 +126,11 @@ const ofServices = dropTable([C.allowOrigin, C.allowCredentials, C.allowMethods,
 
 const sameOrigin = pass('no-origin', () => 'The request does not come from a page of another origin.')
 const allowed = pass('allowed', () => 'Pages of this origin may call.')
-const preflight = pass('preflight', () => 'A preflight of an origin that may call; it is answered here.')
+const preflight: Verdict = {
+  ...pass('preflight', () => 'A preflight of an origin that may call; it is answered here.'),
+  answers: 204,
+}
 const stranger = pass('other-origin', () => 'Pages of this origin may not read the answer: it will carry no CORS headers.')
-const refused = refuse(
-  'other-origin',
-  { name: 'forbidden', policy: 'cors', detail: 'Pages of this origin may not call.' },
-  undefined,
-  () => {
-    return 'A preflight of an origin that is not in `origins`.'
-  },
-)
-
 const varyOrigin = headerBlock([['vary', 'Origin']])
 const none: HeaderBlock = headerBlock([])
 
@@ -155,11 +149,19 @@ class Cors implements Policy {
   /** What every answer to an allowed origin carries besides the origin itself, and what every preflight carries. */
   readonly #always: HeaderBlock
   readonly #preflight: HeaderBlock
+  readonly #refused: Verdict
   readonly #allowsAnyMethod: boolean
   readonly #allowsAnyHeader: boolean
 
   constructor(given: CorsOptions, source: string) {
     this.source = source
+    this.#refused = refuse(
+      'other-origin',
+      { name: 'forbidden', policy: 'cors', detail: 'Pages of this origin may not call.' },
+      undefined,
+      () => 'A preflight of an origin that is not in `origins`.',
+      `${source}.origins`,
+    )
     this.#origins = given.origins === '*' ? undefined : new Origins(given.origins)
     const always: [string, string][] = []
     if (given.origins === '*') always.push(['access-control-allow-origin', '*'])
@@ -179,7 +181,7 @@ class Cors implements Policy {
     const origin = x.headers.first(H.origin)
     if (origin === undefined) return sameOrigin
     const isAllowed = this.#origins === undefined || this.#origins.has(origin)
-    if (isPreflight(x)) return isAllowed ? preflight : refused
+    if (isPreflight(x)) return isAllowed ? preflight : this.#refused
     return isAllowed ? allowed : stranger
   }
 

@@ -43,6 +43,7 @@ export class LimitLevel {
   readonly #jitterMs: number
   readonly #random: () => number
   readonly #rule: string
+  readonly #source: string
   readonly #per: string
   readonly #prepared: Verdict[] = []
   readonly #lacking: Verdict
@@ -71,6 +72,7 @@ export class LimitLevel {
     this.#jitterMs = spec.retryJitterMs ?? 0
     this.#random = env.random ?? Math.random
     this.#rule = ruleWords(spec)
+    this.#source = use.source
     this.#per = spec.per.map(partWords).join(' and ')
     this.#lacking = this.#refusal('key-missing', 'The request lacks what this limit is counted by.', undefined, [this.name], () => {
       return `${this.name} is counted per ${this.#per}, which the request lacks`
@@ -102,14 +104,15 @@ export class LimitLevel {
   }
 
   /** The refusal of a request that has to wait this long; `violated` names all limits that refuse it. */
-  refuse(retryAfterMs: number, violated: readonly string[], charge: Charge): Verdict {
+  refuse(retryAfterMs: number, violated: readonly string[], charge: Charge, mode: DecideMode): Verdict {
     if (retryAfterMs === Infinity) {
       this.#warnTooCostly()
       return violated.length === 1 ? this.#tooCostly : this.#over(undefined, violated, charge)
     }
     // Only ever later: what is told is never before the moment itself.
     const seconds = retrySeconds(this.#jitterMs === 0 ? retryAfterMs : retryAfterMs + this.#random() * this.#jitterMs)
-    if (violated.length > 1 || seconds > preparedSeconds) return this.#over(seconds, violated, charge)
+    // Who only asks wants to read whose budget it is; who floods gets what is ready.
+    if (violated.length > 1 || seconds > preparedSeconds || mode === 'peek') return this.#over(seconds, violated, charge)
     return (this.#prepared[seconds] ??= this.#over(seconds, violated, undefined))
   }
 
@@ -121,7 +124,7 @@ export class LimitLevel {
       policy: this.name,
       headers: retrySoon,
     }
-    return refuse(code, problem, 'limiter-unavailable', () => `${this.name} cannot be counted: ${message}`)
+    return refuse(code, problem, 'limiter-unavailable', () => `${this.name} cannot be counted: ${message}`, this.#source)
   }
 
   /** For explain: how a passing request stands. */
@@ -145,7 +148,7 @@ export class LimitLevel {
       headers: seconds === undefined ? undefined : headerBlock([['retry-after', String(seconds)]]),
       members: { 'violated-policies': violated },
     }
-    return refuse(code, problem, `limited:${this.name}`, words)
+    return refuse(code, problem, `limited:${this.name}`, words, this.#source)
   }
 
   #whose(charge: Charge): string {

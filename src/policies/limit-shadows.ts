@@ -58,7 +58,7 @@ export class LimitShadows {
         level.seen.saw(charge.key, isRefused)
         ;(isRefused ? level.shadowRefused : level.allowed).add()
       }
-      if (isRefused) show(level.refuse(charged.levels[0].retryAfterMs, [level.name], charge))
+      if (isRefused) show(level.refuse(charged.levels[0].retryAfterMs, [level.name], charge, mode))
     }
     const failed = (): void => {
       if (mode === 'charge') level.failed.add()
@@ -75,5 +75,6 @@ export class LimitShadows {
 }
 
 function shadowed(refusal: Verdict): Verdict {
-  return { code: 'shadow-over-limit', refusal: undefined, shadowed: refusal.refusal, label: undefined, words: refusal.words }
+  const { refusal: problem, words, rule } = refusal
+  return { code: 'shadow-over-limit', refusal: undefined, shadowed: problem, label: undefined, words, rule }
 }

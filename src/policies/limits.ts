@@ -208,7 +208,7 @@ class LimitStepPolicy implements Policy {
     if (ledger.isOver) this.#release(ledger)
     if (charged.refusedBy !== -1) {
       if (isCharge && this.#kind === 'service') this.#returnOf('route', ledger)
-      return this.#refusal(levels, charges, charged)
+      return this.#refusal(levels, charges, charged, mode)
     }
     const verdict = isCharge ? passes : passedInWords(levels, charges, charged)
     const shown = this.#shadows.isEmpty ? verdict : this.#shadow(x, mode, ledger, verdict)
@@ -225,11 +225,11 @@ class LimitStepPolicy implements Policy {
     else if (own !== '') ledger.policies = `${ledger.policies}, ${own}`
   }
 
-  #refusal(levels: readonly LimitLevel[], charges: readonly Charge[], charged: Charged): Verdict {
+  #refusal(levels: readonly LimitLevel[], charges: readonly Charge[], charged: Charged, mode: DecideMode): Verdict {
     const by = charged.refusedBy
     const violated: string[] = []
     for (let i = 0; i < levels.length; i++) if (charged.levels[i].retryAfterMs > 0) violated.push(levels[i].name)
-    return levels[by].refuse(charged.levels[by].retryAfterMs, violated, charges[by])
+    return levels[by].refuse(charged.levels[by].retryAfterMs, violated, charges[by], mode)
   }
 
   /** Shaping: the request waits for its turn. A client that leaves gives its turn back. */

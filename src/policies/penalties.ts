@@ -95,8 +95,9 @@ class Rule {
             members,
           }
     const words = (): string => wordsOf(penalty)
-    if (shadow) return { code: 'shadow-boxed', refusal: undefined, shadowed: problem, label: undefined, words }
-    return refuse('boxed', problem, this.label, words)
+    const rule = `penalties.${name}`
+    if (shadow) return { code: 'shadow-boxed', refusal: undefined, shadowed: problem, label: undefined, words, rule }
+    return refuse('boxed', problem, this.label, words, rule)
   }
 
   #retryAfter(ms: number): HeaderBlock {
