@@ -5,6 +5,7 @@ import { breakerOf, serviceWorld, specOf, targetOf } from '../../test/support/se
 import type { Answer } from '../core/answer.ts'
 import { createAdminHandler } from './admin-handler.ts'
 import { serviceEndpoints } from './service-endpoints.ts'
+import type { ServiceSource } from './service-endpoints.ts'
 
 interface Target {
   readonly address: string
@@ -16,7 +17,7 @@ async function json<T>(answer: Answer): Promise<T> {
   return JSON.parse(answer.body.bytes!.toString()) as T
 }
 
-function admin(): (method: string, target: string) => Promise<Answer> {
+function admin(heard: ServiceSource['heard'] = async () => true): (method: string, target: string) => Promise<Answer> {
   const { main } = serviceWorld()
   const six = targetOf(7003, { host: '::1', url: 'http://[::1]:7003' })
   const spec = specOf([7001, 7002], { breaker: breakerOf() })
@@ -28,6 +29,7 @@ function admin(): (method: string, target: string) => Promise<Answer> {
     targets: ({ targets }) => targets,
     names: () => [],
     standings: main,
+    heard,
   })
   const handler = createAdminHandler({
     endpoints,
@@ -50,6 +52,19 @@ test('a target is drained and let in again by its address, and saying so twice c
     assert.equal(answer.status, 200)
     assert.deepEqual(await json(answer), { url: 'http://10.0.0.1:7001', address: '10.0.0.1:7001', weight: 1, state })
   }
+})
+
+test('a drain is answered once all workers have heard of it, and one that has not is told of', async () => {
+  const path = '/api/services/orders/targets/10.0.0.1:7001/drain'
+  const heard = Promise.withResolvers<boolean>()
+  const answered = admin(() => heard.promise)('PUT', path)
+  assert.equal(await Promise.race([answered, new Promise<string>((resolve) => void setImmediate(resolve, 'waits'))]), 'waits')
+  heard.resolve(true)
+  assert.equal((await answered).status, 200)
+  const late = await admin(async () => false)('PUT', path)
+  assert.equal(late.status, 202)
+  const { state, pending } = await json<{ state: string; pending: boolean }>(late)
+  assert.deepEqual([state, pending], ['draining', true])
 })
 
 test('the list shows who drains, and the breaker of the service', async () => {

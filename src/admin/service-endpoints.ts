@@ -9,8 +9,11 @@ import { addressOf } from '../services/target-address.ts'
 import type { Endpoint } from './endpoint.ts'
 import { pathOf } from './endpoint.ts'
 
+/** The longest wait for workers to hear of a drain; one that hangs is replaced by one that knows. */
+const heardWithinMs = 2000
+
 /** What of a gateway these addresses tell and change. */
-export interface ServiceSource extends Pick<Gateway, 'families' | 'targets' | 'names' | 'standings'> {
+export interface ServiceSource extends Pick<Gateway, 'families' | 'targets' | 'names' | 'standings' | 'heard'> {
   readonly model: { readonly services: readonly ServiceSpec[] }
 }
 
@@ -33,8 +36,11 @@ export function serviceEndpoints(gateway: ServiceSource): readonly Endpoint[] {
   ]
 }
 
-/** Answers with the target as it stands then. Saying the same twice is no mistake. */
-function changeDrain(gateway: ServiceSource, x: Exchange, isDraining: boolean): Answer {
+/**
+ * Answers with the target as it stands then: 200 once every worker acts on it, 202 and `pending` when one has not heard
+ * of it in time and will yet. Saying the same twice is no mistake.
+ */
+async function changeDrain(gateway: ServiceSource, x: Exchange, isDraining: boolean): Promise<Answer> {
   const segments = pathOf(x).split('/')
   const name = decoded(segments.at(-4) ?? '')
   const address = decoded(segments.at(-2) ?? '')
@@ -43,7 +49,9 @@ function changeDrain(gateway: ServiceSource, x: Exchange, isDraining: boolean): 
   if (service === undefined || target === undefined || !gateway.standings.drain(service.name, addressOf(target), isDraining)) {
     return httpProblem({ name: 'no-route', detail: 'There is no such target.' }, x.id)
   }
-  return jsonAnswer(200, targetDocument(gateway, service, target))
+  const isHeard = await gateway.heard(heardWithinMs)
+  const document = targetDocument(gateway, service, target)
+  return isHeard ? jsonAnswer(200, document) : jsonAnswer(202, { ...document, pending: true })
 }
 
 /** Undefined for what is not percent-encoded UTF-8. */
@@ -79,7 +87,7 @@ function serviceDocuments(gateway: ServiceSource): unknown {
   }))
 }
 
-function targetDocument(gateway: ServiceSource, service: ServiceSpec, target: TargetSpec): unknown {
+function targetDocument(gateway: ServiceSource, service: ServiceSpec, target: TargetSpec): object {
   const address = addressOf(target)
   return { url: target.url, address, weight: target.weight, ...gateway.standings.status(service.name, address) }
 }

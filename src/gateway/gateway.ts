@@ -55,6 +55,8 @@ export interface Gateway {
   readonly devAuthorityPath: string | undefined
   readonly meter: Meter
   readonly hub: Hub
+  /** Whether every worker has acted on what main told until now; false when one has not within the time. */
+  heard(withinMs: number): Promise<boolean>
   /** All metrics of the node as they stand now. */
   families(): Family[]
   /** The busiest and the refused keys of a limit. */

@@ -48,6 +48,7 @@ export type ToWorker =
   | { readonly kind: 'drain'; readonly idleMs: number }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown; readonly error: ClonedError | undefined }
   | { readonly kind: 'told'; readonly topic: string; readonly message: unknown }
+  | { readonly kind: 'mark'; readonly id: number }
   | { readonly kind: 'logged'; readonly buffer: ArrayBuffer }
 
 /** What a worker says to main. */
@@ -57,6 +58,7 @@ export type ToMain =
   | { readonly kind: 'committed'; readonly id: number }
   | { readonly kind: 'ports-closed' }
   | { readonly kind: 'drained' }
+  | { readonly kind: 'marked'; readonly id: number }
   | { readonly kind: 'faulty'; readonly message: string; readonly stack: string | undefined }
   | { readonly kind: 'ask'; readonly id: number; readonly topic: string; readonly message: unknown }
   | { readonly kind: 'tell'; readonly topic: string; readonly message: unknown }

@@ -204,6 +204,10 @@ export class Node implements Gateway {
     return this.#hub
   }
 
+  heard(withinMs: number): Promise<boolean> {
+    return this.#supervisor.heard(withinMs)
+  }
+
   families(): Family[] {
     const { number, hash, committedAt } = this.#generation
     const states = this.workers

@@ -226,6 +226,24 @@ test('a worker whose loop is blocked is replaced; the one beside it is left alon
   for (let i = 0; i < 20; i++) assert.match((await get(f.port, '/')).text, /^one/)
 })
 
+test('that all have heard is said once all have, and not of one whose loop is blocked', async (t) => {
+  const f = await fleet(t, 2)
+  assert.equal(await f.supervisor.heard(1000), true, 'none serves, so none has to hear')
+  await f.supervisor.start(f.order('one'))
+  assert.equal(await f.supervisor.heard(1000), true)
+  const before = f.rows.map(beatsOf)
+  const blocked = get(f.port, '/block').catch(String)
+  await until(() => f.rows.some((row, i) => beatsOf(row) > before[i] + 20))
+  const late = f.supervisor.heard(1000)
+  f.clock.advance(1000)
+  assert.equal(await late, false)
+  // Whoever is given up need not hear any more.
+  const over = f.supervisor.heard(1_000_000)
+  await f.supervisor.close()
+  assert.equal(await over, true)
+  await blocked
+})
+
 test('a worker in which something was thrown that nobody caught serves on until its successor does', async (t) => {
   const f = await fleet(t, 1)
   let waiting = 0

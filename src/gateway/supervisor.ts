@@ -106,6 +106,17 @@ export class Supervisor {
     })
   }
 
+  /**
+   * Whether every worker that serves has acted on what it was told until now; false when one has not within the time.
+   * One that starts learns before it serves.
+   */
+  async heard(withinMs: number): Promise<boolean> {
+    const serving = [...this.#handles].filter(({ state }) => state !== 'starting' && state !== 'dead')
+    const id = ++this.#lastId
+    const marked = Promise.allSettled(serving.map((handle) => handle.mark(id)))
+    return (await within(this.#options.clock, withinMs, marked)) !== undefined
+  }
+
   /** Stops accepting; idle connections end after `idleMs`, all at the deadline; then every worker ends. */
   async drain({ idleMs, deadlineMs }: DrainTimes): Promise<void> {
     this.#isStopping = true

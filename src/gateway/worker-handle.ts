@@ -20,7 +20,7 @@ export interface WorkerEvents {
 
 interface Waiting {
   readonly id: number
-  readonly until: 'prepared' | 'committed' | 'ports-closed' | 'drained'
+  readonly until: 'prepared' | 'committed' | 'ports-closed' | 'drained' | 'marked'
   resolve(routes: readonly RouteRow[] | undefined): void
   reject(why: Error): void
 }
@@ -85,6 +85,11 @@ export class WorkerHandle implements Port<ToWorker> {
     await this.#ask({ kind: 'drain', idleMs }, 0, 'drained')
   }
 
+  /** Resolves when it has taken every message that was sent before. Rejects when it dies before. */
+  async mark(id: number): Promise<void> {
+    await this.#ask({ kind: 'mark', id }, id, 'marked')
+  }
+
   /** Ends the thread now, whatever it does. Resolves when it is gone. */
   async terminate(why: string): Promise<void> {
     this.#why ??= why
@@ -112,6 +117,7 @@ export class WorkerHandle implements Port<ToWorker> {
     if (message.kind === 'prepared') this.#settle(message.id, 'prepared', (w) => w.resolve(message.routes))
     else if (message.kind === 'failed') this.#settle(message.id, 'prepared', (w) => w.reject(new Error(message.message)))
     else if (message.kind === 'committed') this.#settle(message.id, 'committed', (w) => w.resolve(undefined))
+    else if (message.kind === 'marked') this.#settle(message.id, 'marked', (w) => w.resolve(undefined))
     else if (message.kind === 'ports-closed' || message.kind === 'drained')
       this.#settle(0, message.kind, (w) => w.resolve(undefined))
     else this.#events.said(this, message)

@@ -132,6 +132,7 @@ export class GatewayWorker {
     if (message.kind === 'prepare') void this.#prepare(message.id, message.order, message.describe)
     else if (message.kind === 'commit') this.#commit(message.id)
     else if (message.kind === 'discard') this.#discard(message.id)
+    else if (message.kind === 'mark') this.#port.post({ kind: 'marked', id: message.id })
     else if (message.kind === 'logged') this.#lines.takeBack(message.buffer)
     else if (message.kind === 'close-ports') {
       this.#listeners.closePorts()
