@@ -61,3 +61,32 @@ test('refuses what is not JSON, not UTF-8, or nested too deep, and never throws'
   assert.notEqual(parse('['.repeat(20) + ']'.repeat(20)), undefined)
   fc.assert(fc.property(fc.string(), (text) => void parse(text)))
 })
+
+test('a number that no double holds is refused, one that is only long is not', () => {
+  assert.equal(parse('{"a":1e400}'), undefined)
+  assert.equal(parse('[-1e999]'), undefined)
+  assert.deepEqual(parse(`[${'9'.repeat(300)}]`), [Number('9'.repeat(300))])
+})
+
+test('a byte order mark in front is refused', () => {
+  assert.equal(parseStrictJson(Buffer.from([0xef, 0xbb, 0xbf, 0x7b, 0x7d])), undefined)
+})
+
+test('depth is bounded as the caller wants it, and brackets in strings do not count', () => {
+  assert.deepEqual(parseStrictJson(Buffer.from('[[1]]'), 2), [[1]])
+  assert.equal(parseStrictJson(Buffer.from('[[[1]]]'), 2), undefined)
+  assert.deepEqual(parseStrictJson(Buffer.from('["[[[[", {"{{{": "\\"[["}]'), 2), ['[[[[', { '{{{': '"[[' }])
+})
+
+test('ten megabytes of brackets are refused without being parsed', () => {
+  for (const open of ['[', '{"a":']) {
+    const bytes = Buffer.from(open.repeat((10 * 1024 * 1024) / open.length))
+    assert.equal(parseStrictJson(bytes, 64), undefined)
+  }
+})
+
+test('a string that does not end is no JSON', () => {
+  assert.equal(parse('{"a'), undefined)
+  assert.equal(parse('"\\'), undefined)
+  assert.equal(parse('"\\"'), undefined)
+})
