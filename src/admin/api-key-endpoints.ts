@@ -8,6 +8,7 @@ import { httpProblem, problemOf } from '../core/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { ApiKeyAdmin, ApiKeyOrder, ApiKeyRow } from '../identity/api-key-admin.ts'
 import { ApiKeyFault } from '../identity/api-key-admin.ts'
+import { parseInstant } from '../lib/instant.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { Endpoint } from './endpoint.ts'
 import { pathOf } from './endpoint.ts'
@@ -114,8 +115,8 @@ function parseOrder(value: unknown): ApiKeyOrder {
 
 function parseExpiry(text: string): number {
   if (text === 'never') return Infinity
-  const at = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : NaN
-  if (Number.isNaN(at)) throw invalid('"expires" is a date (2027-01-31), a time with its zone, or never')
+  const at = parseInstant(text)
+  if (at === undefined) throw invalid('"expires" is a date (2027-01-31), a time with its zone, or never')
   return at
 }
 

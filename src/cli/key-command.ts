@@ -1,5 +1,6 @@
 import type { ApiKeyOrder } from '../identity/api-key-admin.ts'
 import { parseDuration } from '../lib/duration.ts'
+import { parseInstant } from '../lib/instant.ts'
 import type { Arguments, Command, Io } from './command.ts'
 import { configOption, exitCode, jsonOption, textOption, UsageError } from './command.ts'
 import type { ApiKeyLine, IdentityOffice } from './identity-office.ts'
@@ -100,7 +101,8 @@ function expiryOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   if (text === 'never') return Infinity
   if (/^\d+(?:ms|s|m|h|d)$/.test(text)) return Date.now() + parseDuration(text)
-  const at = /^\d{4}-\d\d-\d\d(?:T\S+)?$/.test(text) ? Date.parse(text) : NaN
-  if (Number.isNaN(at)) throw new UsageError('--expires is a time (90d), a date (2027-01-31), or never')
+  const at = parseInstant(text)
+  if (at === undefined)
+    throw new UsageError('--expires is a time (90d), a date (2027-01-31) or a time with its zone (2027-01-31T12:00:00Z), or never')
   return at
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ApiKeySpec, IdentitySpec, TrustedIssuerSpec } from '../identity/identity-spec.ts'
+import { parseInstant } from '../lib/instant.ts'
 import { isLoopbackHost } from '../lib/loopback.ts'
 import { readPath } from '../routing/read-path.ts'
 import type { CheckContext } from './check-context.ts'
@@ -156,12 +157,8 @@ function apiKeySpec(context: CheckContext, id: string): ApiKeySpec | undefined {
 
 function expiryOf(context: CheckContext, path: ConfigPath, expires: string | undefined): number {
   if (expires === undefined) return Infinity
-  // Without a zone, a time would mean something else on each machine.
-  const isClear = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/.test(expires)
-  const at = isClear ? Date.parse(expires) : NaN
-  // Date.parse makes March of a 30th of February.
-  const isDay = !Number.isNaN(at) && new Date(Date.parse(expires.slice(0, 10))).toISOString().startsWith(expires.slice(0, 10))
-  if (!isDay) {
+  const at = parseInstant(expires)
+  if (at === undefined) {
     context.findings.error(
       path,
       `${context.reading.show(expires, path)} is not a date`,

@@ -41,7 +41,8 @@ function checkCredentials(context: CheckContext, model: Omit<GatewayModel, 'hash
     missing.set('bearer', 'add the issuer of the tokens to identity.trustedIssuers, or identity.issuer for tokens of this gateway')
   }
   if (own === undefined) missing.set('session', issuerRemedy)
-  if (apiKeys.length === 0) missing.set('api-key', 'add a key to identity.apiKeys')
+  if (apiKeys.length === 0 && own === undefined)
+    missing.set('api-key', 'add a key to identity.apiKeys, or identity.issuer for keys made by `velum key create`')
   const told = new Set<string>()
   for (const route of model.routes) {
     if (route.auth.mode === 'public') continue

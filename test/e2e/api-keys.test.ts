@@ -108,6 +108,7 @@ test('API keys, from the shell to the service, on two workers', async (t) => {
     assert.equal((await ask('/orders', mistyped)).status, 401)
     assert.equal((await ask('/orders', 'fixed-key')).status, 200)
     assert.equal((await velum('key', 'create', 'fixed')).code, 1, 'a key of the configuration has this name')
+    assert.equal((await velum('key', 'create', 'dated', '--expires', '2099-02-30')).code, 2, 'there is no such day')
   })
 
   await t.test('the list says when a key was used, and no secret', async () => {
@@ -132,6 +133,8 @@ test('API keys, from the shell to the service, on two workers', async (t) => {
       { scopes: 'a' },
       { client: 1 },
       { expires: 'soon' },
+      { expires: '2099-02-30' },
+      { expires: '2099-01-31T12:00:00' },
     ])
       assert.equal((await post({ client: 'api', ...over })).status, 422, JSON.stringify(over))
     assert.equal((await post([])).status, 422)
