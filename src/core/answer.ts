@@ -16,18 +16,27 @@ export interface TunnelEnd {
   readonly receivedBytes: number
 }
 
+/** Why a tunnel must end before its sides want it: the node goes, the route's time is over, the caller is nobody any more. */
+export type TunnelNotice = 'draining' | 'deadline' | 'caller-over'
+
 /** The response of an Exchange, returned and never written by anyone but `respond`. */
 export class Answer {
   status: number
   headers: Headers
   body: Body
   tunnel: Tunnel | undefined
+  /**
+   * Asks the tunnel to end in the words of its protocol; the reason does not change if it is asked again. Absent: whoever
+   * wants its end destroys the client's side, and a drain waits.
+   */
+  hangUp: ((why: TunnelNotice) => void) | undefined
 
   constructor(status: number, headers: Headers, body: Body, tunnel?: Tunnel) {
     this.status = status
     this.headers = headers
     this.body = body
     this.tunnel = tunnel
+    this.hangUp = undefined
   }
 }
 

@@ -18,7 +18,14 @@ export function withinDeadline(handler: Handler, deadlineMs: number, { sweeper }
       const { tunnel, body } = answer
       if (tunnel !== undefined) {
         answer.tunnel = (client, early) => {
-          const due: Due = { dueAt, onDue: () => void client.destroy() }
+          const due: Due = {
+            dueAt,
+            onDue() {
+              due.dueAt = Infinity
+              if (answer.hangUp === undefined) client.destroy()
+              else answer.hangUp('deadline')
+            },
+          }
           sweeper.watch(due)
           return tunnel(client, early).finally(() => sweeper.unwatch(due))
         }

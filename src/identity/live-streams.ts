@@ -56,7 +56,11 @@ export class LiveStreams implements Closable {
     if (!isWatched) return
     if (tunnel !== undefined) {
       answer.tunnel = (client, early) => {
-        const live = this.#add({ identity, isEndless: true, cut: (why) => void client.destroy(why) })
+        const live = this.#add({
+          identity,
+          isEndless: true,
+          cut: (why) => (answer.hangUp === undefined ? void client.destroy(why) : answer.hangUp('caller-over')),
+        })
         return tunnel(client, early).finally(() => this.#live.delete(live))
       }
     } else if (body.bytes === undefined && body.size !== 0 && (this.#revocations !== undefined || body.size === undefined)) {

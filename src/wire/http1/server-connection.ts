@@ -120,6 +120,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
   drain(idleMs: number): void {
     if (this.#state === idle && idleMs > 0) this.deadlines.awaitInput(idleMs)
     else if (this.#state === idle || this.#state === rest) this.#end()
+    else this.#turn?.drain()
   }
 
   // Turns
@@ -156,10 +157,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     this.#owner.turnEnded()
     this.#turn = undefined
     this.deadlines.outputTaken()
-    if (this.#state === tunnel) {
-      this.socket.destroySoon()
-      return
-    }
+    if (this.#state === tunnel) this.socket.destroySoon()
     if (this.#state !== busy) return
     const { body } = turn
     const isRest = body !== undefined && !body.isComplete
@@ -172,7 +170,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     } else this.#becomeIdle()
     if (isRest) body.cancel(answered)
     if (!this.#intake.proceed()) return
-    if (this.#hasEnded && (this.#state === idle || this.#state === head)) this.#endedBetween()
+    if (this.#hasEnded && this.isReady) this.#endedBetween()
     else if (!this.#isHeld()) this.#reader.resume()
   }
 

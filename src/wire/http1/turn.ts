@@ -119,6 +119,11 @@ export class Turn implements ExchangeLink {
     this.#owner.outbox.post(this.#owner.heads.interim(status, headers))
   }
 
+  /** The connection is to go: a tunnel that has words for it is told. */
+  drain(): void {
+    if (this.#status === 101) this.#answer!.hangUp?.('draining')
+  }
+
   /** The client is gone. */
   leave(why: Fault): void {
     if (this.#isOver || this.#left !== undefined || this.#status === 101) return

@@ -88,6 +88,7 @@ class NodeServer implements ServerWire {
     this.#isDraining = true
     if (idleMs === 0) this.#server.closeIdleConnections()
     else this.#options.clock.after(idleMs, () => this.#server.closeIdleConnections())
+    for (const connection of this.#open.values()) connection.turn?.drain()
     return new Promise((resolve) => {
       this.#whenEmpty.push(resolve)
       this.#checkEmpty()

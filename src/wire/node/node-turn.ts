@@ -101,6 +101,11 @@ export class NodeTurn implements ExchangeLink, Due {
     return true
   }
 
+  /** The connection is to go: a tunnel that has words for it is told. */
+  drain(): void {
+    if (this.#parts.res.statusCode === 101) this.#answer?.hangUp?.('draining')
+  }
+
   async run(): Promise<void> {
     const { options } = this.#parts
     try {
