@@ -35,9 +35,20 @@ export class StoreUnusable extends EnvironmentFault {
 
 /**
  * Every kind of record. `login` is a login under way (state, nonce, challenge): taken out once, by `remove`.
- * `login-failures` counts failed logins by address, account or device.
+ * `login-failures` counts failed logins by address, account or device. `provider-session` leads from a login at a provider to
+ * its session here.
  */
-export const recordKinds = ['session', 'user', 'login', 'account', 'passkey', 'api-key', 'signing-key', 'login-failures'] as const
+export const recordKinds = [
+  'session',
+  'user',
+  'login',
+  'account',
+  'passkey',
+  'api-key',
+  'signing-key',
+  'login-failures',
+  'provider-session',
+] as const
 export type RecordKind = (typeof recordKinds)[number]
 
 /** A stored thing as it was at one version. */

@@ -91,6 +91,42 @@ export interface PasswordSpec {
 /** OWASP's floor: 19 MiB, two passes, one lane; about 15 ms of one core. */
 export const defaultPasswords: PasswordSpec = { memoryKib: 19_456, passes: 2, lanes: 1, threads: 2 }
 
+/** An OpenID provider at which people may log in. */
+export interface ProviderSpec {
+  readonly name: string
+  /** What its button says. */
+  readonly label: string
+  readonly issuer: string
+  readonly clientId: string
+  /** Absent: a public client. */
+  readonly clientSecret: string | undefined
+  readonly scopes: readonly string[]
+  /** Further parameters of the authorization request. */
+  readonly parameters: readonly (readonly [name: string, value: string])[]
+  /** Roles of everybody who logs in there. */
+  readonly roles: readonly string[]
+  /** The claim that further roles come from, and what each of its values stands for. */
+  readonly rolesClaim: string | undefined
+  readonly roleMap: readonly (readonly [value: string, roles: readonly string[]])[]
+  /** The tenant its people belong to: a fixed one, or those of whom `tenantClaim` may name one. */
+  readonly tenant: string | undefined
+  readonly tenants: readonly string[] | undefined
+  readonly tenantClaim: string
+  readonly skewMs: number
+  /** How often it is asked, by refresh token, whether it still vouches for a session in use. */
+  readonly refreshMs: number
+}
+
+/** Passkeys (WebAuthn). */
+export interface PasskeySpec {
+  /** The domain they are good for: a host of the issuer's, or a domain above it. */
+  readonly rpId: string
+  /** What authenticators call this place. */
+  readonly name: string
+  /** Origins whose pages may register and use them. */
+  readonly origins: readonly string[]
+}
+
 /** Velum as an issuer: sessions, tokens, keys. */
 export interface OwnIssuerSpec {
   /** The `iss` and `aud` of its access tokens: the public https address of the gateway. */
@@ -104,6 +140,10 @@ export interface OwnIssuerSpec {
   readonly passwords?: PasswordSpec | undefined
   /** Origins besides its own whose pages may log in and out, refresh, and act with a session. Absent: none. */
   readonly trustedOrigins?: readonly string[] | undefined
+  /** Absent: none. */
+  readonly providers?: readonly ProviderSpec[] | undefined
+  /** Absent: nobody can have one. */
+  readonly passkeys?: PasskeySpec | undefined
 }
 
 export interface IdentitySpec {

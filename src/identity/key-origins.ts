@@ -7,13 +7,16 @@ import type { KeyOrigin } from './kept-keys.ts'
 
 export type Fetch = typeof globalThis.fetch
 
+/** What of an issuer says where its keys are. */
+export type KeyPlace = Pick<TrustedIssuerSpec, 'name' | 'jwksUri' | 'jwksFile' | 'algorithms'>
+
 const fetchTimeoutMs = 3000
 const defaultMaxAgeMs = 600_000
 const leastRefreshMs = 60_000
 const longestRefreshMs = 6 * 3_600_000
 
 /** Where the keys of an issuer are loaded from: its file, or its URL. */
-export function keyOrigin(spec: TrustedIssuerSpec, fetch: Fetch, clock: Clock): KeyOrigin {
+export function keyOrigin(spec: KeyPlace, fetch: Fetch, clock: Clock): KeyOrigin {
   if (spec.jwksFile !== undefined) return fileOrigin(spec.jwksFile, spec.algorithms)
   if (spec.jwksUri !== undefined) return urlOrigin(spec.jwksUri, spec.algorithms, fetch, clock)
   throw new Error(`identity.trustedIssuers.${spec.name} has neither jwksUri nor jwks`)

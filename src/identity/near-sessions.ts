@@ -51,11 +51,21 @@ export class NearSessions implements Closable {
   readonly #revocations: Revocations
   readonly #clock: Clock
   readonly #maxSessions: number
+  readonly #touched: (id: string) => void
   readonly #known = new Map<string, NearSession>()
   readonly #loading = new Map<string, Promise<NearSession | undefined>>()
   #hand: MapIterator<NearSession> | undefined
 
-  constructor(stores: Stores, spec: OwnIssuerSpec, revocations: Revocations, clock: Clock, maxSessions = defaultMaxSessions) {
+  /** `touched` is told, at most once a minute each, of sessions in use that a provider vouched for. */
+  constructor(
+    stores: Stores,
+    spec: OwnIssuerSpec,
+    revocations: Revocations,
+    clock: Clock,
+    maxSessions = defaultMaxSessions,
+    touched: (id: string) => void = () => undefined,
+  ) {
+    this.#touched = touched
     this.#stores = stores
     this.#spec = spec
     this.#revocations = revocations
@@ -94,6 +104,7 @@ export class NearSessions implements Closable {
     const value = { ...session.value, seenAt: now, address }
     const change = sessionChange(value, session.record.value, this.#spec.sessions)
     void this.#write(session, change, value)
+    if (value.provider !== undefined) this.#touched(session.id)
   }
 
   close(): void {

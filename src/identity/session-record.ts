@@ -20,6 +20,8 @@ export interface SessionValue {
   readonly startedAt: number
   readonly seenAt: number
   readonly endsAt: number
+  /** Name of the provider that vouched; absent: Velum itself judged. */
+  readonly provider?: string | undefined
 }
 
 /** How long after the last writing of `seenAt` it is written anew: often enough for the idle time. */

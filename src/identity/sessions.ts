@@ -12,6 +12,8 @@ export interface Login {
    * when the session begins.
    */
   readonly generation?: number | undefined
+  /** The provider that vouched, by its name in the configuration; absent: Velum itself judged. */
+  readonly provider?: string | undefined
 }
 
 /** A session just begun. Whoever answers must send `setCookie`. */
@@ -54,4 +56,14 @@ export interface Sessions {
 }
 
 /** Why something ended, for the audit log. */
-export type EndReason = 'logout' | 'ended-by-owner' | 'ended-by-admin' | 'reuse' | 'password-changed' | 'disabled' | 'replaced'
+export type EndReason =
+  | 'logout'
+  | 'provider-logout'
+  | 'provider-refused'
+  | 'claims-changed'
+  | 'ended-by-owner'
+  | 'ended-by-admin'
+  | 'reuse'
+  | 'password-changed'
+  | 'disabled'
+  | 'replaced'

@@ -32,7 +32,7 @@ export class StoreSessions implements Sessions {
     this.#env = env
   }
 
-  async start({ account, methods, generation: judgedAt }: Login, x: Exchange): Promise<StartedSession> {
+  async start({ account, methods, generation: judgedAt, provider }: Login, x: Exchange): Promise<StartedSession> {
     const { spec, stores, clock, audit } = this.#env
     const { id, secret, text } = newCredential()
     const generation = judgedAt ?? (await stores.generations.of(account.subject))
@@ -49,10 +49,11 @@ export class StoreSessions implements Sessions {
       startedAt: now,
       seenAt: now,
       endsAt: now + spec.sessions.absoluteMs,
+      ...(provider === undefined ? {} : { provider }),
     }
     if ((await stores.records.create(sessionRecord(id, value, spec.sessions))) === undefined)
       throw new Error('a session id was not unique')
-    audit.write('login', { subject: account.subject, session: id, methods: methods.join(' '), deliver: 'session' }, x)
+    audit.write('login', { subject: account.subject, session: id, methods: methods.join(' '), deliver: 'session', provider }, x)
     await this.#endPresented(x)
     return {
       id,

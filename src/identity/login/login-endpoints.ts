@@ -18,7 +18,7 @@ import { memoryAnswer, tokenAnswer } from '../token-endpoints.ts'
 import { deviceCookieMs } from './known-device.ts'
 import { loginTopic } from './login-messages.ts'
 import type { LoginAttempt, LoginOutcome } from './login-messages.ts'
-import type { LoginPage } from './login-page.ts'
+import type { LoginPage, ProviderButton } from './login-page.ts'
 import { loginPageAnswer } from './login-page.ts'
 import { parseReturnTo } from './return-to.ts'
 
@@ -31,8 +31,8 @@ const judgeWithinMs = 10_000
 
 /** Where people log in by password: `POST login` for programs, pages and forms, `GET login` for the page itself. */
 export function loginEndpoints(parts: IdentityParts): Endpoint[] {
-  const path = `${parts.path}/login`
-  const door: LoginDoor = { parts, path, place: new URL(parts.spec.issuer).host }
+  const door = doorOf(parts)
+  const { path } = door
   return [
     { method: 'GET', path, isSameSiteOnly: false, handle: (x) => showPage(x, door) },
     { method: 'POST', path, isSameSiteOnly: true, handle: (x) => login(x, door) },
@@ -43,6 +43,27 @@ interface LoginDoor {
   readonly parts: IdentityParts
   readonly path: string
   readonly place: string
+  readonly providers: readonly ProviderButton[]
+}
+
+function doorOf(parts: IdentityParts): LoginDoor {
+  const providers = (parts.spec.providers ?? []).map(({ name, label }) => ({ label, path: `${parts.path}/oidc/${name}` }))
+  return { parts, path: `${parts.path}/login`, place: new URL(parts.spec.issuer).host, providers }
+}
+
+/** A login that came to nothing: the login page with a word about it for browsers, a problem for whoever does not ask for a page. */
+export function loginFailure(
+  x: Exchange,
+  parts: IdentityParts,
+  status: 401 | 503,
+  text: string,
+  returnTo: string | undefined,
+): Answer {
+  const kind = status === 401 ? 'wrong' : 'busy'
+  const wanted = x.headers.single(accept) ?? ''
+  if (wanted.includes('text/html')) return pageAnswer(status, doorOf(parts), x, { returnTo }, { kind, text })
+  const [name, headers] = status === 401 ? (['invalid-credential', challenge] as const) : (['unavailable', undefined] as const)
+  return x.renderProblem({ name, detail: text, headers }, x)
 }
 
 function showPage(x: Exchange, door: LoginDoor): Answer {
@@ -165,10 +186,11 @@ function pageAnswer(
   { returnTo, userName = '' }: { readonly returnTo: string | undefined; readonly userName?: string },
   message?: LoginPage['message'],
 ): Answer {
-  const { path } = door
+  const { path, providers } = door
   // The host that was asked for, as the address bar shows it.
   const place = x.authority === '' ? door.place : x.authority
-  return loginPageAnswer(status, { place, action: path, returnTo, userName: userName.slice(0, 128).toWellFormed(), message })
+  const typed = userName.slice(0, 128).toWellFormed()
+  return loginPageAnswer(status, { place, action: path, returnTo, userName: typed, message, providers })
 }
 
 function deliveryFault(deliver: string, enabled: readonly Delivery[]): Problem | undefined {
