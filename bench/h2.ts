@@ -1,5 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../src/core/clock.ts'
 import { ensureDevCertificate } from '../src/wire/tls/dev-certificate.ts'
@@ -10,6 +10,7 @@ import type { BenchOptions } from './run.ts'
 import { runH2load } from './support/h2load.ts'
 import type { Running } from './support/processes.ts'
 import { cpuMicros, freePort, residentBytes } from './support/processes.ts'
+import { saveResults } from './support/results.ts'
 import { median, table } from './support/table.ts'
 
 const gatewayCore = '0'
@@ -75,7 +76,7 @@ export async function benchH2(options: BenchOptions): Promise<void> {
     for (const scenario of scenarios.filter(({ name }) => options.matches(name, options.scenario))) {
       results[scenario.name] = await runScenario(scenario, contenders, bodyPath, options)
     }
-    save(options, results)
+    saveResults('h2', { seconds: options.seconds, rounds: options.rounds, connections, streams }, results)
   } finally {
     await Promise.all(started.map((running) => running.stop()))
     if (process.env['VELUM_BENCH_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true })
@@ -131,15 +132,4 @@ async function load(contender: Started, scenario: Scenario, bodyPath: string, se
     ...(scenario.isGrpc ? { bodyPath, headers: ['content-type: application/grpc', 'te: trailers'] } : {}),
   })
   return { ...result, cpuMicros: (cpuMicros(pid) - before) / result.requests, rssBytes: residentBytes(pid) }
-}
-
-function save(options: BenchOptions, results: Record<string, unknown>): void {
-  const into = join(import.meta.dirname, 'results')
-  mkdirSync(into, { recursive: true })
-  const at = new Date().toISOString()
-  const file = join(into, `h2-${at.replaceAll(/[:.]/g, '-')}.json`)
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version }
-  const facts = { at, machine, seconds: options.seconds, rounds: options.rounds, connections, streams }
-  writeFileSync(file, `${JSON.stringify({ ...facts, results }, undefined, 2)}\n`)
-  console.log(`\n${file}`)
 }

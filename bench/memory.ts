@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../src/core/clock.ts'
@@ -9,6 +9,7 @@ import { velum } from './peers/velum.ts'
 import type { BenchOptions } from './run.ts'
 import type { Running } from './support/processes.ts'
 import { freePort, residentBytes, startServer } from './support/processes.ts'
+import { saveResults } from './support/results.ts'
 import { table } from './support/table.ts'
 
 const clientCore = '1'
@@ -71,7 +72,7 @@ export async function benchMemory(options: BenchOptions): Promise<void> {
         rows.map(({ what, measured, unit, allowed }) => [what, measured.toFixed(1), unit, String(allowed)]),
       )}`,
     )
-    save(rows)
+    saveResults('memory', {}, rows)
   } finally {
     await Promise.all(started.map((running) => running.stop()))
     rmSync(folder, { recursive: true, force: true })
@@ -112,14 +113,4 @@ async function idle(gateway: Running, port: number, count: number): Promise<numb
   clients.stdin.end()
   await once(clients, 'exit')
   return (after - before) / count
-}
-
-function save(rows: readonly Row[]): void {
-  const into = join(import.meta.dirname, 'results')
-  mkdirSync(into, { recursive: true })
-  const at = new Date().toISOString()
-  writeFileSync(
-    join(into, `memory-${at.replaceAll(/[:.]/g, '-')}.json`),
-    `${JSON.stringify({ at, node: process.version, rows }, undefined, 2)}\n`,
-  )
 }

@@ -1,5 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../src/core/clock.ts'
 import { ensureDevCertificate } from '../src/wire/tls/dev-certificate.ts'
@@ -11,6 +11,7 @@ import { velum } from './peers/velum.ts'
 import type { BenchOptions } from './run.ts'
 import type { Running } from './support/processes.ts'
 import { cpuMicros, freePort, residentBytes } from './support/processes.ts'
+import { saveResults } from './support/results.ts'
 import { median, table } from './support/table.ts'
 import type { Tokens } from './support/tokens.ts'
 import { mintTokens } from './support/tokens.ts'
@@ -104,7 +105,7 @@ export async function benchProxy(options: BenchOptions): Promise<void> {
       results[scenario.name] = await runScenario(scenario, contenders, tokens, options)
       print(scenario.name, results[scenario.name])
     }
-    save(options, results)
+    saveResults('proxy', { seconds: options.seconds, rounds: options.rounds, connections }, results)
   } finally {
     await Promise.all(started.map((running) => running.stop()))
     if (process.env['VELUM_BENCH_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true })
@@ -209,17 +210,4 @@ function print(name: string, results: readonly Result[]): void {
   console.log(
     `\n${name}\n${table(['', 'requests/s', 'p50 ms', 'p99 ms', 'CPU µs/request', '× nginx', 'best', 'RSS MiB', 'errors'], rows)}`,
   )
-}
-
-function save(options: BenchOptions, results: Record<string, Result[]>): void {
-  const into = join(import.meta.dirname, 'results')
-  mkdirSync(into, { recursive: true })
-  const at = new Date().toISOString()
-  const file = join(into, `proxy-${at.replaceAll(/[:.]/g, '-')}.json`)
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version }
-  writeFileSync(
-    file,
-    `${JSON.stringify({ at, machine, seconds: options.seconds, rounds: options.rounds, connections, results }, undefined, 2)}\n`,
-  )
-  console.log(`\n${file}`)
 }

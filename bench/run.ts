@@ -1,5 +1,6 @@
 // `npm run bench -- CLAIM [--quick] [--seconds N] [--rounds N] [--only 'NAME;…'] [--scenario 'NAME;…']`
 import { parseArgs } from 'node:util'
+import { benchCache } from './cache.ts'
 import { benchH2 } from './h2.ts'
 import { benchIdentity } from './identity.ts'
 import { benchLimits } from './limits.ts'
@@ -29,6 +30,7 @@ const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>>
   memory: benchMemory,
   identity: benchIdentity,
   limits: benchLimits,
+  cache: benchCache,
 }
 
 const { values, positionals } = parseArgs({

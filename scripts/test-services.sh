@@ -5,9 +5,9 @@ set -euo pipefail
 
 # package and the program it must bring
 wanted='redis-server:redis-server nginx:nginx haproxy:haproxy wrk:wrk chromium:chromium nghttp2-client:h2load
-slowhttptest:slowhttptest curl:curl'
-# packages that would start a service
-services='redis-server nginx haproxy'
+slowhttptest:slowhttptest curl:curl varnish:varnishd'
+# package and a service that it would start
+services='redis-server:redis-server nginx:nginx haproxy:haproxy varnish:varnish varnish:varnishncsa'
 
 export PATH="$PATH:/usr/sbin:/sbin"
 
@@ -50,9 +50,10 @@ if ! { apt update && apt install -y --no-install-recommends $missing; } >"$log" 
 fi
 rm -f "$log"
 
-for service in $services; do
+for entry in $services; do
+  service=${entry#*:}
   case " $missing " in
-    *" $service "*)
+    *" ${entry%%:*} "*)
       if command -v deb-systemd-helper >/dev/null; then
         as_root deb-systemd-helper disable "$service.service" >/dev/null 2>&1 || true
       fi
