@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
+import type { BodyShapes } from './body-shapes.ts'
 import type { ConfigPath, Findings } from './finding.ts'
 import type { LoadedDescriptors } from './load-descriptors.ts'
 import type { Reading } from './reading.ts'
@@ -15,6 +16,8 @@ export interface CheckContext {
   readonly files: Set<string>
   /** What the services' `protos` and `descriptors` came to. */
   readonly descriptors: LoadedDescriptors
+  /** What request bodies are checked by. */
+  readonly shapes: BodyShapes
 }
 
 /** A path of the configuration, relative to its file, made absolute. */

@@ -1,5 +1,7 @@
+import type { BodyOptions } from '../policies/body.ts'
 import { policyKinds } from '../policies/list.ts'
 import type { PolicyKind } from '../policies/policy-kind.ts'
+import { checkBody } from './body-shapes.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ReadDefaults, ReadRoute } from './check-routes.ts'
 import { pathText } from './finding.ts'
@@ -35,7 +37,9 @@ export function checkPolicies(
     )
   }
   if (auth === undefined || !isGood) return undefined
-  const body = uses.find(({ policy }) => policy === 'body')!.options as { maxBytes: number }
+  const at = uses.findIndex(({ policy }) => policy === 'body')
+  const body = uses[at].options as BodyOptions
+  uses[at] = { ...uses[at], options: checkBody(context, i, body) }
   return {
     auth: { ...(auth.options as Omit<AuthModel, 'source' | 'staleMs'>), source: auth.source },
     uses: uses.filter((use) => use !== auth),

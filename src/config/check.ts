@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { supportedAlgorithms } from '../limits/limit-fault.ts'
+import { BodyShapes } from './body-shapes.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, namesOf } from './check-context.ts'
 import { checkDns } from './check-dns.ts'
@@ -54,6 +55,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     now: options.now ?? Date.now(),
     files: new Set(),
     descriptors: options.descriptors ?? new Map(),
+    shapes: new BodyShapes(),
   }
   const done = (model: GatewayModel | undefined): CheckResult => {
     return { model: findings.hasErrors ? undefined : model, findings: findings.inOrder(), files: [...context.files] }
@@ -92,6 +94,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     penalties,
     log,
     cacheBytes,
+    ...(context.shapes.used.length === 0 ? {} : { shapes: context.shapes.used }),
     routes,
   }
   if (!findings.hasErrors) checkUse(context, model)

@@ -64,6 +64,16 @@ export class Findings {
     this.list.push({ severity: 'error', path: pathText(path), message: this.#hide(message), remedy: this.#hide(remedy), ...place })
   }
 
+  /** The same for a warning. */
+  warnIn(
+    place: { readonly file: string; readonly line: number | undefined; readonly column: number | undefined },
+    path: ConfigPath,
+    message: string,
+    remedy: string,
+  ): void {
+    this.list.push({ severity: 'warning', path: pathText(path), message: this.#hide(message), remedy: this.#hide(remedy), ...place })
+  }
+
   warn(path: ConfigPath, message: string, remedy: string): void {
     this.#add('warning', path, message, remedy)
   }

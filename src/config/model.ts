@@ -6,6 +6,7 @@ import type { EdgeBounds } from '../limits/edge-limits.ts'
 import type { LimitSpec } from '../limits/limit-spec.ts'
 import type { Priority } from '../limits/priority.ts'
 import type { PenaltySpec } from '../limits/penalty-spec.ts'
+import type { Shape } from '../policies/shapes/shape.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import type { DnsSpec, ServiceSpec } from '../services/service-spec.ts'
 
@@ -35,6 +36,8 @@ export interface GatewayModel {
   /** Absent: none. */
   readonly penalties?: readonly PenaltySpec[] | undefined
   readonly log: { readonly format: 'json' | 'none'; readonly file: string; readonly level: 'debug' | 'info' | 'warn' | 'error' }
+  /** What bodies are checked by; routes name them by digest. Absent: none. */
+  readonly shapes?: readonly Shape[] | undefined
   readonly routes: readonly RouteModel[]
 }
 

@@ -4,7 +4,7 @@
  */
 const routeNames = ['policies', 'validate']
 const authNames = ['external']
-const bodyNames = ['schema', 'openapi']
+const bodyNames = ['openapi']
 
 const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['policies', 'telemetry']],

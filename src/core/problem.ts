@@ -39,7 +39,7 @@ export const problems = {
   'unsupported-type': own(415, 'unsupported-media-type', 'The type of the request body is not accepted'),
   'expectation-failed': own(417, 'expectation-failed', 'The expectation cannot be met'),
   misdirected: own(421, 'misdirected-request', 'This connection does not serve that host'),
-  'invalid-content': own(422, 'invalid-content', 'The request body does not have the expected form'),
+  'invalid-content': own(422, 'invalid-content', 'The request does not have the expected form'),
   'upgrade-required': own(426, 'upgrade-required', 'This endpoint needs a protocol upgrade'),
   'quota-exceeded': iana(429, 'quota-exceeded', 'Too many requests'),
   'abnormal-usage': iana(429, 'abnormal-usage-detected', 'Too many refused requests'),

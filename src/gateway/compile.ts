@@ -87,12 +87,14 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     const { own } = model.identity
     const trustedOrigins = own === undefined ? [] : [own.issuer, ...(own.trustedOrigins ?? [])]
     const hasApiKeys = model.identity.apiKeys.length > 0 || (own !== undefined && takesApiKeys(model))
+    const shapes = new Map(model.shapes?.map((shape) => [shape.digest, shape]))
     const routes = model.routes.map((route, index) => {
       const policyEnv = (source: string): PolicyEnv => ({
         ...env,
         source,
         route: { name: route.name, index, acceptsSession: route.auth.any.includes('session'), shape: shapeOf(route) },
         authenticators,
+        shapes,
         streams,
         trustedOrigins,
         loginPath: identity.parts === undefined ? undefined : `${identity.parts.path}/login`,

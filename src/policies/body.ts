@@ -11,11 +11,14 @@ import type { DecideMode, Policy } from '../core/policy.ts'
 import { pass, refuse } from '../core/verdict.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { sizeText } from '../lib/size.ts'
+import { BodyValidation } from './body-validation.ts'
 import { shadowing, shadowWords } from './in-shadow.ts'
 import { MediaTypes } from './media-types.ts'
 import { mediaRangeOption, sizeOption } from './option-schemas.ts'
 import { mergeByKey } from './policy-kind.ts'
-import type { PolicyKind } from './policy-kind.ts'
+import type { PolicyEnv, PolicyKind } from './policy-kind.ts'
+import { compileShape } from './shapes/compiled-shape.ts'
+import { BodyRoom } from './whole-body.ts'
 
 /** The largest request body of a route that says nothing else, in bytes. */
 export const defaultMaxBodyBytes = 10 * 1024 ** 2
@@ -26,6 +29,8 @@ export interface BodyInput {
   readonly max?: string | undefined
   /** Media types that are accepted: `application/json`, `image/*`, `application/*+json`. Default: any. */
   readonly types?: readonly string[] | undefined
+  /** What JSON bodies have to be like: a JSON Schema, or the path of its file. Such bodies are read whole. Default: anything. */
+  readonly schema?: string | Readonly<Record<string, unknown>> | undefined
   /** Decides and reports, but never refuses and never cuts off. Default: false. */
   readonly shadow?: boolean | undefined
 }
@@ -36,6 +41,10 @@ export interface BodyOptions {
   /** Media ranges in lower case; empty: any type. */
   readonly types: readonly string[]
   readonly shadow?: boolean | undefined
+  /** As it was written; a checked configuration has `shape` in its place. */
+  readonly schema?: string | Readonly<Record<string, unknown>> | undefined
+  /** The digest of what requests are checked by. */
+  readonly shape?: string | undefined
 }
 
 const options: z.ZodType<BodyOptions, BodyInput> = z
@@ -50,22 +59,54 @@ const options: z.ZodType<BodyOptions, BodyInput> = z
       .readonly()
       .optional()
       .describe('Media types of request bodies that are accepted; others are answered with 415. Default: any.'),
+    schema: z
+      .union([z.string().min(1), z.record(z.string(), z.unknown())])
+      .optional()
+      .describe(
+        'A JSON Schema (2020-12, 2019-09 or draft-07), or the path of its file, that bodies have to fit. They must be JSON in UTF-8 with one reading (415, 400 else); what does not fit is answered with 422 and every failing path. Bodies are read whole before the service gets their very bytes, so set `max`. Paths in `$ref` are relative to the file; nothing is fetched. Patterns are matched in one pass: what only backtracking can match is refused here. Default: any body.',
+      )
+      .meta({ examples: ['schemas/order.json'] }),
     shadow: z.boolean().optional().describe(shadowWords),
   })
-  .transform(({ max, types, shadow }) => ({ maxBytes: max ?? defaultMaxBodyBytes, types: types ?? [], shadow }))
+  .transform(({ max, types, shadow, schema }) => ({ maxBytes: max ?? defaultMaxBodyBytes, types: types ?? [], shadow, schema }))
+
+/** What two ways of saying the form of a body have in common: of them a route has one. */
+const forms = ['schema'] as const
+
+/** What a route says of the form replaces what `defaults` say of it, whole; all else is merged by key. */
+function merged(defaults: BodyInput, own: BodyInput): BodyInput {
+  const kept: Record<string, unknown> = { ...defaults }
+  if (forms.some((form) => own[form] !== undefined)) for (const form of forms) delete kept[form]
+  return mergeByKey(kept, own) as BodyInput
+}
 
 /** How large a request body may be, and of which type. */
 export const body: PolicyKind<BodyOptions, BodyInput> = {
   name: 'body',
   stage: 'shape',
-  doc: 'Bounds on the request body. A larger one is refused (413) before any of it is read when its length is declared, and cut off at the bound when it is not; one of another type is refused (415).',
+  doc: 'Bounds on the request body, and its form. A larger one is refused (413) before any of it is read when its length is declared, and cut off at the bound when it is not; one of another type is refused (415), one that does not fit its `schema` too (422).',
   options,
-  merge: (defaults, own) => mergeByKey(defaults, own) as BodyInput,
-  build({ maxBytes, types, shadow = false }, env) {
-    if (maxBytes === Infinity && types.length === 0) return undefined
+  merge: merged,
+  build({ maxBytes, types, shadow = false, shape }, env) {
     // Asked to peek: a charge would cut off a body of undeclared length.
-    return { policies: shadowing(shadow, [new BodyBounds(env.source, maxBytes, types)], env, 'peek') }
+    const bounds =
+      maxBytes === Infinity && types.length === 0
+        ? []
+        : shadowing(shadow, [new BodyBounds(env.source, maxBytes, types)], env, 'peek')
+    const form = shape === undefined ? [] : shadowing(shadow, [bodyValidation(shape, maxBytes, env)], env)
+    return bounds.length + form.length === 0 ? undefined : { policies: [...bounds, ...form] }
   },
+}
+
+/** All bodies that one worker holds whole at a time; more are answered with 503. */
+const heldBytes = 256 * 1024 ** 2
+
+function bodyValidation(digest: string, maxBytes: number, env: PolicyEnv): BodyValidation {
+  const shape = env.shapes?.get(digest)
+  // Leaving the check out would let through what it is there to stop.
+  if (shape === undefined) throw new Error(`${env.source}: what bodies are checked by is not among the shapes`)
+  const room = env.hold.take('held-bodies', () => new BodyRoom(heldBytes))
+  return new BodyValidation(env.source, compileShape(shape, env.hold), maxBytes, room)
 }
 
 const fitting = pass('fitting', () => 'The request body is within its bounds.')
