@@ -104,7 +104,7 @@ export function velumCache(isCaching: boolean): CachePeer {
   }
 }
 
-/** nginx with answers of 130 bytes, 4 KB and 64 KB for whatever stands behind `/130/`, `/4k/` and `/64k/`, kept an hour. */
+/** nginx with answers of 130 bytes, 4 KB and 64 KB for whatever stands behind `/130/`, `/4k/` and `/64k/`, kept an hour; for all, as the clients send cookies. */
 export function startCacheableService(folder: string, port: number, cores: string): Promise<Running> {
   mkdirSync(join(folder, 'www'), { recursive: true })
   for (const [name, bytes] of [
@@ -126,7 +126,7 @@ export function startCacheableService(folder: string, port: number, cores: strin
   server {
     listen 127.0.0.1:${port} backlog=4096;
     root ${folder}/www;
-    add_header Cache-Control "max-age=3600";
+    add_header Cache-Control "public, max-age=3600";
     rewrite ^/(130|4k|64k)/ /$1 break;
   }`,
   )
