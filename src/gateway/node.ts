@@ -304,7 +304,7 @@ export class Node implements Gateway {
       certificates.commit()
       sink.commit()
       this.#identity.commit()
-      this.#login.commit(model.identity.own)
+      this.#login.commit(model.identity.own, model.identity.path)
       this.penalties.commit(model.penalties ?? [], model.identity.own?.issuer)
       this.#names.commit()
       this.#targets.commit(this.#names.resolved(model.services))

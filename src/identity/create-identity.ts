@@ -14,6 +14,7 @@ import type { IdentityParts } from './identity-parts.ts'
 import type { IdentitySpec, OwnIssuerSpec } from './identity-spec.ts'
 import { LiveStreams } from './live-streams.ts'
 import { NearSessions } from './near-sessions.ts'
+import { oidcSeenTopic } from './oidc/oidc-messages.ts'
 import { OwnTokens } from './own-tokens.ts'
 import { Revoked } from './revoked.ts'
 import { SessionAuthenticator } from './session-authenticator.ts'
@@ -64,7 +65,7 @@ function createOwnIdentity(spec: IdentitySpec, own: OwnIssuerSpec, env: BuildEnv
   const revocations = hold.take(`identity.revoked ${issuer}`, () => new Revoked({ clock, log, meter, stores, issuer }))
   const near = hold.take(
     `identity.sessions ${JSON.stringify([issuer, own.roles, own.sessions])}`,
-    () => new NearSessions(stores, own, revocations, clock),
+    () => new NearSessions(stores, own, revocations, clock, undefined, (id) => link.tell(oidcSeenTopic, id)),
   )
   const nearKeys = hold.take(`identity.api-keys ${issuer}`, () => new NearApiKeys(stores, revocations, clock))
   const storedKeys = new StoredApiKeys({ near: nearKeys, revocations, clock, secrets: () => signer.secrets })

@@ -91,12 +91,23 @@ export interface PasswordSpec {
 /** OWASP's floor: 19 MiB, two passes, one lane; about 15 ms of one core. */
 export const defaultPasswords: PasswordSpec = { memoryKib: 19_456, passes: 2, lanes: 1, threads: 2 }
 
+/** Where a provider is asked. */
+export interface ProviderEndpoints {
+  readonly authorization: string
+  readonly token: string
+  readonly jwks: string
+  /** Where browsers log out there; absent: they cannot. */
+  readonly endSession?: string | undefined
+}
+
 /** An OpenID provider at which people may log in. */
 export interface ProviderSpec {
   readonly name: string
   /** What its button says. */
   readonly label: string
   readonly issuer: string
+  /** Absent: its metadata says (OpenID Connect Discovery 1.0). */
+  readonly endpoints?: ProviderEndpoints | undefined
   readonly clientId: string
   /** Absent: a public client. */
   readonly clientSecret: string | undefined
@@ -115,6 +126,8 @@ export interface ProviderSpec {
   readonly skewMs: number
   /** How often it is asked, by refresh token, whether it still vouches for a session in use. */
   readonly refreshMs: number
+  /** Whether the browser carries the ID token along when it logs out there, in an address; no other token ever leaves. */
+  readonly isIdTokenHinted: boolean
 }
 
 /** Passkeys (WebAuthn). */

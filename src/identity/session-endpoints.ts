@@ -1,6 +1,7 @@
 import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
+import { H } from '../core/header-names.ts'
 import type { Identity } from '../core/identity.ts'
 import { identityFacts, privateJson, privateNothing, refuseCaller } from './answers.ts'
 import { clearCookie, cookieNames, readCookie } from './cookies.ts'
@@ -8,6 +9,8 @@ import { idOf, isCredential, secretHash, secretOf } from './credential-text.ts'
 import { lastSegment } from './dispatch.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { IdentityParts } from './identity-parts.ts'
+import { passingAnswer } from './login/page-shell.ts'
+import { providerLogoutAddress } from './oidc/ask-oidc.ts'
 import { Rejection } from './rejection.ts'
 import { sessionValue } from './session-record.ts'
 
@@ -87,11 +90,14 @@ async function logout(x: Exchange, parts: IdentityParts): Promise<Answer> {
   const cookie = readCookie(x, cookieNames.session)
   const refresh = readCookie(x, cookieNames.refresh)
   if (cookie === null || refresh === null) return x.renderProblem({ name: 'duplicate-credential' }, x)
+  let elsewhere: string | undefined
   if (cookie !== undefined && isCredential(cookie)) {
     // Read from the store: whoever logs out must not be told "done" by a copy.
     const record = await stores.records.get('session', idOf(cookie))
-    if (record !== undefined && sessionValue(record).secret === secretHash(secretOf(cookie)))
+    if (record !== undefined && sessionValue(record).secret === secretHash(secretOf(cookie))) {
       await sessions.end(record.owner, record.id, 'logout')
+      if (sessionValue(record).provider !== undefined) elsewhere = await providerLogoutAddress(parts, record.id)
+    }
   }
   if (refresh !== undefined) await families.end(refresh)
   const token = authenticators.bearer?.presented(x)
@@ -102,7 +108,13 @@ async function logout(x: Exchange, parts: IdentityParts): Promise<Answer> {
     } else if (found.issuer === spec.issuer && found.session !== undefined)
       await sessions.end(found.subject, found.session, 'logout')
   }
-  return withoutCookies(privateNothing(), x, parts)
+  return withoutCookies(elsewhere === undefined ? privateNothing() : leavingAnswer(x, elsewhere), x, parts)
+}
+
+/** Logged out here; a browser goes on to log out at the provider, and a program is told where that is. */
+function leavingAnswer(x: Exchange, address: string): Answer {
+  const isPage = x.headers.single(H.accept)?.includes('text/html') === true
+  return isPage ? passingAnswer(address) : privateJson(200, { provider_logout: address })
 }
 
 /** Takes the cookies of a login from the browser; only after it has ended in the store. */

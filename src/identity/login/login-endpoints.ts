@@ -2,7 +2,7 @@ import type { Answer } from '../../core/answer.ts'
 import { emptyAnswer } from '../../core/answer.ts'
 import type { Exchange } from '../../core/exchange.ts'
 import { Fault } from '../../core/fault.ts'
-import { H, headerId } from '../../core/header-names.ts'
+import { H } from '../../core/header-names.ts'
 import { headerBlock } from '../../core/headers.ts'
 import type { Problem } from '../../core/problem.ts'
 import { identityFacts, noStore, privateJson } from '../answers.ts'
@@ -22,7 +22,6 @@ import type { LoginPage, ProviderButton } from './login-page.ts'
 import { loginPageAnswer } from './login-page.ts'
 import { parseReturnTo } from './return-to.ts'
 
-const accept = headerId('accept')
 const challenge = headerBlock([['www-authenticate', 'Bearer realm="api"']])
 const wrongWords = 'The user name or the password is wrong.'
 const busyWords = 'Logins cannot be checked at the moment. Please try again shortly.'
@@ -60,7 +59,7 @@ export function loginFailure(
   returnTo: string | undefined,
 ): Answer {
   const kind = status === 401 ? 'wrong' : 'busy'
-  const wanted = x.headers.single(accept) ?? ''
+  const wanted = x.headers.single(H.accept) ?? ''
   if (wanted.includes('text/html')) return pageAnswer(status, doorOf(parts), x, { returnTo }, { kind, text })
   const [name, headers] = status === 401 ? (['invalid-credential', challenge] as const) : (['unavailable', undefined] as const)
   return x.renderProblem({ name, detail: text, headers }, x)
@@ -204,6 +203,6 @@ function deliveryFault(deliver: string, enabled: readonly Delivery[]): Problem |
 function isFormLogin(x: Exchange): boolean {
   const type = x.headers.single(H.contentType)?.split(';')[0].trim().toLowerCase()
   if (type !== 'application/x-www-form-urlencoded') return false
-  const wanted = x.headers.single(accept) ?? ''
+  const wanted = x.headers.single(H.accept) ?? ''
   return wanted.includes('text/html') || !wanted.includes('json')
 }

@@ -10,6 +10,7 @@ import { deriveKeys } from '../sealing.ts'
 import { LoginDesk } from './login-desk.ts'
 import { loginTopic } from './login-messages.ts'
 import type { LoginAttempt, LoginOutcome } from './login-messages.ts'
+import { attachOidcToHub } from '../oidc/oidc-hub.ts'
 import { PasswordThreads } from './password-threads.ts'
 import { UserAdmin } from './user-admin.ts'
 
@@ -17,14 +18,16 @@ export interface LoginHubEnv {
   readonly clock: Clock
   readonly log: Log
   readonly meter: Meter
+  /** How providers are asked. Default: the platform's. */
+  readonly fetch?: typeof globalThis.fetch | undefined
   /** The store and what it is sealed by; open before `prepare` of an issuer. */
   readonly store: () => { readonly stores: Stores; readonly secrets: readonly string[] } | undefined
 }
 
-/** Main's part of logins by password: judges what workers ask, and keeps the users. */
+/** Main's part of logins: judges what workers ask, speaks to providers, and keeps the users. */
 export interface LoginHub {
-  /** This configuration is being served. */
-  commit(own: OwnIssuerSpec | undefined): void
+  /** This configuration is being served, its endpoints below `path`. */
+  commit(own: OwnIssuerSpec | undefined, path: string): void
   /** Users for operators; undefined while Velum is no issuer. */
   readonly users: UserAdmin | undefined
   close(): Promise<void>
@@ -56,9 +59,11 @@ export function attachLoginToHub(hub: Hub, env: LoginHubEnv): LoginHub {
     }
     return desk.judge(message as LoginAttempt)
   })
+  const oidc = attachOidcToHub(hub, env)
   return {
-    commit(spec) {
+    commit(spec, path) {
       own = spec
+      oidc.commit(spec, path)
     },
     get users() {
       if (own === undefined) return undefined
@@ -67,6 +72,7 @@ export function attachLoginToHub(hub: Hub, env: LoginHubEnv): LoginHub {
     },
     async close() {
       stopAnswering()
+      oidc.close()
       await threads?.passwords.close()
     },
   }

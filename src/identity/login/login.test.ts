@@ -42,7 +42,7 @@ async function loginWorld(t: TestContext, over: Partial<OwnIssuerSpec> = {}): Pr
     meter: silentMeter,
     store: () => ({ stores, secrets: ['s'.repeat(32)] }),
   })
-  hub.commit(ownIssuer(spec))
+  hub.commit(ownIssuer(spec), '/auth')
   t.after(async () => {
     await hub.close()
     await world.close()
@@ -346,7 +346,7 @@ test('a changed password ends every session, and the old one is worth nothing', 
 
 test('a hash of another cost is made anew at the next login', async (t) => {
   const { world, hub, login } = await loginWorld(t)
-  hub.commit(ownIssuer({ passwords: { ...passwords, passes: 2 } }))
+  hub.commit(ownIssuer({ passwords: { ...passwords, passes: 2 } }), '/auth')
   const stored = async (): Promise<string> => (await world.stores.records.get('user', 'ada'))!.value['password'] as string
   assert.match(await stored(), /t=1,/)
   assert.equal((await login({ username: 'ada', password })).status, 200)
