@@ -1,7 +1,8 @@
 import { parseAuthorities, parseCertificate } from '../wire/tls/certificate.ts'
+import { parseRevocationLists } from '../wire/tls/revocation-list.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ConfigPath } from './finding.ts'
-import { readConfigFile } from './read-config-file.ts'
+import { readConfigBytes, readConfigFile } from './read-config-file.ts'
 
 /** Whether the pair of files can be used for TLS: there, readable, PEM, belonging together, not expired. */
 export function checkCertificate(
@@ -37,6 +38,18 @@ export function checkAuthorities(context: CheckContext, path: ConfigPath, file: 
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown)
     context.findings.error(path, message, 'give the certificates of the authorities, in PEM')
+  }
+}
+
+/** Whether the file holds revocation lists that certificates can be checked against. */
+export function checkRevocationList(context: CheckContext, path: ConfigPath, file: string): void {
+  const bytes = readConfigBytes(context, path, file)
+  if (bytes === undefined) return
+  try {
+    parseRevocationLists(bytes)
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown)
+    context.findings.error(path, message, 'give the revocation lists (CRL) of the authorities, in PEM or DER')
   }
 }
 

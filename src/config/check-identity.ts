@@ -3,6 +3,7 @@ import type { ApiKeySpec, IdentitySpec, TrustedIssuerSpec } from '../identity/id
 import { parseInstant } from '../lib/instant.ts'
 import { isLoopbackHost } from '../lib/loopback.ts'
 import { readPath } from '../routing/read-path.ts'
+import { checkCertificateIdentities } from './check-certificate-identities.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, checkedNames } from './check-context.ts'
 import { checkOwnIssuer } from './check-own-issuer.ts'
@@ -17,6 +18,7 @@ const dayMs = 86_400_000
 const ownSchema = identitySchema.pick({ path: true, issuer: true, tenantClaim: true }).extend({
   trustedIssuers: z.unknown().optional(),
   apiKeys: z.unknown().optional(),
+  certificates: z.unknown().optional(),
   roles: z.unknown().optional(),
   sessions: z.unknown().optional(),
   tokens: z.unknown().optional(),
@@ -48,6 +50,7 @@ export function checkIdentity(context: CheckContext): IdentitySpec {
     tenantClaim: own.tenantClaim ?? 'tenant',
     trustedIssuers,
     apiKeys,
+    certificates: checkCertificateIdentities(context),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { BodyOptions } from '../policies/body.ts'
+import { isSentAlong } from '../policies/csrf.ts'
 import { policyKinds } from '../policies/list.ts'
 import type { PolicyKind } from '../policies/policy-kind.ts'
 import { checkBody } from './body-shapes.ts'
@@ -72,9 +73,9 @@ function policyUse(
   return undefined
 }
 
-/** What holds on routes that say nothing of it: the bound on request bodies, and CSRF protection where sessions are accepted. */
+/** What holds on routes that say nothing of it: the bound on request bodies, and CSRF protection where browsers send the credential. */
 function policyByItself(kind: PolicyKind, i: number, uses: readonly PolicyUse[]): PolicyUse | undefined {
-  const auth = uses.find(({ policy }) => policy === 'auth')?.options as { readonly any: readonly string[] } | undefined
-  const isNeeded = kind.name === 'body' || (kind.name === 'csrf' && auth?.any.includes('session') === true)
+  const auth = uses.find(({ policy }) => policy === 'auth')?.options as Pick<AuthModel, 'any'> | undefined
+  const isNeeded = kind.name === 'body' || (kind.name === 'csrf' && auth !== undefined && isSentAlong(auth.any))
   return isNeeded ? { policy: kind.name, options: kind.options.parse({}), source: pathText(['routes', i, kind.name]) } : undefined
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { checkAuthorities, checkCertificate } from './check-certificate.ts'
+import { checkAuthorities, checkCertificate, checkRevocationList } from './check-certificate.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath } from './check-context.ts'
 import type { ConfigPath } from './finding.ts'
@@ -34,12 +34,15 @@ export function tlsModel(context: CheckContext, path: ConfigPath): TlsModel | un
 function clientCertificates(
   context: CheckContext,
   path: ConfigPath,
-  read: { readonly mode: 'optional' | 'required'; readonly ca: string } | undefined,
+  read: { readonly mode: 'optional' | 'required'; readonly ca: string; readonly crl?: readonly string[] | undefined } | undefined,
 ): TlsModel['clientCertificates'] {
   if (read === undefined) return undefined
   const ca = absolutePath(context, read.ca)
   checkAuthorities(context, [...path, 'clientCertificates', 'ca'], ca)
-  return { mode: read.mode, ca }
+  if (read.crl === undefined) return { mode: read.mode, ca }
+  const crl = read.crl.map((file) => absolutePath(context, file))
+  for (const file of crl) checkRevocationList(context, [...path, 'clientCertificates', 'crl'], file)
+  return { mode: read.mode, ca, crl }
 }
 
 function certificateModel(context: CheckContext, path: ConfigPath): TlsModel['certificates'][number] | undefined {

@@ -35,7 +35,7 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
 }
 
 function checkCredentials(context: CheckContext, model: Omit<GatewayModel, 'hash'>): void {
-  const { trustedIssuers, apiKeys, own } = model.identity
+  const { trustedIssuers, apiKeys, own, certificates = [] } = model.identity
   const missing = new Map<CredentialKind, string>()
   if (trustedIssuers.length === 0 && own === undefined) {
     missing.set('bearer', 'add the issuer of the tokens to identity.trustedIssuers, or identity.issuer for tokens of this gateway')
@@ -43,6 +43,9 @@ function checkCredentials(context: CheckContext, model: Omit<GatewayModel, 'hash
   if (own === undefined) missing.set('session', issuerRemedy)
   if (apiKeys.length === 0 && own === undefined)
     missing.set('api-key', 'add a key to identity.apiKeys, or identity.issuer for keys made by `velum key create`')
+  if (!model.listeners.some(({ tls }) => tls?.clientCertificates !== undefined))
+    missing.set('client-certificate', 'add clientCertificates to the tls of a listener')
+  else if (certificates.length === 0) missing.set('client-certificate', 'say in identity.certificates whom they stand for')
   const told = new Set<string>()
   for (const route of model.routes) {
     if (route.auth.mode === 'public') continue

@@ -24,6 +24,32 @@ export interface IdentityInput {
   readonly trustedIssuers?: Readonly<Record<string, TrustedIssuerInput>> | undefined
   /** API keys by name; callers send the key in `x-api-key`. */
   readonly apiKeys?: Readonly<Record<string, ApiKeyInput>> | undefined
+  /** Whom certificates of clients stand for, by name. */
+  readonly certificates?: Readonly<Record<string, CertificateIdentityInput>> | undefined
+}
+
+/** Whom certificates stand for that have one of these names. */
+export interface CertificateIdentityInput {
+  /** URIs of the subjectAltName, exact or with `/*` at the end. */
+  readonly uri?: string | readonly string[] | undefined
+  /** Host names of the subjectAltName, exact or with `*.` in front. */
+  readonly dns?: string | readonly string[] | undefined
+  /** Mail addresses of the subjectAltName. */
+  readonly email?: string | readonly string[] | undefined
+  /** The common name of the subject. */
+  readonly commonName?: string | readonly string[] | undefined
+  /** SHA-256 of the whole certificate, in hex. */
+  readonly fingerprint?: string | readonly string[] | undefined
+  /** Listeners on which this entry counts. Default: all. */
+  readonly listeners?: readonly string[] | undefined
+  /** Who calls with it. Default: the name that was found. */
+  readonly subject?: string | undefined
+  /** The tenant it belongs to. */
+  readonly tenant?: string | undefined
+  /** The scopes it grants. */
+  readonly scopes?: readonly string[] | undefined
+  /** The roles it grants. */
+  readonly roles?: readonly string[] | undefined
 }
 
 /** How long sessions live. */

@@ -112,6 +112,8 @@ export interface ClientCertificatesInput {
   readonly mode: 'optional' | 'required'
   /** The authorities that sign them, in PEM form; relative to the config file. */
   readonly ca: string
+  /** Files with the revocation lists of those authorities (PEM or DER), which are watched. Default: no list is asked for. */
+  readonly crl?: string | readonly string[] | undefined
 }
 
 /** One certificate and its key. */

@@ -117,7 +117,9 @@ export interface TlsModel {
   readonly certificates: readonly { readonly cert: string; readonly key: string; readonly names: readonly string[] }[]
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
   /** Undefined: clients are not asked for certificates. */
-  readonly clientCertificates?: { readonly mode: 'optional' | 'required'; readonly ca: string } | undefined
+  readonly clientCertificates?:
+    | { readonly mode: 'optional' | 'required'; readonly ca: string; readonly crl?: readonly string[] | undefined }
+    | undefined
 }
 
 export interface AdminModel {

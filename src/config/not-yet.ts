@@ -20,10 +20,10 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
 ])
 
 const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
-  ['routes.*.auth.any.*', ['client-certificate', 'basic']],
+  ['routes.*.auth.any.*', ['basic']],
   ['routes.*.bridge', ['websocket', 'graphql']],
   ['routes.*.bridge.*', ['websocket', 'graphql']],
-  ['defaults.auth.any.*', ['client-certificate', 'basic']],
+  ['defaults.auth.any.*', ['basic']],
 ])
 
 /** Whether the contract has this key at this place, though this version does not. */
@@ -44,6 +44,7 @@ const named = new Set([
   'penalties',
   'identity.trustedIssuers',
   'identity.apiKeys',
+  'identity.certificates',
   'identity.clients',
   'identity.roles',
 ])

@@ -7,6 +7,11 @@ const maxBytes = 4 * 1024 * 1024
 
 /** The text of a file that the configuration names; undefined, with a finding at `path`, when it cannot be had. */
 export function readConfigFile(context: CheckContext, path: ConfigPath, file: string): string | undefined {
+  return readConfigBytes(context, path, file)?.toString('utf8')
+}
+
+/** The same for a file that may be no text. */
+export function readConfigBytes(context: CheckContext, path: ConfigPath, file: string): Buffer | undefined {
   context.files.add(file)
   const problem = (message: string, remedy: string): undefined => {
     context.findings.error(path, message, remedy)
@@ -16,7 +21,7 @@ export function readConfigFile(context: CheckContext, path: ConfigPath, file: st
     const stats = statSync(file)
     if (!stats.isFile()) return problem(`${file} is not a file`, 'give the path of a file')
     if (stats.size > maxBytes) return problem(`${file} is larger than 4mb`, 'give the path of the right file')
-    return readFileSync(file, 'utf8')
+    return readFileSync(file)
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') {

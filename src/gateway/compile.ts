@@ -14,6 +14,7 @@ import { stableJson } from '../lib/stable-json.ts'
 import { createFleetCounters } from '../limits/fleet/fleet-counters.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
 import { PenaltyWard } from '../limits/penalty-ward.ts'
+import { isSentAlong } from '../policies/csrf.ts'
 import type { LimitEnv, LimitStep } from '../policies/limits.ts'
 import { limitPolicy } from '../policies/limits.ts'
 import { penaltyPolicies } from '../policies/penalties.ts'
@@ -92,7 +93,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       const policyEnv = (source: string): PolicyEnv => ({
         ...env,
         source,
-        route: { name: route.name, index, acceptsSession: route.auth.any.includes('session'), shape: shapeOf(route) },
+        route: { name: route.name, index, acceptsSession: isSentAlong(route.auth.any), shape: shapeOf(route) },
         authenticators,
         shapes,
         streams,

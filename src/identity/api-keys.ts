@@ -11,9 +11,10 @@ import { looksLikeApiKey } from './api-key-text.ts'
 import type { Authenticator } from './authenticators.ts'
 import type { ApiKeySpec } from './identity-spec.ts'
 import { KnownIdentity } from './known-identity.ts'
-import { rejections, revocationsUnknown } from './rejection.ts'
+import { rejections } from './rejection.ts'
 import type { Rejection } from './rejection.ts'
 import type { Revocations } from './revocations.ts'
+import { standing } from './standing.ts'
 
 /** Longer texts are no keys, and are not hashed. */
 const maxKeyLength = 512
@@ -76,7 +77,7 @@ export class ApiKeyAuthenticator implements Authenticator {
     }
     if (key.expiresAt <= x.startedAt) return rejections['api-key-expired']
     if (key.addresses !== undefined && !key.addresses.has(x.clientAddress)) return rejections['api-key-address']
-    return this.#revocations === undefined ? key.identity : standing(key.identity, this.#revocations, staleMs, false)
+    return this.#revocations === undefined ? key.identity : standing(key.identity, this.#revocations, staleMs)
   }
 
   #configured(text: string): ApiKey | undefined {
@@ -84,16 +85,4 @@ export class ApiKeyAuthenticator implements Authenticator {
     const key = this.#keys.get(digest.toString('hex', 0, 16))
     return key !== undefined && timingSafeEqual(key.digest, digest) ? key : undefined
   }
-}
-
-/** Whether somebody of the configuration may still be believed; `velum token revoke --client` reaches them too. */
-function standing(
-  identity: Identity,
-  revocations: Revocations,
-  staleMs: number,
-  isSecondLook: boolean,
-): MaybePromise<Identity | Rejection> {
-  if (revocations.isRevoked(identity, undefined)) return rejections.revoked
-  if (revocations.isKnown(staleMs)) return identity
-  return isSecondLook ? revocationsUnknown : revocations.heard().then(() => standing(identity, revocations, staleMs, true))
 }

@@ -20,7 +20,12 @@ export interface Authenticator {
 }
 
 /** Kinds of credentials that this version can check. A configuration that names another one is refused. */
-export const availableCredentials = ['bearer', 'api-key', 'session'] as const satisfies readonly CredentialKind[]
+export const availableCredentials = [
+  'client-certificate',
+  'bearer',
+  'api-key',
+  'session',
+] as const satisfies readonly CredentialKind[]
 export type AvailableCredential = (typeof availableCredentials)[number]
 
 /** The authenticators of a Generation, shared by its routes: one for each kind that can be checked. */

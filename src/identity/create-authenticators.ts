@@ -3,6 +3,7 @@ import { ApiKeyAuthenticator } from './api-keys.ts'
 import type { StoredApiKeys } from './api-key-store.ts'
 import type { Authenticators } from './authenticators.ts'
 import { BearerAuthenticator, BearerMemory } from './bearer.ts'
+import { CertificateAuthenticator } from './certificates.ts'
 import type { IdentitySpec } from './identity-spec.ts'
 import { JwtVerifier } from './jwt-verifier.ts'
 import { keySourceName } from './key-messages.ts'
@@ -36,5 +37,6 @@ export function createAuthenticators(
       revocations,
     ),
     'api-key': new ApiKeyAuthenticator(spec.apiKeys, storedKeys, revocations),
+    'client-certificate': new CertificateAuthenticator(spec.certificates ?? [], revocations),
   }
 }

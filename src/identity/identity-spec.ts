@@ -40,6 +40,26 @@ export interface ApiKeySpec {
   readonly addresses: readonly string[]
 }
 
+/** Whom certificates stand for that TLS has verified: those that have one of these names. */
+export interface CertificateSpec {
+  /** The `client` of the identity. */
+  readonly name: string
+  /** SHA-256 of the whole certificate, 64 lower-case hex digits. */
+  readonly fingerprint: readonly string[]
+  /** Names of the subjectAltName, exact; `/*` at the end of a URI and `*.` in front of a host name stand for more. */
+  readonly uri: readonly string[]
+  readonly dns: readonly string[]
+  readonly email: readonly string[]
+  readonly commonName: readonly string[]
+  /** Listeners on which they count; empty: all. */
+  readonly listeners: readonly string[]
+  /** Undefined: the name that was found. */
+  readonly subject: string | undefined
+  readonly tenant: string | undefined
+  readonly scopes: readonly string[]
+  readonly roles: readonly string[]
+}
+
 /** How long sessions of people live. */
 export interface SessionSpec {
   /** Since the last request. */
@@ -166,4 +186,6 @@ export interface IdentitySpec {
   readonly tenantClaim: string
   readonly trustedIssuers: readonly TrustedIssuerSpec[]
   readonly apiKeys: readonly ApiKeySpec[]
+  /** Absent: none. */
+  readonly certificates?: readonly CertificateSpec[] | undefined
 }

@@ -54,6 +54,9 @@ const table = {
   'api-key-expired': 'The API key has expired.',
   'api-key-checksum': 'The API key is mistyped: its checksum is not that of the rest.',
   'api-key-address': 'The API key may not be used from this address.',
+  // Certificates of clients.
+  'unknown-certificate': 'No entry of identity.certificates names the holder of this certificate.',
+  'certificate-expired': 'The certificate has expired since the connection was opened.',
 } as const
 
 /** Every reason to reject a credential, ready. */

@@ -12,8 +12,9 @@ import type { Authenticator } from '../identity/authenticators.ts'
 import { Rejection } from '../identity/rejection.ts'
 import type { PolicyEnv } from './policy-kind.ts'
 
-/** How a 401 asks for each kind of credential (RFC 9110 §11.6.1). `ApiKey` is no registered scheme, but one must be named. */
+/** How a 401 asks for each kind of credential (RFC 9110 §11.6.1). Not all are registered schemes, but one must be named. */
 const challenges: Readonly<Partial<Record<CredentialKind, string>>> = {
+  'client-certificate': 'ClientCertificate realm="api"',
   bearer: 'Bearer realm="api"',
   'api-key': 'ApiKey realm="api"',
 }

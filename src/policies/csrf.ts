@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Exchange } from '../core/exchange.ts'
+import type { CredentialKind } from '../core/identity.ts'
 import type { Count } from '../core/meter.ts'
 import type { DecideMode, Policy } from '../core/policy.ts'
 import { pass, refuse } from '../core/verdict.ts'
@@ -9,7 +10,7 @@ import { isTrustableOrigin, originRemedy } from '../lib/origin.ts'
 import { mergeByKey } from './policy-kind.ts'
 import type { PolicyEnv, PolicyKind } from './policy-kind.ts'
 
-/** How requests that pages of other sites cause are told apart. On by itself wherever `session` is accepted. */
+/** How requests that pages of other sites cause are told apart. On by itself wherever browsers send the credential along. */
 export interface CsrfInput {
   /** Further origins whose pages may act with a caller's session. Default: none besides `identity.trustedOrigins`. */
   readonly origins?: readonly string[] | undefined
@@ -49,16 +50,25 @@ const options: z.ZodType<CsrfOptions, CsrfInput> = z
 export const csrf: PolicyKind<CsrfOptions, CsrfInput> = {
   name: 'csrf',
   stage: 'csrf',
-  doc: 'Keeps pages of other sites from acting with the session of whoever visits them. On by itself wherever `session` is accepted: what may change something, and every upgrade, must come from a page of this very origin or of a listed one, as the browser says (Fetch Metadata, else Origin or Referer).',
+  doc: 'Keeps pages of other sites from acting with the session of whoever visits them. On by itself wherever `session`, `basic` or `client-certificate` is accepted, which browsers send along by themselves: what may change something, and every upgrade, must come from a page of this very origin or of a listed one, as the browser says (Fetch Metadata, else Origin or Referer).',
   options,
   merge: (defaults, own) => mergeByKey(defaults, own) as CsrfInput,
   build: (wanted, env) => (env.route.acceptsSession === true ? { policies: [new Csrf(wanted, env)] } : undefined),
 }
 
 const safe = pass('safe-method', () => 'The method changes nothing, and nothing is upgraded.')
-const other = pass('no-session', () => 'The caller is not known by a session, so no page can act in their name.')
+const other = pass('no-session', () => 'The caller is not known by what browsers send along, so no page can act in their name.')
 const own = pass('own-page', () => 'The browser says that the request comes from this origin, a listed one, or its user.')
-const words = (): string => 'The request comes with a session and is caused, or may be, by a page of another site.'
+const words = (): string =>
+  'The request comes with what a browser sends along by itself, and is caused, or may be, by a page of another site.'
+
+/** What a browser presents to whoever a page of any site sends it to. */
+const sentAlong: ReadonlySet<CredentialKind> = new Set<CredentialKind>(['session', 'basic', 'client-certificate'])
+
+/** Whether pages of other sites could act in the name of callers of these kinds. */
+export function isSentAlong(kinds: readonly CredentialKind[]): boolean {
+  return kinds.some((kind) => sentAlong.has(kind))
+}
 
 class Csrf implements Policy {
   readonly name = 'csrf'
@@ -86,8 +96,10 @@ class Csrf implements Policy {
   decide(x: Exchange, mode: DecideMode): Verdict {
     // A WebSocket is asked for by GET and may do anything afterwards.
     if ((x.method === 'GET' || x.method === 'HEAD' || x.method === 'OPTIONS') && x.upgrade === undefined) return safe
-    if (x.identity?.kind !== 'session') return other
-    if (!isCrossSite(x, this.#origins, true)) return own
+    const kind = x.identity?.kind
+    if (kind === undefined || !sentAlong.has(kind)) return other
+    // Programs know neither Origin nor Fetch Metadata: of those with a session cookie there are none.
+    if (!isCrossSite(x, this.#origins, kind === 'session')) return own
     if (mode === 'charge') this.#refusals.add()
     return this.#foreign
   }

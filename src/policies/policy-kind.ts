@@ -13,6 +13,7 @@ export interface PolicyEnv extends BuildEnv {
   readonly route: {
     readonly name: string
     readonly index: number
+    /** Whether it accepts what browsers send along by themselves, a session for one. */
     readonly acceptsSession?: boolean | undefined
     readonly shape?: string | undefined
   }

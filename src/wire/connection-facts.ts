@@ -28,6 +28,8 @@ function canonical(address: string): string {
 
 class SocketTls implements TlsFacts {
   readonly #socket: TLSSocket
+  /** Null until somebody asks: making the object costs more than the rest of a request. It never changes. */
+  #certificate: PeerCertificate | undefined | null = null
 
   constructor(socket: TLSSocket) {
     this.#socket = socket
@@ -47,8 +49,9 @@ class SocketTls implements TlsFacts {
   }
 
   clientCertificate(): PeerCertificate | undefined {
-    if (!this.#socket.authorized) return undefined
-    const certificate = this.#socket.getPeerCertificate()
-    return Object.keys(certificate).length === 0 ? undefined : certificate
+    if (this.#certificate !== null) return this.#certificate
+    const certificate = this.#socket.authorized ? this.#socket.getPeerCertificate() : undefined
+    this.#certificate = certificate === undefined || Object.keys(certificate).length === 0 ? undefined : certificate
+    return this.#certificate
   }
 }

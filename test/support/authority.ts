@@ -14,7 +14,25 @@ export interface TestAuthority {
   /** PEM. */
   readonly cert: string
   /** Good for servers at 127.0.0.1 and `name`, and for clients called `name`. */
-  issue(name: string): Promise<Pair>
+  issue(name: string, more?: LeafParts): Promise<Pair>
+  /** A revocation list, PEM: of these serial numbers, good until `nextUpdate` (default: a day). */
+  revocationList(serials: readonly string[], nextUpdate?: Date): Promise<string>
+}
+
+export interface LeafParts {
+  /** A URI in the subjectAltName. */
+  readonly uri?: string
+  /** Two hex digits. */
+  readonly serial?: string
+  readonly notAfter?: Date
+}
+
+function pemOf(label: string, der: Buffer): string {
+  const lines = der
+    .toString('base64')
+    .replaceAll(/(.{64})/g, '$1\n')
+    .trimEnd()
+  return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`
 }
 
 export async function createTestAuthority(name: string): Promise<TestAuthority> {
@@ -28,18 +46,22 @@ export async function createTestAuthority(name: string): Promise<TestAuthority> 
     ...times,
     signingAlgorithm: algorithm,
     keys,
-    extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+    ],
   })
   let serial = 1
   return {
     cert: own.toString('pem'),
-    async issue(subject) {
+    async issue(subject, { uri, serial: ownSerial, notAfter = times.notAfter } = {}) {
       const leafKeys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
       const leaf = await x509.X509CertificateGenerator.create({
-        serialNumber: String(++serial).padStart(2, '0'),
+        serialNumber: ownSerial ?? String(++serial).padStart(2, '0'),
         subject: `CN=${subject}`,
         issuer: own.subject,
-        ...times,
+        notBefore: times.notBefore,
+        notAfter,
         signingAlgorithm: algorithm,
         publicKey: leafKeys.publicKey,
         signingKey: keys.privateKey,
@@ -49,15 +71,23 @@ export async function createTestAuthority(name: string): Promise<TestAuthority> 
           new x509.SubjectAlternativeNameExtension([
             { type: 'dns', value: subject },
             { type: 'ip', value: '127.0.0.1' },
+            ...(uri === undefined ? [] : [{ type: 'url' as const, value: uri }]),
           ]),
         ],
       })
       const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', leafKeys.privateKey))
-      const lines = der
-        .toString('base64')
-        .replaceAll(/(.{64})/g, '$1\n')
-        .trimEnd()
-      return { cert: leaf.toString('pem'), key: `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n` }
+      return { cert: leaf.toString('pem'), key: pemOf('PRIVATE KEY', der) }
+    },
+    async revocationList(serials, nextUpdate = times.notAfter) {
+      const list = await x509.X509CrlGenerator.create({
+        issuer: own.subject,
+        thisUpdate: times.notBefore,
+        nextUpdate,
+        entries: serials.map((serialNumber) => ({ serialNumber, revocationDate: times.notBefore })),
+        signingAlgorithm: algorithm,
+        signingKey: keys.privateKey,
+      })
+      return pemOf('X509 CRL', Buffer.from(list.rawData))
     },
   }
 }

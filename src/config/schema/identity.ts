@@ -76,6 +76,26 @@ export const apiKeySchema = z.strictObject({
   addresses: z.array(cidrOption).min(1).optional().describe('Where it may be used from. Default: anywhere.'),
 })
 
+const certificateName = (words: string): z.ZodType<readonly string[]> => oneOrMore(z.string().min(1).max(255)).describe(words)
+
+/** Whom certificates of clients stand for. */
+export const certificateIdentitySchema = z.strictObject({
+  uri: certificateName('URIs of the subjectAltName, exact or with `/*` at the end for whatever follows.').optional().meta({ examples: ['spiffe://example.org/orders', 'spiffe://example.org/jobs/*'] }),
+  dns: certificateName('Host names of the subjectAltName, exact or with `*.` in front for one label.').optional().meta({ examples: ['worker.internal', '*.workers.internal'] }),
+  email: certificateName('Mail addresses of the subjectAltName, exact.').optional(),
+  commonName: certificateName('The common name of the subject, exact. Use a subjectAltName where the authority gives one.').optional(),
+  fingerprint: certificateName('SHA-256 of the whole certificate, in hex: pins it.').optional(),
+  listeners: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('Listeners on which this entry counts: with an authority for each listener, no name of one authority passes for that of another. Default: all.'),
+  subject: z.string().min(1).optional().describe('Who calls with it. Default: the name that was found.'),
+  tenant: z.string().min(1).optional().describe('The tenant it belongs to.'),
+  scopes: z.array(z.string().min(1)).optional().describe('The scopes it grants.'),
+  roles: z.array(z.string().min(1)).optional().describe('The roles it grants.'),
+})
+
 /** Who is calling. */
 export const identitySchema = z.strictObject({
   path: z
@@ -106,4 +126,8 @@ export const identitySchema = z.strictObject({
   clients: z.record(name(), clientSchema).optional().describe('Programs that get tokens for themselves (client credentials), by client id.'),
   trustedIssuers: z.record(name(), trustedIssuerSchema).optional().describe('Foreign issuers whose bearer tokens are believed, by name.'),
   apiKeys: z.record(name(), apiKeySchema).optional().describe('API keys by name; callers send the key in `x-api-key`.'),
+  certificates: z
+    .record(name(), certificateIdentitySchema)
+    .optional()
+    .describe('Whom certificates of clients stand for, by name (the `client`). A certificate counts that a listener has verified (`clientCertificates`) and that has one of the names given here; where entries overlap, the fingerprint goes before a URI, a host name, a mail address and the common name, and an exact name before a pattern.'),
 })

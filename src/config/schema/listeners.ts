@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration, name, rate, size } from './units.ts'
+import { duration, name, oneOrMore, rate, size } from './units.ts'
 
 /** A TCP port; 0 lets the machine choose one. */
 export const portSchema = z.int().min(0).max(65535).meta({ examples: [8080] })
@@ -33,7 +33,13 @@ export const clientCertificatesSchema = z.strictObject({
   mode: z
     .enum(['optional', 'required'])
     .describe('`required`: nobody connects without one. `optional`: who has one is known by it; one that is not valid is refused in both.'),
-  ca: z.string().min(1).describe('The authorities that sign them, in PEM form. A path relative to the config file; read at start and reload.'),
+  ca: z.string().min(1).describe('The authorities that sign them, in PEM form. A path relative to the config file; the file is watched.'),
+  crl: oneOrMore(z.string().min(1))
+    .optional()
+    .describe(
+      'Files with revocation lists of those authorities (PEM or DER). They are watched: a certificate that a new list revokes ends with its open connections. Every authority in a chain needs a list that is not past its next update, else the client is refused. Default: no list is asked for.',
+    )
+    .meta({ examples: ['clients.crl'] }),
 })
 
 /** How TLS is terminated. */

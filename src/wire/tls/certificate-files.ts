@@ -4,9 +4,11 @@ import { readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Log } from '../../core/log.ts'
+import { stableJson } from '../../lib/stable-json.ts'
 import { parseAuthorities, parseCertificate } from './certificate.ts'
 import { ensureDevCertificate } from './dev-certificate.ts'
-import type { CertificateMaterial, TlsMaterial, TlsSpec } from './tls-spec.ts'
+import { parseRevocationLists, readRevocationLists } from './revocation-list.ts'
+import type { CertificateMaterial, ClientsMaterial, TlsMaterial, TlsSpec } from './tls-spec.ts'
 
 const hourMs = 3_600_000
 
@@ -70,7 +72,7 @@ export async function createCertificateFiles(options: CertificateFilesOptions): 
     certificates.push(parseCertificate(dev.cert, dev.key, [], 'the development certificate'))
   }
   if (certificates.length === 0) throw new Error('a TLS listener needs a certificate or `dev: true`')
-  return new WatchedFiles(options, certificates, devAuthorityPath, await readAuthorities(spec))
+  return new WatchedFiles(options, certificates, devAuthorityPath, await readClients(spec))
 }
 
 class WatchedFiles implements CertificateFiles {
@@ -79,7 +81,7 @@ class WatchedFiles implements CertificateFiles {
   readonly #watchers: FSWatcher[] = []
   readonly #warned: (string | undefined)[] = []
   #certificates: readonly CertificateMaterial[]
-  #authorities: string | undefined
+  #clients: ReadClients | undefined
   #signature = ''
   #refreshing: Promise<void> | undefined
   #settling: Timer | undefined
@@ -91,26 +93,22 @@ class WatchedFiles implements CertificateFiles {
     options: CertificateFilesOptions,
     certificates: readonly CertificateMaterial[],
     devAuthorityPath: string | undefined,
-    authorities: string | undefined,
+    clients: ReadClients | undefined,
   ) {
     this.#options = options
     this.#certificates = certificates
     this.devAuthorityPath = devAuthorityPath
-    this.#authorities = authorities
+    this.#clients = clients
     this.#devCheckedAt = options.clock.now()
     for (const certificate of certificates) this.#warnOfExpiry(certificate)
+    this.#warnOfOldLists()
     const folders = new Set(pathsOf(options.spec).map((path) => dirname(path)))
     for (const folder of folders) this.#watch(folder)
     this.#poll()
   }
 
   get material(): TlsMaterial {
-    const { minVersion, clientCertificates } = this.#options.spec
-    const clients =
-      clientCertificates === undefined || this.#authorities === undefined
-        ? undefined
-        : { mode: clientCertificates.mode, ca: this.#authorities }
-    return { minVersion, certificates: this.#certificates, clients }
+    return { minVersion: this.#options.spec.minVersion, certificates: this.#certificates, clients: this.#clients?.material }
   }
 
   refresh(): Promise<void> {
@@ -166,13 +164,15 @@ class WatchedFiles implements CertificateFiles {
     if (spec.dev) next[next.length - 1] = await this.#renewedDev(next[next.length - 1])
     // While a pair is refused the signature stays unknown, so that every look tries it again.
     this.#signature = this.#warned.every((warning) => warning === undefined) ? signature : ''
-    const authorities = await this.#readAuthorities()
+    const clients = await this.#readClients()
     const isSame =
-      authorities === this.#authorities && next.every((certificate, index) => certificate === this.#certificates[index])
+      stableJson(clients?.material) === stableJson(this.#clients?.material) &&
+      next.every((certificate, index) => certificate === this.#certificates[index])
     if (this.#isClosed || isSame) return
     this.#certificates = next
-    this.#authorities = authorities
+    this.#clients = clients
     for (const certificate of next) this.#warnOfExpiry(certificate)
+    this.#warnOfOldLists()
     this.#options.log.info('certificates replaced', {
       certificates: next.map(({ source, expiresAt }) => ({ source, expires: new Date(expiresAt).toISOString() })),
       at: clock.now(),
@@ -180,12 +180,13 @@ class WatchedFiles implements CertificateFiles {
     this.#options.changed(this.material)
   }
 
-  async #readAuthorities(): Promise<string | undefined> {
+  async #readClients(): Promise<ReadClients | undefined> {
     try {
-      return await readAuthorities(this.#options.spec)
+      return await readClients(this.#options.spec)
     } catch (thrown) {
-      this.#options.log.warn('changed client authorities are not usable; the earlier ones stay', { reason: messageOf(thrown) })
-      return this.#authorities
+      const reason = messageOf(thrown)
+      this.#options.log.warn('changed client authorities or revocation lists are not usable; the earlier ones stay', { reason })
+      return this.#clients
     }
   }
 
@@ -215,6 +216,16 @@ class WatchedFiles implements CertificateFiles {
     }
   }
 
+  #warnOfOldLists(): void {
+    const { clock, log } = this.#options
+    const endsAt = this.#clients?.listsEndAt ?? Infinity
+    if (endsAt <= clock.now())
+      log.warn('a revocation list is past its next update: clients of its authority are refused', {
+        lists: this.#options.spec.clientCertificates?.crl,
+        nextUpdate: new Date(endsAt).toISOString(),
+      })
+  }
+
   #warnOfExpiry(certificate: CertificateMaterial): void {
     const now = this.#options.clock.now()
     if (certificate.expiresAt <= now) this.#options.log.warn('a certificate has expired', { source: certificate.source })
@@ -236,17 +247,27 @@ async function readCertificate(spec: TlsSpec, index: number): Promise<Certificat
   }
 }
 
-/** The authorities of client certificates, where the listener asks for such. */
-async function readAuthorities({ clientCertificates }: TlsSpec): Promise<string | undefined> {
+interface ReadClients {
+  readonly material: ClientsMaterial
+  readonly listsEndAt: number
+}
+
+/** What certificates of clients are checked against, where the listener asks for such. */
+async function readClients({ clientCertificates }: TlsSpec): Promise<ReadClients | undefined> {
   if (clientCertificates === undefined) return undefined
-  const pem = await readFile(clientCertificates.ca, 'utf8')
-  parseAuthorities(pem)
-  return pem
+  const { mode, ca: caPath, crl: paths = [] } = clientCertificates
+  const ca = await readFile(caPath, 'utf8')
+  parseAuthorities(ca)
+  if (paths.length === 0) return { material: { mode, ca }, listsEndAt: Infinity }
+  const files = await Promise.all(paths.map((path) => readFile(path)))
+  const crl = files.flatMap((bytes) => parseRevocationLists(bytes))
+  const { revoked, endsAt } = await readRevocationLists(crl, ca)
+  return { material: { mode, ca, crl, revoked }, listsEndAt: endsAt }
 }
 
 function pathsOf({ certificates, clientCertificates }: TlsSpec): string[] {
   const paths = certificates.flatMap(({ cert, key }) => [cert, key])
-  return clientCertificates === undefined ? paths : [...paths, clientCertificates.ca]
+  return clientCertificates === undefined ? paths : [...paths, clientCertificates.ca, ...(clientCertificates.crl ?? [])]
 }
 
 function messageOf(thrown: unknown): string {

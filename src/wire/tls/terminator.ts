@@ -6,7 +6,8 @@ import type { Count, Meter } from '../../core/meter.ts'
 import { stableJson } from '../../lib/stable-json.ts'
 import type { Peer } from '../connection-facts.ts'
 import { ServerNames, hostOf } from './server-names.ts'
-import type { TlsMaterial } from './tls-spec.ts'
+import { isRevokedBy } from './revocation-list.ts'
+import type { ClientsMaterial, RevokedCertificates, TlsMaterial } from './tls-spec.ts'
 
 // AEAD with forward secrecy only; 128-bit AES first, since it is the cheapest on every server of today.
 const ciphers = [
@@ -79,6 +80,8 @@ class Terminator implements TlsTerminator {
   #isClosed = false
   #ticketKeys: Buffer
   #chosen: Chosen
+  /** Open connections of clients with a certificate. */
+  readonly #certified = new Set<TLSSocket>()
 
   constructor(options: TlsTerminatorOptions) {
     const { listener, meter, material } = options
@@ -106,8 +109,12 @@ class Terminator implements TlsTerminator {
       // From here on a client may end its side and wait for its answer.
       socket.allowHalfOpen = true
       ;(socket.isSessionReused() ? resumed : full).add()
-      if (this.#isClosed || !isAcceptable(socket, material)) socket.destroy()
-      else options.secured(socket, this.#peers.get(placeOf(socket)))
+      if (this.#isClosed || !isAcceptable(socket, material)) {
+        socket.destroy()
+        return
+      }
+      if (material.clients !== undefined && socket.authorized) this.#watch(socket)
+      options.secured(socket, this.#peers.get(placeOf(socket)))
     })
     this.#server.on('tlsClientError', (error, socket) => {
       this.#pending--
@@ -141,6 +148,8 @@ class Terminator implements TlsTerminator {
       sessionIdContext: sessionIdContext(this.#listener, material),
     })
     this.#chosen = chosen
+    const revoked = material.clients?.revoked ?? []
+    if (revoked.length > 0) for (const socket of this.#certified) endIfRevoked(socket, revoked)
   }
 
   setTicketKeys(keys: Uint8Array): void {
@@ -163,6 +172,11 @@ class Terminator implements TlsTerminator {
 
   close(): void {
     this.#isClosed = true
+  }
+
+  #watch(socket: TLSSocket): void {
+    this.#certified.add(socket)
+    socket.once('close', () => void this.#certified.delete(socket))
   }
 
   #contextFor(name: string): SecureContext | undefined {
@@ -191,6 +205,12 @@ function isAcceptable(socket: TLSSocket, { clients }: TlsMaterial): boolean {
   return clients.mode === 'optional' && Object.keys(socket.getPeerCertificate()).length === 0
 }
 
+/** What was given by a certificate ends with it, answers that go on included. */
+function endIfRevoked(socket: TLSSocket, revoked: readonly RevokedCertificates[]): void {
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate !== undefined && isRevokedBy(revoked, certificate)) socket.destroy()
+}
+
 function chosenOf(material: TlsMaterial): Chosen {
   return {
     names: new ServerNames(material.certificates.map((certificate) => certificate.names)),
@@ -206,10 +226,14 @@ function contextOptions(material: TlsMaterial, index: number): SecureContextOpti
     ciphers,
     minVersion: material.minVersion,
     honorCipherOrder: true,
-    ...(material.clients === undefined ? {} : { ca: material.clients.ca }),
+    ...(material.clients === undefined ? {} : { ca: material.clients.ca, ...crlOf(material.clients) }),
     // Renegotiation is a way to make a server work for nothing; a phone without AES hardware gets ChaCha20 first.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_PRIORITIZE_CHACHA,
   }
+}
+
+function crlOf({ crl = [] }: ClientsMaterial): { crl?: string[] } {
+  return crl.length === 0 ? {} : { crl: [...crl] }
 }
 
 function failureCounts(meter: Meter, listener: string): Readonly<Record<HandshakeFailure, Count>> {

@@ -6,8 +6,17 @@ export interface TlsSpec {
   /** The first is the default. `names` empty: those of the certificate itself. */
   readonly certificates: readonly { readonly cert: string; readonly key: string; readonly names: readonly string[] }[]
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
-  /** Undefined: clients are not asked for certificates. `ca` is a path. */
-  readonly clientCertificates?: { readonly mode: 'optional' | 'required'; readonly ca: string } | undefined
+  /** Undefined: clients are not asked for certificates. */
+  readonly clientCertificates?: ClientCertificatesSpec | undefined
+}
+
+/** Who may connect, by certificate. */
+export interface ClientCertificatesSpec {
+  readonly mode: 'optional' | 'required'
+  /** The path of the authorities' certificates. */
+  readonly ca: string
+  /** The paths of the authorities' revocation lists; absent or empty: nothing is asked of such. */
+  readonly crl?: readonly string[] | undefined
 }
 
 /** A certificate with its key, checked to belong together. Plain data, so that main can post it to its workers. */
@@ -31,6 +40,25 @@ export interface CertificateMaterial {
 export interface TlsMaterial {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
   readonly certificates: readonly CertificateMaterial[]
-  /** How clients are asked for certificates, and the authorities that sign them (PEM). */
-  readonly clients?: { readonly mode: 'optional' | 'required'; readonly ca: string } | undefined
+  /** How clients are asked for certificates. */
+  readonly clients?: ClientsMaterial | undefined
+}
+
+/** What certificates of clients are checked against. */
+export interface ClientsMaterial {
+  readonly mode: 'optional' | 'required'
+  /** The authorities that sign them, PEM. */
+  readonly ca: string
+  /** Revocation lists, each PEM. With any, every authority of a chain needs one that is not past its next update. */
+  readonly crl?: readonly string[] | undefined
+  /** What the lists revoke, for connections that are open already. */
+  readonly revoked?: readonly RevokedCertificates[] | undefined
+}
+
+/** Certificates of one authority that may not be used any more. */
+export interface RevokedCertificates {
+  /** The authority's certificate, PEM. */
+  readonly authority: string
+  /** Serial numbers as Node writes them: hex in upper case. */
+  readonly serials: readonly string[]
 }
