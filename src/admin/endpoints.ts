@@ -6,6 +6,7 @@ import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
 import { apiKeyEndpoints } from './api-key-endpoints.ts'
 import { cacheEndpoints } from './cache-endpoints.ts'
 import type { Endpoint } from './endpoint.ts'
+import { explainEndpoints } from './explain-endpoints.ts'
 import { identityEndpoints } from './identity-endpoints.ts'
 import { limitEndpoints } from './limit-endpoints.ts'
 import { penaltyEndpoints } from './penalty-endpoints.ts'
@@ -27,6 +28,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
     { method: 'GET', path: '/api/config', roles: ['admin'], handle: () => jsonAnswer(200, configDocument(gateway, reloader.last)) },
     { method: 'POST', path: '/api/reload', roles: ['admin'], handle: () => reload(gateway, reloader) },
     { method: 'GET', path: '/api/routes', roles: ['admin'], handle: () => jsonAnswer(200, { routes: gateway.routes }) },
+    ...explainEndpoints(gateway),
     ...serviceEndpoints(gateway),
     ...limitEndpoints(gateway),
     ...penaltyEndpoints(gateway),

@@ -23,7 +23,7 @@ export interface OptionSpec extends ParseArgsOptionDescriptor {
 
 /** Parsed arguments: options by name, and what is not an option. */
 export interface Arguments {
-  readonly options: Readonly<Record<string, string | boolean | undefined>>
+  readonly options: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
   readonly positionals: readonly string[]
 }
 
@@ -62,6 +62,12 @@ export const configOption: OptionSpec = {
   help: 'The configuration. Default: the first velum.config.* in this folder.',
 }
 export const jsonOption: OptionSpec = { type: 'boolean', help: 'Print JSON instead of a table.' }
+
+/** The values of an option that may be repeated. */
+export function textsOption(args: Arguments, name: string): readonly string[] {
+  const values = args.options[name]
+  return Array.isArray(values) ? (values as readonly string[]) : []
+}
 
 /** The value of an option that takes one. */
 export function textOption(args: Arguments, name: string): string | undefined {

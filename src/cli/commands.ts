@@ -31,6 +31,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./routes-command.ts')).routesCommand,
   },
   {
+    name: 'explain',
+    summary: 'Says what would be decided about a request, by which policy and rule. Charges nothing, sends nothing.',
+    load: async () => (await import('./explain-command.ts')).explainCommand,
+  },
+  {
     name: 'user',
     summary: 'Keeps the people who log in by password: add, list, disable, enable, passwd.',
     load: async () => (await import('./user-command.ts')).userCommand,

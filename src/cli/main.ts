@@ -62,8 +62,9 @@ function find(name: string): CommandEntry {
 
 function argumentsOf(name: string, command: Command, args: readonly string[]): Arguments {
   const options: ParseArgsOptionsConfig = {}
-  for (const [option, { type, short }] of Object.entries(command.options))
-    options[option] = short === undefined ? { type } : { type, short }
+  for (const [option, { type, short, multiple }] of Object.entries(command.options)) {
+    options[option] = { type, ...(short === undefined ? {} : { short }), ...(multiple === undefined ? {} : { multiple }) }
+  }
   let parsed
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true })

@@ -5,6 +5,7 @@ import type { PenaltyOrder } from '../limits/penalty-order.ts'
 import type { Arguments, Command } from './command.ts'
 import { configOption, exitCode, jsonOption, textOption, UsageError } from './command.ts'
 import { loadModel } from './load-model.ts'
+import { oneLine } from './one-line.ts'
 import type { PenaltyOffice } from './penalty-office.ts'
 import { openPenaltyOffice } from './penalty-office.ts'
 import { table } from './table.ts'
@@ -95,10 +96,4 @@ function whoText({ who }: PenaltyDocument): string {
   return Object.entries(who)
     .map(([part, value]) => `${part}=${oneLine(value)}`)
     .join(' ')
-}
-
-/** What clients sent must not move the cursor of whoever looks at it. */
-function oneLine(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- these are what is to be kept out
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
 }

@@ -8,6 +8,7 @@ import { routeParamNames } from '../routing/path-pattern.ts'
 import { preflightMethod } from '../routing/preflight.ts'
 import { refusalUnder } from '../routing/read-path.ts'
 import { createRouter } from '../routing/router.ts'
+import type { RouteHit, WrongMethod } from '../routing/router.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import type { CompiledRoute } from './generation.ts'
 
@@ -44,12 +45,16 @@ export function readyRoute(
 }
 
 const nothingAllowed: RouteMatch['allow'] = []
-const noRoute: Problem = { name: 'no-route' }
+/** Nothing answers at this address. */
+export const noRoute: Problem = { name: 'no-route' }
 
-/** The Handler that finds an exchange's route and hands it over; 404, 405 and oddly written paths end here. */
-export function routing(routes: readonly ReadyRoute[]): Handler {
+/** The route of an exchange, WrongMethod when the method alone failed, undefined when nothing answers there. */
+export type FindRoute = (x: Exchange) => RouteHit<ReadyRoute> | WrongMethod | undefined
+
+/** Finds routes, those of CORS preflights by what they ask for. */
+export function routeFinder(routes: readonly ReadyRoute[]): FindRoute {
   const router = createRouter(routes)
-  const find = (x: Exchange): ReturnType<typeof router.match> => {
+  return (x) => {
     const asked = preflightMethod(x.method, x.headers)
     if (asked !== undefined) {
       const hit = router.matchPreflight(asked, x.authority, x.path, x.headers, x.query)
@@ -57,10 +62,18 @@ export function routing(routes: readonly ReadyRoute[]): Handler {
     }
     return router.match(x.method, x.authority, x.path, x.headers, x.query)
   }
+}
+
+/** The refusal of an oddly written path wherever no route says that it takes such paths. */
+export function oddityOf(x: Exchange, hit: ReturnType<FindRoute>): Problem | undefined {
+  return refusalUnder(x, hit?.route?.match.allow ?? nothingAllowed)
+}
+
+/** The Handler that hands an exchange over to its route; 404, 405 and oddly written paths end here. */
+export function routing(find: FindRoute): Handler {
   return (x) => {
     const hit = find(x)
-    // An oddly written path is refused wherever no route says that it takes such paths.
-    const oddity = refusalUnder(x, hit?.route?.match.allow ?? nothingAllowed)
+    const oddity = oddityOf(x, hit)
     if (oddity !== undefined) return x.renderProblem(oddity, x)
     if (hit === undefined) return x.renderProblem(noRoute, x)
     if (hit.route === undefined) return x.renderProblem(hit.problem, x)

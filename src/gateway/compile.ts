@@ -28,7 +28,8 @@ import { bridgesTo, descriptorsReady } from './bridge-parts.ts'
 import type { CompiledService } from './compile-action.ts'
 import { compileAction, redirectingToHttps } from './compile-action.ts'
 import type { ReadyRoute } from './compile-routes.ts'
-import { readyRoute, routing } from './compile-routes.ts'
+import { readyRoute, routeFinder, routing } from './compile-routes.ts'
+import { createExplain } from './explain.ts'
 import type { Generation } from './generation.ts'
 import type { Guard } from './guard.ts'
 import { createGuard } from './guard.ts'
@@ -66,7 +67,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     const ready: Promise<void>[] = fleet === undefined ? [] : [fleet.ready]
     ready.push(descriptorsReady(model.services, env))
     for (const spec of model.services) {
-      const compiled = createNamedService(spec, env)
+      const compiled = (env.createService ?? createNamedService)(spec, env)
       closables.push(compiled)
       if (compiled.ready !== undefined) ready.push(compiled.ready)
       services.set(spec.name, { spec, service: compiled.service })
@@ -124,7 +125,8 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       const all = [...policies, routeLimits(route, drawn, limitEnv), ...atService].filter((policy) => policy !== undefined)
       return readyRoute(route, index, all, end, offset, speak)
     })
-    const router = identity.before(routing(routes))
+    const find = routeFinder(routes)
+    const router = identity.before(routing(find))
     const guard = createGuard({ isTrustedProxy, parseAddress: canonicalAddress })
 
     const served = new Map<string, Served>()
@@ -147,6 +149,15 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     return {
       hash: model.hash,
       routes: inMatchOrder(routes),
+      explain: createExplain({
+        model,
+        clock: env.clock,
+        guard,
+        isMisdirected: env.isMisdirected,
+        edges,
+        dispatch: identity.dispatch,
+        find,
+      }),
       served: (listener) => served.get(listener),
       ready: allOf([identity.ready, ...ready]),
       close,

@@ -12,6 +12,7 @@ import type { NameStatus } from '../services/node-names.ts'
 import type { PenaltyBox } from '../limits/penalty-box.ts'
 import type { NodeTargets } from '../services/node-targets.ts'
 import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
+import type { ExplainQuestion, Explanation } from './explanation.ts'
 import type { NodeCache } from './node-cache.ts'
 import type { Family } from './meter-totals.ts'
 import type { RouteRow } from './route-rows.ts'
@@ -77,6 +78,8 @@ export interface Gateway {
   readonly apiKeys: ApiKeyAdmin | undefined
   /** People who log in by password; undefined while the configuration names no issuer. */
   readonly users: UserAdmin | undefined
+  /** Says what would be decided about a request; charges nothing, sends nothing. Rejects with a QuestionError. */
+  explain(question: ExplainQuestion): Promise<Explanation>
   /** Says what a token is and whether it would be accepted; see `inspectToken`. */
   inspectToken(text: string): Promise<InspectedToken>
   /** Tells commands, by the store's lock file, where the admin API answers. */

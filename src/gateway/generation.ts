@@ -7,6 +7,7 @@ import type { Outcome, Policy } from '../core/policy.ts'
 import { httpProblem, problemOf } from '../core/problem.ts'
 import type { Served } from '../wire/server-wire.ts'
 import type { RouteModel } from '../config/model.ts'
+import type { Explain } from './explain.ts'
 
 /** A route as it stands in the table: its configuration and the policies it was compiled to, in order. */
 export interface CompiledRoute {
@@ -21,6 +22,8 @@ export interface Generation {
   readonly routes: readonly CompiledRoute[]
   /** What one listener does with its exchanges; undefined for a listener it does not have. */
   served(listener: string): Served | undefined
+  /** Says what it would do with a request; absent where nobody can ask. */
+  readonly explain?: Explain | undefined
   /** Resolves when what it needs of main and the store is there; a worker begins to serve only then. */
   readonly ready?: Promise<void> | undefined
   /** Closes everything that no other Generation holds. To be called once its last exchange is over. */

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { defaultDns } from '../config/check-dns.ts'
 import type { GatewayModel } from '../config/model.ts'
 import { defaultCacheBytes } from '../cache/cache-memory.ts'
+import { Fault } from '../core/fault.ts'
 import type { Hub } from '../core/link.ts'
 import type { Meter } from '../core/meter.ts'
 import { attachIdentityToHub } from '../identity/identity-hub.ts'
@@ -25,6 +26,9 @@ import type { TicketKeys } from '../wire/tls/ticket-keys.ts'
 import { AccessSink } from './access-sink.ts'
 import { Certificates } from './certificates.ts'
 import { EnvironmentFault } from './environment-fault.ts'
+import { ExplainDesk } from './explain-link.ts'
+import { completeExplanation } from './explain-services.ts'
+import type { ExplainQuestion, Explanation } from './explanation.ts'
 import { MainHub } from './link.ts'
 import { isFleet } from './worker-fleet.ts'
 import { openNodeStore } from './node-store.ts'
@@ -61,6 +65,7 @@ export class Node implements Gateway {
   readonly #targets: NodeTargets
   readonly #descriptors: NodeDescriptors
   readonly #names: NodeNames
+  readonly #explainDesk: ExplainDesk
   /** Open from the first configuration on that needs it. */
   #store: NodeStore | undefined
   readonly #startedAt: number
@@ -82,6 +87,7 @@ export class Node implements Gateway {
     this.#options = options
     this.#startedAt = clock.now()
     this.#hub = new MainHub((topic, error) => log.error('a message of a worker could not be handled', { topic, error }))
+    this.#explainDesk = new ExplainDesk(this.#hub, clock)
     const row = new Float64Array(4096)
     const meter = new RowMeter(row, (entries) => this.#totals.announce(-1, row, entries))
     this.#meter = meter
@@ -184,6 +190,12 @@ export class Node implements Gateway {
 
   get users(): UserAdmin | undefined {
     return this.#login.users
+  }
+
+  async explain(question: ExplainQuestion): Promise<Explanation> {
+    const serving = this.workers.find(({ state }) => state === 'serving')
+    if (serving === undefined) throw new Fault('overloaded', 'no worker serves at the moment')
+    return completeExplanation(await this.#explainDesk.ask(serving.number, question), question, this.model, this)
   }
 
   inspectToken(text: string): Promise<InspectedToken> {

@@ -8,10 +8,13 @@ import { Lasting } from '../core/lasting.ts'
 import type { Count } from '../core/meter.ts'
 import { Sweeper } from '../core/sweeper.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
+import type { NamedService } from '../services/named-service.ts'
+import type { ServiceSpec } from '../services/service-spec.ts'
 import { createLinkedStores } from '../stores/store-link.ts'
 import type { ServerWire, ServerWireOptions } from '../wire/server-wire.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
 import { createAccessLog, LineSender, noAccessLog } from './access-log.ts'
+import { answerExplain } from './explain-link.ts'
 import type { Generation } from './generation.ts'
 import { CurrentGeneration } from './generation.ts'
 import { cloneError, WorkerLink } from './link.ts'
@@ -30,6 +33,8 @@ export interface GenerationEnv extends BuildEnv {
   readonly accessLog: AccessLog
   /** Whether the TLS handshake asked for another host than this exchange does: 421 before anything else. */
   readonly isMisdirected: (x: Exchange) => boolean
+  /** How what stands behind is made; absent: as the configuration says. */
+  readonly createService?: ((spec: ServiceSpec, env: BuildEnv) => NamedService) | undefined
 }
 
 /** Compiles a configuration, doing everything that can fail. Throws (or rejects) with a message for the operator. */
@@ -121,6 +126,7 @@ export class GatewayWorker {
         log.error('new certificates are unusable; the ones before stay', { listener, error })
       }
     })
+    answerExplain(this.#link, worker, () => this.#current.generation?.explain)
     beat(row)
     this.#beats = setInterval(() => beat(row), birth.beatMs)
     this.#beats.unref()

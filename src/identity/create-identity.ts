@@ -9,7 +9,8 @@ import type { Authenticators } from './authenticators.ts'
 import { createCaller } from './caller.ts'
 import { createAuthenticators } from './create-authenticators.ts'
 import { createEndpoints } from './create-endpoints.ts'
-import { dispatching } from './dispatch.ts'
+import { createDispatch, dispatching } from './dispatch.ts'
+import type { Dispatch } from './dispatch.ts'
 import type { IdentityParts } from './identity-parts.ts'
 import type { IdentitySpec, OwnIssuerSpec } from './identity-spec.ts'
 import { LiveStreams } from './live-streams.ts'
@@ -32,6 +33,8 @@ export interface GenerationIdentity {
   readonly tokenEdit: ((audience: string) => RequestEdit) | undefined
   /** Puts the identity endpoints in front of a Handler. */
   before(next: Handler): Handler
+  /** What `before` goes by; absent without an issuer. */
+  readonly dispatch: Dispatch | undefined
   /** What endpoints are made of; absent without an issuer. */
   readonly parts: IdentityParts | undefined
   /** Resolves when keys and revocations are there, or after a while: until they are, nobody is accepted. */
@@ -50,6 +53,7 @@ export function createIdentity(spec: IdentitySpec, env: BuildEnv): GenerationIde
       streams: env.hold.take('identity.streams', () => new LiveStreams(undefined, env.clock, env.meter)),
       tokenEdit: undefined,
       before: (next) => next,
+      dispatch: undefined,
       parts: undefined,
       ready: Promise.resolve(),
     }
@@ -91,6 +95,7 @@ function createOwnIdentity(spec: IdentitySpec, own: OwnIssuerSpec, env: BuildEnv
     authenticators,
     caller: createCaller(authenticators),
   }
+  const dispatch = createDispatch(spec.path, createEndpoints(parts, signer), [issuer, ...(own.trustedOrigins ?? [])])
   return {
     authenticators,
     streams,
@@ -98,7 +103,8 @@ function createOwnIdentity(spec: IdentitySpec, own: OwnIssuerSpec, env: BuildEnv
       if (x.identity !== undefined) headers.put(tokens.serviceToken(x.identity, audience))
     },
     parts,
-    before: (next) => dispatching(spec.path, createEndpoints(parts, signer), [issuer, ...(own.trustedOrigins ?? [])], next),
+    before: (next) => dispatching(dispatch, next),
+    dispatch,
     ready: readyOrLate(env, signer, revocations),
   }
 }

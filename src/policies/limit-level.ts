@@ -8,6 +8,7 @@ import type { DecideMode } from '../core/policy.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { refuse } from '../core/verdict.ts'
+import { durationText } from '../lib/duration.ts'
 import { KeyReporter } from '../limits/key-reporter.ts'
 import type { SeenKeys } from '../limits/key-reporter.ts'
 import { LimitVoice, retrySeconds } from '../limits/limit-fields.ts'
@@ -166,14 +167,14 @@ function partWords(part: KeyPart): string {
 function ruleWords(spec: LimitSpec): string {
   switch (spec.algorithm) {
     case 'token-bucket':
-      return `bucket of ${spec.capacity}, refilled at ${spec.refill.units} per ${spec.refill.periodMs} ms`
+      return `bucket of ${spec.capacity}, refilled at ${spec.refill.units} per ${durationText(spec.refill.periodMs)}`
     case 'leaky-bucket':
-      return `${spec.mode === 'queue' ? 'queue' : 'bucket'} of ${spec.capacity}, leaking ${spec.leak.units} per ${spec.leak.periodMs} ms`
+      return `${spec.mode === 'queue' ? 'queue' : 'bucket'} of ${spec.capacity}, leaking ${spec.leak.units} per ${durationText(spec.leak.periodMs)}`
     case 'concurrency':
       return `${spec.limit} at one time`
     case 'quota':
       return `${spec.limit} per ${spec.period}`
     default:
-      return `${spec.limit} per ${spec.windowMs} ms, ${spec.algorithm}`
+      return `${spec.limit} per ${durationText(spec.windowMs)}, ${spec.algorithm}`
   }
 }

@@ -40,7 +40,7 @@ describe('a refusal', () => {
     })
     assert.equal(x.refusal?.code, 'over-limit')
     assert.equal(x.refusal?.label, 'limited:perTenant')
-    assert.match(x.refusal?.words?.() ?? '', /over perTenant \(bucket of 10, refilled at 2 per 1000 ms\); it would pass in 1 s/)
+    assert.match(x.refusal?.words?.() ?? '', /over perTenant \(bucket of 10, refilled at 2 per 1s\); it would pass in 1 s/)
   })
 
   it('touches no other tenant', async () => {

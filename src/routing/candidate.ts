@@ -64,6 +64,20 @@ export function compareCandidates(a: Candidate<unknown>, b: Candidate<unknown>):
   )
 }
 
+/** Why the first of two routes is tried before the second, in words. They must have a path in common. */
+export function whichComesFirst(first: Routed, second: Routed): string {
+  const [a] = candidatesOf(first, 0).toSorted(compareCandidates)
+  const [b] = candidatesOf(second, 1).toSorted(compareCandidates)
+  if (compareHosts(a.host, b.host) !== 0) return `its host ${a.host === '' ? '(any)' : a.host} is more particular`
+  if (comparePatterns(a.pattern.segments, b.pattern.segments) !== 0) {
+    return `its path ${first.match.paths.join(', ')} is more particular than ${second.match.paths.join(', ')}`
+  }
+  if ((a.methods.length === 0) !== (b.methods.length === 0)) return 'it names its methods'
+  if ((a.headers?.length ?? 0) !== (b.headers?.length ?? 0)) return 'it asks for more headers'
+  if ((a.query?.length ?? 0) !== (b.query?.length ?? 0)) return 'it asks for more query parameters'
+  return isOnlyForHead(a) === isOnlyForHead(b) ? 'it stands earlier in the configuration' : 'it is for HEAD alone'
+}
+
 /** A route for HEAD alone comes before the one that answers HEAD because it answers GET. */
 function isOnlyForHead({ methods }: Candidate<unknown>): boolean {
   return methods.includes('HEAD') && !methods.includes('GET')

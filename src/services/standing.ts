@@ -188,6 +188,6 @@ export class Standing implements Closable {
 }
 
 /** Whether nothing came back: who asks again would wait for the same end. */
-function isSilence(reason: string): boolean {
+export function isSilence(reason: string): boolean {
   return reason === 'service-refused' || reason === 'service-timeout'
 }

@@ -22,7 +22,21 @@ test('help lists every command that works, and each has help of its own', async 
   const { code, out } = await runVelum(t, ['help'], { folder })
   assert.equal(code, 0)
   const names = [...out.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name)
-  assert.deepEqual(names, ['run', 'demo', 'init', 'check', 'routes', 'user', 'token', 'penalty', 'key', 'keys', 'version', 'help'])
+  assert.deepEqual(names, [
+    'run',
+    'demo',
+    'init',
+    'check',
+    'routes',
+    'explain',
+    'user',
+    'token',
+    'penalty',
+    'key',
+    'keys',
+    'version',
+    'help',
+  ])
   for (const name of names.slice(0, -1)) {
     const help = await runVelum(t, ['help', name], { folder })
     assert.equal(help.code, 0)

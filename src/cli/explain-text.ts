@@ -1,0 +1,71 @@
+import type { ExplainedStep, Explanation } from '../gateway/explanation.ts'
+import { oneLine } from './one-line.ts'
+import { table } from './table.ts'
+
+/** An explanation for people. */
+export function explanationText(told: Explanation): string {
+  const { request, route, identity, steps, nearMisses, notes } = told
+  const query = request.query === undefined ? '' : `?${request.query}`
+  const lines = [
+    oneLine(`${request.method} ${request.scheme}://${request.host}${request.path}${query}`),
+    `  by listener ${request.listener}, from ${request.address}`,
+    route === undefined ? '  no route' : oneLine(`  route ${route.name} (${route.source})${paramText(route.params)}`),
+  ]
+  if (identity !== undefined) lines.push(oneLine(`  caller ${callerText(identity)}`))
+  lines.push('', oneLine(outcomeText(told)), '')
+  // A policy may have parts that only work on what passes; they say nothing beside those that decide.
+  const deciding = new Set(steps.filter(({ decision }) => decision !== 'acts').map(({ policy }) => policy))
+  const shown = steps.filter(({ decision, policy }) => decision !== 'acts' || !deciding.has(policy))
+  const rows = shown.map((step) => [step.stage, step.policy, decisionText(step), step.source || '-', oneLine(step.words)])
+  lines.push(table(['STAGE', 'POLICY', 'DECIDES', 'WHERE', 'WHY'], rows))
+  if (nearMisses.length > 0) {
+    const misses = nearMisses.map(({ route: name, source, why }) => [name, source, oneLine(why.join('; '))])
+    lines.push(table(['OTHER ROUTE', 'WHERE', 'WHY NOT'], misses))
+  }
+  for (const note of notes) lines.push(`note: ${oneLine(note)}`)
+  return `${lines.join('\n').trimEnd()}\n`
+}
+
+function outcomeText({ outcome, services, steps }: Explanation): string {
+  if (outcome === undefined) {
+    const unknown = steps.filter(({ decision }) => decision === 'unknown').map(({ policy }) => policy)
+    const where = services.length === 0 ? '' : ` to ${services.map(({ name }) => name).join(' or ')}`
+    return unknown.length === 0 ? `It passes${where}.` : `It passes${where}, if ${[...new Set(unknown)].join(' and ')} lets it.`
+  }
+  const { decision, policy, code, source, status, words, retryAfter } = outcome
+  const what = decision === 'answers' ? 'answered' : 'refused'
+  const wait = retryAfter === undefined ? '' : `, to be tried again after ${retryAfter} s`
+  return `It is ${what}${status === undefined ? '' : ` with ${status}`} by ${policy} (${code})${source === '' ? '' : ` at ${source}`}${wait}: ${words}`
+}
+
+function decisionText({ decision, status, isReached }: ExplainedStep): string {
+  const code = status === undefined ? '' : ` ${status}`
+  const text = decision === 'would-refuse' ? `shadow: would refuse${code}` : `${decision}${code}`
+  return isReached ? text : `(${text})`
+}
+
+function callerText({
+  kind,
+  issuer,
+  subject,
+  tenant,
+  client,
+  scopes,
+  roles,
+  isAssumed,
+}: NonNullable<Explanation['identity']>): string {
+  const facts = [
+    `by ${kind}${isAssumed ? ', assumed' : ''}`,
+    ...(issuer === '' ? [] : [`of ${issuer}`]),
+    ...(tenant === undefined ? [] : [`tenant ${tenant}`]),
+    ...(client === undefined ? [] : [`client ${client}`]),
+    ...(scopes.length === 0 ? [] : [`scopes ${scopes.join(' ')}`]),
+    ...(roles.length === 0 ? [] : [`roles ${roles.join(' ')}`]),
+  ]
+  return `${subject} (${facts.join('; ')})`
+}
+
+function paramText(params: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(params).map(([name, value]) => `${name}=${value}`)
+  return pairs.length === 0 ? '' : `, ${pairs.join(', ')}`
+}
