@@ -204,15 +204,14 @@ describe('a stale answer', () => {
   })
 
   it('is served at once while one request fetches it anew, where the route allows it', async () => {
-    let arrived = (): void => {}
-    const fetched = new Promise<void>((resolve) => (arrived = resolve))
+    const fetched = Promise.withResolvers<void>()
     const path = service.at('/window', (asked, _incoming, response) => {
       response.writeHead(200, asked === 1 ? { ...minute, age: '100' } : minute).end(String(asked))
-      if (asked === 2) arrived()
+      if (asked === 2) fetched.resolve()
     })
     await ask(path)
     assert.equal((await ask(path)).text, '1')
-    await fetched
+    await fetched.promise
     while ((await ask(path)).text === '1');
     assert.equal(service.asked(path), 2)
   })
