@@ -25,6 +25,7 @@ const ownSchema = identitySchema.pick({ path: true, issuer: true, tenantClaim: t
   clients: z.unknown().optional(),
   passwords: z.unknown().optional(),
   trustedOrigins: z.unknown().optional(),
+  providers: z.unknown().optional(),
 })
 
 /** Who is calling. */

@@ -5,6 +5,7 @@ import { isLoopbackHost } from '../lib/loopback.ts'
 import { isTrustableOrigin, originRemedy } from '../lib/origin.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkedNames, namesOf } from './check-context.ts'
+import { checkProviders } from './check-providers.ts'
 import { checkSha256 } from './check-sha256.ts'
 import type { ConfigPath } from './finding.ts'
 import { clientSchema, passwordsSchema, sessionsSchema, tokensSchema } from './schema/own-issuer.ts'
@@ -24,8 +25,9 @@ export function checkOwnIssuer(context: CheckContext, issuer: string | undefined
   const passwords = passwordSpec(context, isThere('passwords'))
   const trustedOrigins = isThere('trustedOrigins') ? checkOrigins(context) : []
   const clients = checkedNames(context, at('clients')).flatMap((id) => clientSpec(context, id) ?? [])
+  const providers = checkProviders(context)
   if (issuer === undefined) {
-    for (const name of ['sessions', 'tokens', 'roles', 'clients', 'passwords', 'trustedOrigins']) {
+    for (const name of ['sessions', 'tokens', 'roles', 'clients', 'passwords', 'trustedOrigins', 'providers']) {
       if (!isThere(name) || reading.at(at('issuer')) !== undefined) continue
       findings.error(at(name), 'without an issuer, Velum issues nothing', issuerRemedy)
     }
@@ -51,6 +53,7 @@ export function checkOwnIssuer(context: CheckContext, issuer: string | undefined
     clients,
     passwords,
     trustedOrigins,
+    providers,
   }
   checkTimes(context, spec)
   return spec

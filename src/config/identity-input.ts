@@ -1,3 +1,4 @@
+import type { ProviderInput } from './provider-input.ts'
 import type { Duration, Secret, Size } from './unit-input.ts'
 
 /** Who may be recognised, and how. */
@@ -18,6 +19,8 @@ export interface IdentityInput {
   readonly trustedOrigins?: readonly string[] | undefined
   /** Programs that get tokens for themselves, by client id. */
   readonly clients?: Readonly<Record<string, ClientInput>> | undefined
+  /** OpenID providers at which people log in, by name; each gets a button on the login page. */
+  readonly providers?: Readonly<Record<string, ProviderInput>> | undefined
   /** The claim of foreign tokens that names a tenant. Default: `tenant`. */
   readonly tenantClaim?: string | undefined
   /** Foreign issuers whose bearer tokens are believed, by name. */

@@ -10,7 +10,6 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['policies', 'telemetry']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
-  ['identity', ['providers']],
   ['routes.*', routeNames],
   ['routes.*.auth', authNames],
   ['routes.*.body', bodyNames],
@@ -47,6 +46,9 @@ const named = new Set([
   'identity.certificates',
   'identity.clients',
   'identity.roles',
+  'identity.providers',
+  'identity.providers.*.parameters',
+  'identity.providers.*.rolesFrom.map',
 ])
 
 function placeText(place: readonly PropertyKey[]): string {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { cidrOption } from '../../policies/option-schemas.ts'
 import { clientSchema, passwordsSchema, sessionsSchema, tokensSchema } from './own-issuer.ts'
+import { providerSchema } from './providers.ts'
 import { duration, name, oneOrMore } from './units.ts'
 
 /** The algorithms that a foreign issuer may sign with: asymmetric ones only (RFC 8725 §3.1). */
@@ -124,6 +125,10 @@ export const identitySchema = z.strictObject({
     .describe('Origins besides its own whose pages may log in and out, refresh, and act with a session. Default: none.')
     .meta({ examples: [['https://app.example.com']] }),
   clients: z.record(name(), clientSchema).optional().describe('Programs that get tokens for themselves (client credentials), by client id.'),
+  providers: z
+    .record(name(), providerSchema)
+    .optional()
+    .describe('OpenID providers at which people log in, by name; each gets a button on the login page. Who comes from where is told by issuer and subject alone, never by an address of mail.'),
   trustedIssuers: z.record(name(), trustedIssuerSchema).optional().describe('Foreign issuers whose bearer tokens are believed, by name.'),
   apiKeys: z.record(name(), apiKeySchema).optional().describe('API keys by name; callers send the key in `x-api-key`.'),
   certificates: z
