@@ -1,11 +1,16 @@
 import type { Bridge, BridgeEnv } from './bridge.ts'
 import { createConnectBridge } from './connect/bridge.ts'
 import { createRestBridge } from './grpc-json/bridge.ts'
+import { createGraphqlBridge } from './graphql/bridge.ts'
+import type { GraphqlOptions } from './graphql/options.ts'
 import { createGrpcWebBridge } from './grpc-web/bridge.ts'
 import type { JsonOptions } from './json/message-codec.ts'
 
 /** A bridge of a route with its options, after the configuration was checked. Plain data. */
-export type BridgeSpec = { readonly kind: 'rest' | 'connect'; readonly json: JsonOptions } | { readonly kind: 'grpc-web' }
+export type BridgeSpec =
+  | { readonly kind: 'rest' | 'connect'; readonly json: JsonOptions }
+  | { readonly kind: 'grpc-web' }
+  | { readonly kind: 'graphql'; readonly graphql: GraphqlOptions }
 
 /** The bridge of a kind, for one route and service. */
 export function createBridge(spec: BridgeSpec, env: BridgeEnv): Bridge {
@@ -14,12 +19,16 @@ export function createBridge(spec: BridgeSpec, env: BridgeEnv): Bridge {
       return createGrpcWebBridge(env)
     case 'connect':
       return createConnectBridge(env, spec.json)
+    case 'graphql':
+      return createGraphqlBridge(env, spec.graphql)
     default:
       return createRestBridge(env, spec.json)
   }
 }
 
-/** REST claims whatever no other bridge did, so it is asked last, wherever it stands in the configuration. */
+/** Those that are told by the type of a request first; REST, which claims whatever no other bridge did, last. */
 export function inClaimOrder(specs: readonly BridgeSpec[]): BridgeSpec[] {
-  return [...specs.filter(({ kind }) => kind !== 'rest'), ...specs.filter(({ kind }) => kind === 'rest')]
+  return specs.toSorted((a, b) => claimOrder.indexOf(a.kind) - claimOrder.indexOf(b.kind))
 }
+
+const claimOrder: readonly BridgeSpec['kind'][] = ['grpc-web', 'connect', 'graphql', 'rest']

@@ -1,3 +1,4 @@
+import type { GraphqlBridgeInput } from './graphql-input.ts'
 import type { Duration, Size } from './unit-input.ts'
 
 /** The ways to write one HTTP rule, as google.api.HttpRule has them; exactly one of the methods. */
@@ -61,4 +62,4 @@ export interface JsonBridgeInput {
 }
 
 /** A protocol that a route translates to gRPC. */
-export type BridgeInput = 'rest' | 'grpc-web' | 'connect' | JsonBridgeInput
+export type BridgeInput = 'rest' | 'grpc-web' | 'connect' | 'graphql' | JsonBridgeInput | GraphqlBridgeInput

@@ -7,6 +7,7 @@ import { compileRules } from '../bridges/grpc-json/rules.ts'
 import { standardJson } from '../bridges/json/message-codec.ts'
 import { Headers } from '../core/headers.ts'
 import { createRouter } from '../routing/router.ts'
+import { readGraphql } from './check-graphql.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ReadRoute } from './check-routes.ts'
 import type { ConfigPath } from './finding.ts'
@@ -111,7 +112,9 @@ export function checkBridges(
   }
   const specs = written.map((bridge): BridgeSpec => {
     if (bridge === 'grpc-web') return { kind: bridge }
+    if (bridge === 'graphql') return { kind: bridge, graphql: readGraphql({ use: bridge }, written) }
     if (bridge === 'rest' || bridge === 'connect') return { kind: bridge, json: standardJson }
+    if (bridge.use === 'graphql') return { kind: bridge.use, graphql: readGraphql(bridge, written) }
     const { use, unknownFields = 'refuse', emitDefaults = false, enumsAsNumbers = false, protoNames = false } = bridge
     return { kind: use, json: { unknownFields, emitDefaults, enumsAsNumbers, protoNames } }
   })

@@ -10,6 +10,7 @@ import { checkFleet } from './check-fleet.ts'
 import { checkIdentity } from './check-identity.ts'
 import { checkLimits } from './check-limits.ts'
 import { checkRules } from './check-bridges.ts'
+import { checkSchemas } from './check-graphql.ts'
 import { checkListeners } from './check-listeners.ts'
 import { checkPenalties } from './check-penalties.ts'
 import { checkRoutes } from './check-routes.ts'
@@ -100,6 +101,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   if (!findings.hasErrors) checkUse(context, model)
   if (!findings.hasErrors) checkFleet(context, model)
   if (!findings.hasErrors) checkRules(context, model)
+  if (!findings.hasErrors) checkSchemas(context, model)
   return done({ ...model, hash: modelHash(model) })
 }
 

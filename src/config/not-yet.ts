@@ -20,8 +20,8 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
 
 const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['routes.*.auth.any.*', ['basic']],
-  ['routes.*.bridge', ['websocket', 'graphql']],
-  ['routes.*.bridge.*', ['websocket', 'graphql']],
+  ['routes.*.bridge', ['websocket']],
+  ['routes.*.bridge.*', ['websocket']],
   ['defaults.auth.any.*', ['basic']],
 ])
 

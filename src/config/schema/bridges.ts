@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { graphqlBridgeSchema } from './graphql-bridge.ts'
 import { duration, oneOrMore, size } from './units.ts'
 
 const ruleFields = {
@@ -67,7 +68,7 @@ const jsonBridgeSchema = z.strictObject({
   protoNames: z.boolean().optional().describe('Writes fields as the .proto names them (snake_case). Default: false, lowerCamelCase. Both are read.'),
 })
 
-const oneBridge = z.union([z.enum(['rest', 'grpc-web', 'connect']), jsonBridgeSchema])
+const oneBridge = z.union([z.enum(['rest', 'grpc-web', 'connect', 'graphql']), z.discriminatedUnion('use', [jsonBridgeSchema, graphqlBridgeSchema])])
 
 /** Which protocols a route translates to gRPC. */
 export const bridgeSchema = z.union([oneBridge.transform((one) => [one]), z.array(oneBridge).min(1)])

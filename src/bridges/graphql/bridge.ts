@@ -1,0 +1,161 @@
+import { GraphQLError, NoSchemaIntrospectionCustomRule, execute, getOperationAST, parse, specifiedRules, validate } from 'graphql'
+import type { DocumentNode, OperationDefinitionNode } from 'graphql'
+import type { Answer } from '../../core/answer.ts'
+import { readAll } from '../../core/body.ts'
+import type { Exchange } from '../../core/exchange.ts'
+import type { MaybePromise } from '../../core/handler.ts'
+import { H } from '../../core/header-names.ts'
+import { headerBlock } from '../../core/headers.ts'
+import type { Problem, ProblemRenderer } from '../../core/problem.ts'
+import type { Call, Service } from '../../core/service.ts'
+import type { Bridge, BridgeEnv } from '../bridge.ts'
+import type { Descriptors } from '../descriptors/descriptors.ts'
+import { knownDescriptors, planned } from '../descriptors/live-descriptors.ts'
+import { isJsonRequest, readAccept } from './accept.ts'
+import type { Accepted, ResponseType } from './accept.ts'
+import { graphqlProblem, responseAnswer, statusCodes } from './answer.ts'
+import type { GraphqlResponse, StatusCodes } from './answer.ts'
+import { requestError, shownErrors } from './errors.ts'
+import { Operation } from './operation.ts'
+import type { GraphqlOptions } from './options.ts'
+import type { GraphqlRequest } from './request.ts'
+import { readGot, readPosted } from './request.ts'
+import { buildGraphqlSchema } from './schema.ts'
+import type { BuiltSchema } from './schema.ts'
+
+const notJson: Problem = { name: 'unsupported-type', detail: 'The content must be application/json in UTF-8.' }
+const compressed: Problem = { name: 'unsupported-type', detail: 'The content must not be compressed.' }
+const notAcceptable: Problem = {
+  name: 'not-acceptable',
+  detail: 'An answer is application/graphql-response+json or application/json; that to a subscription is text/event-stream.',
+}
+const noQuery: Problem = { name: 'malformed', detail: 'There is no query.' }
+const otherMethod: Problem = {
+  name: 'method-not-allowed',
+  detail: 'Operations come by POST; queries by GET too.',
+  headers: headerBlock([['allow', 'GET, HEAD, POST']]),
+}
+const byPostOnly: Problem = {
+  name: 'method-not-allowed',
+  detail: 'Only queries come by GET.',
+  headers: headerBlock([['allow', 'POST']]),
+}
+
+/** GraphQL over HTTP: a schema of all methods of the service, made of the descriptors as they stand. */
+export function createGraphqlBridge(env: BridgeEnv, options: GraphqlOptions): Bridge {
+  return new GraphqlBridge(env, options)
+}
+
+class GraphqlBridge implements Bridge {
+  readonly #env: BridgeEnv
+  readonly #options: GraphqlOptions
+  readonly #usual: ResponseType
+  readonly #codes: StatusCodes
+  readonly #built: (descriptors: Descriptors) => BuiltSchema
+
+  constructor(env: BridgeEnv, options: GraphqlOptions) {
+    this.#env = env
+    this.#options = options
+    this.#usual = options.statusCodes === '2025' ? 'application/json' : 'application/graphql-response+json'
+    this.#codes = statusCodes[options.statusCodes]
+    this.#built = planned((descriptors) => buildGraphqlSchema(descriptors, options))
+  }
+
+  claims({ target }: Call): boolean {
+    return this.#options.takesAll || isGraphqlPath(target)
+  }
+
+  renderer(x: Exchange): ProblemRenderer | undefined {
+    return this.#options.takesAll || isGraphqlPath(x.path) ? this.#render : undefined
+  }
+
+  async answer(call: Call, x: Exchange, upstream: Service): Promise<Answer> {
+    x.renderProblem = this.#render
+    const descriptors = knownDescriptors(this.#env.descriptors)
+    const accepted = this.#accepted(x)
+    const read = this.#read(call, x)
+    const request = 'status' in read ? read : await read
+    if ('status' in request) return request
+    if (request.query === undefined) return x.renderProblem(noQuery, x)
+    const { schema } = this.#built(descriptors)
+    const checked = this.#check(schema, request)
+    if ('errors' in checked) {
+      if (accepted.single === undefined) return x.renderProblem(notAcceptable, x)
+      return responseAnswer({ errors: shownErrors(checked.errors, this.#env.log) }, accepted.single, this.#codes)
+    }
+    const { document, operation } = checked
+    if (call.method !== 'POST' && operation.operation !== 'query') return x.renderProblem(byPostOnly, x)
+    if (accepted.single === undefined || operation.operation === 'subscription') return x.renderProblem(notAcceptable, x)
+    const result = await execute({
+      schema,
+      document,
+      operationName: request.operationName,
+      variableValues: request.variables,
+      contextValue: new Operation(call, x, upstream, this.#env),
+      hideSuggestions: !this.#options.introspection,
+    })
+    const response: GraphqlResponse = {
+      errors: result.errors === undefined ? undefined : shownErrors(result.errors, this.#env.log),
+      data: result.data,
+    }
+    return responseAnswer(response, accepted.single, this.#codes)
+  }
+
+  readonly #render: ProblemRenderer = (problem, x) => graphqlProblem(problem, x.id, this.#accepted(x).single ?? 'application/json')
+
+  #accepted(x: Exchange): Accepted {
+    return readAccept(x.headers.get('accept'), this.#usual)
+  }
+
+  #read(call: Call, x: Exchange): Answer | MaybePromise<GraphqlRequest> {
+    const { method, headers, target } = call
+    if (method === 'GET' || method === 'HEAD') {
+      const question = target.indexOf('?')
+      return question === -1 ? x.renderProblem(noQuery, x) : readGot(target.slice(question + 1))
+    }
+    if (method !== 'POST') return x.renderProblem(otherMethod, x)
+    if (!isJsonRequest(headers.first(H.contentType))) return x.renderProblem(notJson, x)
+    const encoding = headers.first(H.contentEncoding)
+    if (encoding !== undefined && encoding !== 'identity') return x.renderProblem(compressed, x)
+    return readAll(call.body, this.#options.limits.bytes).then(readPosted)
+  }
+
+  #check(
+    schema: BuiltSchema['schema'],
+    { query, operationName }: GraphqlRequest,
+  ):
+    | { readonly document: DocumentNode; readonly operation: OperationDefinitionNode }
+    | { readonly errors: readonly GraphQLError[] } {
+    const { introspection, limits } = this.#options
+    let document: DocumentNode
+    try {
+      document = parse(query!, { maxTokens: limits.tokens })
+    } catch (thrown) {
+      if (!(thrown instanceof GraphQLError)) throw thrown
+      return { errors: [requestError('GRAPHQL_PARSE_FAILED', thrown.message)] }
+    }
+    const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule]
+    const errors = validate(schema, document, rules, { maxErrors: 10, hideSuggestions: !introspection })
+    if (errors.length > 0)
+      return {
+        errors: errors.map(
+          ({ message, nodes, source, positions }) =>
+            new GraphQLError(message, { nodes, source, positions, extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }),
+        ),
+      }
+    const operation = getOperationAST(document, operationName)
+    if (operation === null || operation === undefined) {
+      const words =
+        operationName === undefined
+          ? 'The document has several operations: operationName must say which.'
+          : 'The document has no operation of that name.'
+      return { errors: [requestError('OPERATION_RESOLUTION_FAILURE', words)] }
+    }
+    return { document, operation }
+  }
+}
+
+function isGraphqlPath(target: string): boolean {
+  const question = target.indexOf('?')
+  return (question === -1 ? target : target.slice(0, question)).endsWith('/graphql')
+}

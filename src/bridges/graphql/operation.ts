@@ -1,0 +1,179 @@
+import { reflect } from '@bufbuild/protobuf/reflect'
+import type { Registry } from '@bufbuild/protobuf'
+import type { End } from '../../core/body.ts'
+import { END, StreamBody } from '../../core/body.ts'
+import type { Exchange } from '../../core/exchange.ts'
+import { Fault, faultFrom } from '../../core/fault.ts'
+import { isPromise } from '../../core/handler.ts'
+import type { Call, Service } from '../../core/service.ts'
+import type { GrpcMethod } from '../descriptors/descriptors.ts'
+import { callDeadline } from '../grpc/call-deadline.ts'
+import type { GrpcAnswer, GrpcCallEnv } from '../grpc/grpc-call.ts'
+import { startGrpcCall, unaryEnd } from '../grpc/grpc-call.ts'
+import type { MessageSource } from '../grpc/message-source.ts'
+import { toMetadata } from '../grpc/metadata.ts'
+import type { MessageCodec } from '../json/message-codec.ts'
+import { callError, faultError } from './errors.ts'
+import { inputJson } from './input-json.ts'
+import { messageShape } from './shapes.ts'
+
+/** A method as fields call it; compiled with the schema. */
+export interface MethodCall {
+  readonly method: GrpcMethod
+  readonly isQuery: boolean
+  readonly input: MessageCodec
+  readonly output: MessageCodec
+  /** What GraphQL makes of an answer. */
+  readonly read: (message: unknown) => unknown
+  readonly registry: Registry
+}
+
+/** One operation in execution: the context of its resolvers. Its calls are made for the exchange that brought it. */
+export class Operation {
+  readonly #call: Call
+  readonly #x: Exchange
+  readonly #upstream: Service
+  readonly #env: GrpcCallEnv
+  readonly #asked = new Map<string, Promise<unknown>>()
+
+  constructor(call: Call, x: Exchange, upstream: Service, env: GrpcCallEnv) {
+    this.#call = call
+    this.#x = x
+    this.#upstream = upstream
+    this.#env = env
+  }
+
+  /** The answer to a method with one. The same query with the same input is asked once for each operation. */
+  call(method: MethodCall, input: unknown): Promise<unknown> {
+    const messages = messagesOf(method, input)
+    if (!method.isQuery || !(messages instanceof Uint8Array)) return this.#answer(method, messages)
+    const key = `${method.method.path} ${Buffer.from(messages.buffer, messages.byteOffset, messages.length).toString('latin1')}`
+    let answer = this.#asked.get(key)
+    if (answer === undefined) {
+      answer = this.#answer(method, messages)
+      this.#asked.set(key, answer)
+    }
+    return answer
+  }
+
+  /** The answers of a method that streams them, as they are taken. */
+  async subscribe(method: MethodCall, input: unknown): Promise<AsyncGenerator<unknown, void, void>> {
+    const answer = await this.#start(method, messagesOf(method, input))
+    const { status } = answer
+    if (status !== undefined && status.code !== 0) throw callError(status, method.registry)
+    return answersOf(method, answer)
+  }
+
+  async #answer(method: MethodCall, messages: Uint8Array | MessageSource): Promise<unknown> {
+    const { message, status } = await unaryEnd(await this.#start(method, messages))
+    if (message === undefined) throw callError(status, method.registry)
+    return valueOf(method, message)
+  }
+
+  async #start({ method, isQuery }: MethodCall, messages: Uint8Array | MessageSource): Promise<GrpcAnswer> {
+    const call = this.#call
+    const x = this.#x
+    const request = { path: method.path, metadata: toMetadata(call.headers), messages, deadlineAt: callDeadline(call, method) }
+    try {
+      return await startGrpcCall(isQuery || method.streamsOut ? this.#upstream : once(this.#upstream), call, x, request, this.#env)
+    } catch (thrown) {
+      const fault = faultFrom(thrown)
+      // The answer is 200 all the same: the log shall know better.
+      x.fault ??= fault
+      throw faultError(fault)
+    }
+  }
+}
+
+function valueOf(method: MethodCall, bytes: Uint8Array): unknown {
+  try {
+    const message = method.output.fromBytes(bytes)
+    return method.read(reflect(method.output.desc, message, false))
+  } catch (thrown) {
+    throw faultError(faultFrom(thrown))
+  }
+}
+
+async function* answersOf(method: MethodCall, answer: GrpcAnswer): AsyncGenerator<unknown, void, void> {
+  try {
+    for (;;) {
+      const pulled = answer.pull()
+      const next = isPromise(pulled) ? await pulled : pulled
+      if (next === END) break
+      yield valueOf(method, next)
+    }
+    const status = answer.status!
+    if (status.code !== 0) throw callError(status, method.registry)
+  } finally {
+    answer.cancel(new Fault('cancelled', 'nobody subscribes any more'))
+  }
+}
+
+/** The input of a field as the messages of its call. */
+function messagesOf(method: MethodCall, input: unknown): Uint8Array | MessageSource {
+  try {
+    if (!method.method.streamsIn) return bytesOf(method, input)
+    return new ListSource((input as unknown[]).map((one) => bytesOf(method, one)))
+  } catch (thrown) {
+    throw faultError(faultFrom(thrown))
+  }
+}
+
+function bytesOf({ input: codec }: MethodCall, value: unknown): Uint8Array {
+  const isObject = messageShape(codec.desc).kind === 'object'
+  const json = isObject ? inputJson(codec.desc, (value ?? {}) as Record<string, unknown>) : (value ?? emptyOf(codec))
+  return codec.bytesOf(codec.fromJson(json as Parameters<MessageCodec['fromJson']>[0]))
+}
+
+/** What a message with a form of its own is read from when nothing is given. */
+function emptyOf({ desc }: MessageCodec): unknown {
+  if (desc.fields.length === 0 || desc.typeName === 'google.protobuf.Struct') return {}
+  throw new Fault('unfit-message', 'input: must be given')
+}
+
+class ListSource implements MessageSource {
+  readonly #messages: readonly Uint8Array[]
+  #next = 0
+
+  constructor(messages: readonly Uint8Array[]) {
+    this.#messages = messages
+  }
+
+  pull(): Uint8Array | End {
+    return this.#next < this.#messages.length ? this.#messages[this.#next++] : END
+  }
+
+  cancel(): void {
+    this.#next = this.#messages.length
+  }
+}
+
+/** A service that gets each call once: a mutation is never sent again, whatever the service's retries say. */
+function once(upstream: Service): Service {
+  return (call, x) => upstream({ ...call, body: new SentOnce(call.body) }, x)
+}
+
+class SentOnce extends StreamBody {
+  readonly #body: Call['body']
+
+  constructor(body: Call['body']) {
+    super(body.size)
+    this.#body = body
+  }
+
+  trailers(): undefined {
+    return undefined
+  }
+
+  override replay(): undefined {
+    return undefined
+  }
+
+  protected read(): ReturnType<Call['body']['pull']> {
+    return this.#body.pull()
+  }
+
+  protected stop(why: Fault): void {
+    this.#body.cancel(why)
+  }
+}

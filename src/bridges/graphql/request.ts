@@ -1,0 +1,82 @@
+import { Fault } from '../../core/fault.ts'
+import { ExactNumber, exactInteger } from '../json/json-text.ts'
+import type { Json } from '../json/json-text.ts'
+import { parseJsonBytes } from '../json/message-codec.ts'
+
+/** What a request of GraphQL says. */
+export interface GraphqlRequest {
+  readonly query: string | undefined
+  readonly operationName: string | undefined
+  readonly variables: Readonly<Record<string, unknown>>
+  readonly extensions: Readonly<Record<string, unknown>>
+}
+
+/** Reads the content of a POST. Throws `malformed`. */
+export function readPosted(content: Buffer): GraphqlRequest {
+  const { value } = parseJsonBytes(content)
+  if (Array.isArray(value)) throw new Fault('malformed', 'a request is one operation: arrays of them are not accepted')
+  if (!isObject(value)) throw new Fault('malformed', 'the content must be an object with "query"')
+  return {
+    query: text(member(value, 'query'), 'query'),
+    operationName: text(member(value, 'operationName'), 'operationName'),
+    variables: object(member(value, 'variables'), 'variables'),
+    extensions: object(member(value, 'extensions'), 'extensions'),
+  }
+}
+
+/** Reads the query of a GET. Throws `malformed`. */
+export function readGot(query: string): GraphqlRequest {
+  const parameters = new URLSearchParams(query)
+  const only = (name: string): string | undefined => {
+    const values = parameters.getAll(name)
+    if (values.length > 1) throw new Fault('malformed', `the parameter ${name} is given twice`)
+    // An empty parameter is none, as forms write it.
+    return values[0] === '' ? undefined : values[0]
+  }
+  const json = (name: string): Json | undefined => {
+    const value = only(name)
+    return value === undefined ? undefined : parseJsonBytes(Buffer.from(value)).value
+  }
+  return {
+    query: only('query'),
+    operationName: only('operationName'),
+    variables: object(json('variables'), 'variables'),
+    extensions: object(json('extensions'), 'extensions'),
+  }
+}
+
+type JsonObject = { [name: string]: Json }
+
+function member(value: JsonObject, name: string): Json | undefined {
+  return Object.hasOwn(value, name) ? value[name] : undefined
+}
+
+function text(value: Json | undefined, name: string): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string') throw new Fault('malformed', `"${name}" must be a string`)
+  return value
+}
+
+function object(value: Json | undefined, name: string): Readonly<Record<string, unknown>> {
+  if (value === undefined || value === null) return {}
+  if (!isObject(value)) throw new Fault('malformed', `"${name}" must be an object`)
+  return exact(value) as Readonly<Record<string, unknown>>
+}
+
+function isObject(value: Json): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) && !(value instanceof ExactNumber)
+}
+
+/** Integers whose digits a double would lose as bigint; all other numbers as doubles. */
+function exact(value: Json): unknown {
+  if (value instanceof ExactNumber) {
+    const integer = exactInteger(value.text)
+    return integer === undefined ? Number(value.text) : BigInt(integer)
+  }
+  if (Array.isArray(value)) return value.map(exact)
+  if (value === null || typeof value !== 'object') return value
+  const copy: Record<string, unknown> = {}
+  for (const [name, inner] of Object.entries(value))
+    Object.defineProperty(copy, name, { value: exact(inner), enumerable: true, configurable: true, writable: true })
+  return copy
+}
