@@ -184,6 +184,30 @@ suite('giving calls over HTTP/2 up', { timeout: 60_000 }, () => {
       assert.equal(await accepted[0].resetCode(await request(accepted[0], 0)), errorCode.cancel)
     }))
 
+  test('answer before the request is complete: the rest is cancelled, however the answer comes', async () => {
+    const endings = [flag.endHeaders | flag.endStream, flag.endHeaders] as const
+    for (const flags of endings) {
+      await frameScene(async ({ wire, accepted, request }) => {
+        const body = streamOf(['begun'])
+        const pull = body.pull.bind(body)
+        let count = 0
+        body.pull = () => (count++ === 0 ? pull() : new Promise(() => {}))
+        const sending = wire.send(callOf({ method: 'POST', body }), exchangeOf())
+        await until(() => accepted.length === 1)
+        const id = await request(accepted[0], 0)
+        await accepted[0].frame(({ type, stream }) => type === frameType.data && stream === id)
+        const frames = [frame(frameType.headers, flags, id, status200)]
+        if ((flags & flag.endStream) === 0) frames.push(frame(frameType.data, flag.endStream, id, Buffer.from('no')))
+        accepted[0].send(...frames)
+        const answer = await sending
+        const chunks: unknown[] = []
+        for (let chunk = await answer.body.pull(); chunk !== null; chunk = await answer.body.pull()) chunks.push(String(chunk))
+        assert.deepEqual(chunks, frames.length === 1 ? [] : ['no'])
+        assert.equal(await accepted[0].resetCode(id), errorCode.cancel)
+      })
+    }
+  })
+
   test('of the wire lets its calls finish and then closes', () =>
     frameScene(async ({ wire, accepted, request }) => {
       const sending = wire.send(callOf(), exchangeOf())
