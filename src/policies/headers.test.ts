@@ -207,3 +207,9 @@ test("a route's own changes are joined with the defaults' by key and by header n
   assert.deepEqual(headers.merge!('secure', { secure: false }), { secure: false })
   assert.deepEqual(headers.merge!({ response: { remove: ['x-a'] } }, 'secure'), { response: { remove: ['x-a'] }, secure: true })
 })
+
+test('a value that a request does not have takes out what came under its name', () => {
+  const input = { request: { set: { 'x-who': '{subject}', 'x-how': '{method} {scheme}' }, add: { 'x-by': '{tenant}' } } }
+  const lines = requestOf(input, ['X-Who', 'me', 'Accept', '*/*'])
+  assert.deepEqual(lines, ['accept: */*', 'x-how: GET http'])
+})

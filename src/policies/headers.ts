@@ -6,14 +6,16 @@ import { dropTable, headerBlock } from '../core/headers.ts'
 import type { DropTable, HeaderBlock, Headers } from '../core/headers.ts'
 import type { Policy } from '../core/policy.ts'
 import { identityHeaderIds } from '../identity/protected-headers.ts'
-import { headerNameOption, headerValueOption } from './option-schemas.ts'
+import type { HeaderTemplate } from './header-template.ts'
+import { compileHeaderTemplate, headerTemplateOption } from './header-template.ts'
+import { headerNameOption } from './option-schemas.ts'
 import { mergeByKey } from './policy-kind.ts'
 import type { PolicyKind } from './policy-kind.ts'
 import { SecureHeaders } from './secure-headers.ts'
 
 /** Changes to the headers of a message, applied in the order remove, set, add. */
 export interface HeaderEditsInput {
-  /** Headers that get exactly this value. */
+  /** Headers that get exactly this value; `{subject}` and the like stand for what is known of the request. */
   readonly set?: Readonly<Record<string, string>> | undefined
   /** Header lines added to what is there. */
   readonly add?: Readonly<Record<string, string>> | undefined
@@ -45,6 +47,9 @@ export interface HeadersOptions {
   readonly secure: boolean
 }
 
+const templateWords =
+  'In a value `{subject}`, `{tenant}`, `{client}`, `{address}`, `{route}`, `{listener}`, `{method}`, `{scheme}`, `{host}`, `{path}`, `{request-id}`, `{param:NAME}`, `{header:NAME}` and `{claim:NAME}` stand for what is known of the request, percent-encoded where a header line demands it; a header of which a part is not known is left out. Other braces stand for themselves.'
+
 const hopByHop = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'http2-settings']
 const framing = new Set([...hopByHop, 'content-length', 'expect', 'proxy-authenticate', 'proxy-authorization'])
 /** Set by the gateway on every request, from what it knows. */
@@ -71,11 +76,11 @@ function responseObjection(name: string): [message: string, remedy: string] | un
 }
 
 function editsOption(objection: (name: string) => [string, string] | undefined): z.ZodType<HeaderEdits, HeaderEditsInput> {
-  const lines = z.record(headerNameOption, headerValueOption)
+  const lines = z.record(headerNameOption, headerTemplateOption)
   return z
     .strictObject({
-      set: lines.optional().describe('Headers that get exactly this value, whatever was there.'),
-      add: lines.optional().describe('Header lines added to what is there.'),
+      set: lines.optional().describe(`Headers that get exactly this value, whatever was there. ${templateWords}`),
+      add: lines.optional().describe(`Header lines added to what is there. ${templateWords}`),
       remove: z.array(headerNameOption).readonly().optional().describe('Headers that are taken out.'),
     })
     .superRefine((edits, context) => {
@@ -129,7 +134,7 @@ export const headers: PolicyKind<HeadersOptions, HeadersInput> = {
       secure || responseEdits !== undefined
         ? [new ResponseHeaders(env.source, secure ? new SecureHeaders(explicit) : undefined, responseEdits)]
         : []
-    return { policies: onAnswers, requestEdit: requestEdits === undefined ? undefined : (to) => requestEdits.apply(to) }
+    return { policies: onAnswers, requestEdit: requestEdits === undefined ? undefined : (to, x) => requestEdits.apply(to, x) }
   },
 }
 
@@ -158,24 +163,40 @@ function foldedEdits(
   return { [part]: folded }
 }
 
-/** Edits made ready: one table of what goes, one block of what comes. */
+/** Edits made ready: one table of what goes, one block of what comes, and what depends on the request. */
 class CompiledEdits {
   readonly #remove: DropTable | undefined
   readonly #set: HeaderBlock | undefined
-  readonly #add: readonly (readonly [string, string])[]
+  readonly #setByRequest: readonly (readonly [string, HeaderTemplate])[]
+  readonly #add: readonly (readonly [string, HeaderTemplate])[]
 
   constructor(edits: HeaderEdits) {
-    for (const [name] of edits.set) headerId(name)
+    const set = edits.set.map(([name, value]) => [name, compileHeaderTemplate(value)] as const)
+    const fixed = set.flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : []))
+    for (const [name] of set) headerId(name)
     this.#remove = edits.remove.length === 0 ? undefined : dropTable(edits.remove.map(headerId))
-    this.#set = edits.set.length === 0 ? undefined : headerBlock(edits.set)
-    this.#add = edits.add
+    this.#set = fixed.length === 0 ? undefined : headerBlock(fixed)
+    this.#setByRequest = set.filter(([, value]) => typeof value !== 'string')
+    this.#add = edits.add.map(([name, value]) => [name, compileHeaderTemplate(value)])
   }
 
-  apply(to: Headers): void {
+  apply(to: Headers, x: Exchange): void {
     if (this.#remove !== undefined) to.drop(this.#remove)
     if (this.#set !== undefined) to.put(this.#set)
-    for (const [name, value] of this.#add) to.append(name, value)
+    for (const [name, template] of this.#setByRequest) {
+      const value = valueOf(template, x)
+      if (value === undefined) to.remove(name)
+      else to.set(name, value)
+    }
+    for (const [name, template] of this.#add) {
+      const value = valueOf(template, x)
+      if (value !== undefined) to.append(name, value)
+    }
   }
+}
+
+function valueOf(template: HeaderTemplate, x: Exchange): string | undefined {
+  return typeof template === 'string' ? template : template(x)
 }
 
 class ResponseHeaders implements Policy {
@@ -193,6 +214,6 @@ class ResponseHeaders implements Policy {
 
   onHead(x: Exchange, answer: Answer): void {
     this.#secure?.apply(answer.headers, x)
-    this.#edits?.apply(answer.headers)
+    this.#edits?.apply(answer.headers, x)
   }
 }
