@@ -5,10 +5,11 @@ import { createGraphqlBridge } from './graphql/bridge.ts'
 import type { GraphqlOptions } from './graphql/options.ts'
 import { createGrpcWebBridge } from './grpc-web/bridge.ts'
 import type { JsonOptions } from './json/message-codec.ts'
+import { createWebsocketBridge } from './websocket/bridge.ts'
 
 /** A bridge of a route with its options, after the configuration was checked. Plain data. */
 export type BridgeSpec =
-  | { readonly kind: 'rest' | 'connect'; readonly json: JsonOptions }
+  | { readonly kind: 'rest' | 'connect' | 'websocket'; readonly json: JsonOptions }
   | { readonly kind: 'grpc-web' }
   | { readonly kind: 'graphql'; readonly graphql: GraphqlOptions }
 
@@ -19,6 +20,8 @@ export function createBridge(spec: BridgeSpec, env: BridgeEnv): Bridge {
       return createGrpcWebBridge(env)
     case 'connect':
       return createConnectBridge(env, spec.json)
+    case 'websocket':
+      return createWebsocketBridge(env, spec.json)
     case 'graphql':
       return createGraphqlBridge(env, spec.graphql)
     default:
@@ -31,4 +34,4 @@ export function inClaimOrder(specs: readonly BridgeSpec[]): BridgeSpec[] {
   return specs.toSorted((a, b) => claimOrder.indexOf(a.kind) - claimOrder.indexOf(b.kind))
 }
 
-const claimOrder: readonly BridgeSpec['kind'][] = ['grpc-web', 'connect', 'graphql', 'rest']
+const claimOrder: readonly BridgeSpec['kind'][] = ['grpc-web', 'connect', 'graphql', 'websocket', 'rest']

@@ -50,7 +50,7 @@ export interface GrpcServiceInput {
 /** A protocol that carries JSON, with its options. */
 export interface JsonBridgeInput {
   /** The protocol whose JSON is meant. */
-  readonly use: 'rest' | 'connect'
+  readonly use: 'rest' | 'connect' | 'websocket'
   /** Members and parameters that the method does not have. Default: `refuse`. */
   readonly unknownFields?: 'refuse' | 'ignore' | undefined
   /** Writes fields that have their default value too. Default: false. */
@@ -62,4 +62,4 @@ export interface JsonBridgeInput {
 }
 
 /** A protocol that a route translates to gRPC. */
-export type BridgeInput = 'rest' | 'grpc-web' | 'connect' | 'graphql' | JsonBridgeInput | GraphqlBridgeInput
+export type BridgeInput = 'rest' | 'websocket' | 'grpc-web' | 'connect' | 'graphql' | JsonBridgeInput | GraphqlBridgeInput

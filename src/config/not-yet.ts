@@ -4,7 +4,6 @@
  */
 const routeNames = ['policies', 'validate']
 const authNames = ['external']
-const bodyNames = ['openapi']
 
 const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['policies', 'telemetry']],
@@ -12,16 +11,12 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['admin', ['tls']],
   ['routes.*', routeNames],
   ['routes.*.auth', authNames],
-  ['routes.*.body', bodyNames],
   ['defaults', routeNames],
   ['defaults.auth', authNames],
-  ['defaults.body', bodyNames],
 ])
 
 const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['routes.*.auth.any.*', ['basic']],
-  ['routes.*.bridge', ['websocket']],
-  ['routes.*.bridge.*', ['websocket']],
   ['defaults.auth.any.*', ['basic']],
 ])
 

@@ -9,12 +9,12 @@ import { FramedStream } from '../grpc/framed-stream.ts'
 import { framed } from '../grpc/frames.ts'
 import type { GrpcAnswer, UnaryEnd } from '../grpc/grpc-call.ts'
 import type { GrpcStatus } from '../grpc/grpc-status.ts'
-import { httpStatusOf } from '../grpc/grpc-status.ts'
-import { fromMetadata } from '../grpc/metadata.ts'
+import { callersCode, httpStatusOf } from '../grpc/grpc-status.ts'
+import { eachTrailer, fromMetadata } from '../grpc/metadata.ts'
 import { problemStatus } from '../grpc/problem-status.ts'
 import { retryAfterSeconds } from '../grpc/status-json.ts'
 import type { ConnectForm } from './content-type.ts'
-import { connectCode, errorJson } from './error-json.ts'
+import { errorJson } from './error-json.ts'
 
 /** A message of the service as the caller wants it. */
 export type Encode = (message: Buffer) => Buffer
@@ -35,10 +35,9 @@ export function unaryAnswer(
 ): Answer {
   // Of an answer of headers alone these are its trailers.
   const headers = metadata === trailers ? new Headers() : fromMetadata(metadata)
-  trailers.forEach((name, value) => {
-    const lower = name.toLowerCase()
-    if (!own.has(lower))
-      headers.set(`trailer-${lower}`, headers.has(`trailer-${lower}`) ? `${headers.get(`trailer-${lower}`)}, ${value}` : value)
+  eachTrailer(trailers, (lower, value) => {
+    const name = `trailer-${lower}`
+    headers.set(name, headers.has(name) ? `${headers.get(name)}, ${value}` : value)
   })
   if (message === undefined) return errorAnswer(status, registry, headers)
   headers.set('content-type', form.type)
@@ -81,16 +80,14 @@ function errorAnswer(status: GrpcStatus, registry: Registry | undefined, headers
   if (seconds !== undefined) headers.set('retry-after', String(seconds))
   // A 401 must carry a challenge (RFC 9110 §11.6.1).
   if (status.code === grpcCodes.unauthenticated && !headers.has('www-authenticate')) headers.set('www-authenticate', 'Bearer')
-  return new Answer(httpStatusOf(connectCode(status)), headers, textBody(JSON.stringify(errorJson(status, registry))))
+  return new Answer(httpStatusOf(callersCode(status)), headers, textBody(JSON.stringify(errorJson(status, registry))))
 }
 
 function endFrame(status: GrpcStatus, trailers: Headers, registry: Registry | undefined): Buffer {
   const metadata: [string, string[]][] = []
-  trailers.forEach((name, value) => {
-    const lower = name.toLowerCase()
-    if (own.has(lower)) return
-    const same = metadata.find(([known]) => known === lower)
-    if (same === undefined) metadata.push([lower, [value]])
+  eachTrailer(trailers, (name, value) => {
+    const same = metadata.find(([known]) => known === name)
+    if (same === undefined) metadata.push([name, [value]])
     else same[1].push(value)
   })
   const end = {
@@ -101,13 +98,3 @@ function endFrame(status: GrpcStatus, trailers: Headers, registry: Registry | un
 }
 
 const noHeaders = new Headers()
-const own = new Set([
-  'grpc-status',
-  'grpc-message',
-  'grpc-status-details-bin',
-  'grpc-encoding',
-  'grpc-accept-encoding',
-  'content-type',
-  'date',
-  'server',
-])

@@ -1,7 +1,6 @@
 import type { JsonValue, Registry } from '@bufbuild/protobuf'
-import { grpcCodes } from '../../core/grpc-status.ts'
-import type { GrpcCode } from '../../core/grpc-status.ts'
 import type { GrpcStatus } from '../grpc/grpc-status.ts'
+import { callersCode } from '../grpc/grpc-status.ts'
 import { statusDetails, statusJson } from '../grpc/status-json.ts'
 
 const names: readonly string[] = [
@@ -24,14 +23,9 @@ const names: readonly string[] = [
   'unauthenticated',
 ]
 
-/** The code that Connect has for a status. What cannot be read is the caller's mistake here, where gRPC says INTERNAL. */
-export function connectCode({ code, fault }: GrpcStatus): GrpcCode {
-  return fault?.code === 'malformed' ? grpcCodes['invalid-argument'] : code
-}
-
 /** An error as Connect writes it in JSON. `registry` knows the types of details; without it they are bytes alone. */
 export function errorJson(status: GrpcStatus, registry: Registry | undefined): { readonly [name: string]: JsonValue } {
-  const code = names[connectCode(status)]
+  const code = names[callersCode(status)]
   const { message } = status
   const details = statusDetails(status)
   const words = message === '' ? { code } : { code, message }

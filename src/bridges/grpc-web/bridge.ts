@@ -1,6 +1,5 @@
 import type { Answer } from '../../core/answer.ts'
 import type { Exchange } from '../../core/exchange.ts'
-import { parseGrpcTimeout } from '../../core/grpc-status.ts'
 import type { MaybePromise } from '../../core/handler.ts'
 import { isPromise } from '../../core/handler.ts'
 import { H } from '../../core/header-names.ts'
@@ -9,7 +8,7 @@ import type { Call, Service } from '../../core/service.ts'
 import type { Bridge, BridgeEnv } from '../bridge.ts'
 import type { GrpcMethod } from '../descriptors/descriptors.ts'
 import { knownDescriptors } from '../descriptors/live-descriptors.ts'
-import { callDeadline } from '../grpc/call-deadline.ts'
+import { callDeadline, grpcTimeoutAt } from '../grpc/call-deadline.ts'
 import { FrameSource, onlyMessage } from '../grpc/frame-source.ts'
 import { startGrpcCall } from '../grpc/grpc-call.ts'
 import type { MessageSource } from '../grpc/message-source.ts'
@@ -68,16 +67,9 @@ class GrpcWebBridge implements Bridge {
     messages: Uint8Array | MessageSource,
     form: WebForm,
   ): MaybePromise<Answer> {
-    const deadlineAt = callDeadline(call, method, callersAt(x))
+    const deadlineAt = callDeadline(call, method, grpcTimeoutAt(x))
     const request = { path: method.path, metadata: toMetadata(call.headers), messages, deadlineAt }
     const answer = startGrpcCall(upstream, call, x, request, this.#env)
     return isPromise(answer) ? answer.then((started) => webAnswer(started, form)) : webAnswer(answer, form)
   }
-}
-
-/** The `grpc-timeout` of a caller, over HTTP/1.1 too. */
-function callersAt(x: Exchange): number {
-  const text = x.headers.first(H.grpcTimeout)
-  const ms = text === undefined ? undefined : parseGrpcTimeout(text)
-  return ms === undefined ? Infinity : x.startedMono + ms
 }

@@ -2,6 +2,7 @@ import { grpcMessage } from '../../core/grpc-status.ts'
 import type { Headers } from '../../core/headers.ts'
 import type { GrpcStatus } from '../grpc/grpc-status.ts'
 import { framed } from '../grpc/frames.ts'
+import { eachTrailer } from '../grpc/metadata.ts'
 
 const trailersFlag = 0x80
 
@@ -13,11 +14,9 @@ export function trailersFrame(status: Pick<GrpcStatus, 'code' | 'message' | 'det
   let text = `grpc-status: ${status.code}\r\n`
   if (status.message !== '') text += `grpc-message: ${grpcMessage(status.message)}\r\n`
   if (status.details !== undefined) text += `grpc-status-details-bin: ${status.details.toString('base64')}\r\n`
-  trailers?.forEach((name, value) => {
-    const lower = name.toLowerCase()
-    if (!own.has(lower)) text += `${lower}: ${value}\r\n`
-  })
+  if (trailers !== undefined)
+    eachTrailer(trailers, (name, value) => {
+      text += `${name}: ${value}\r\n`
+    })
   return framed(Buffer.from(text, 'latin1'), trailersFlag)
 }
-
-const own = new Set(['grpc-status', 'grpc-message', 'grpc-status-details-bin', 'content-type', 'date', 'server'])

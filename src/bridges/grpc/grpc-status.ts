@@ -25,6 +25,11 @@ export function statusOfFault(fault: Fault): GrpcStatus {
   return { code: grpcCodeOf(problem.name), message: problem.detail ?? problems[problem.name].title, details: undefined, fault }
 }
 
+/** The code for callers who write messages anew. What cannot be read is their mistake, where gRPC itself says INTERNAL. */
+export function callersCode({ code, fault }: GrpcStatus): GrpcCode {
+  return fault?.code === 'malformed' ? grpcCodes['invalid-argument'] : code
+}
+
 /** The service broke the protocol. */
 export function nonsense(words: string, code: GrpcCode = grpcCodes.internal): GrpcStatus {
   return { code, message: 'the service broke the protocol', details: undefined, fault: new FaultError('service-nonsense', words) }

@@ -102,3 +102,24 @@ export function fromMetadata(metadata: Headers): Headers {
   metadata.drop(answerOnly)
   return metadata
 }
+
+/** Names among the fields that end a call which are no metadata: gRPC's own, and those of a head that was the whole answer. */
+const noMetadata = new Set([
+  'grpc-status',
+  'grpc-message',
+  'grpc-status-details-bin',
+  'grpc-encoding',
+  'grpc-accept-encoding',
+  'content-type',
+  'content-length',
+  'date',
+  'server',
+])
+
+/** Calls `visit` for the metadata that ended a call, names in lower case. */
+export function eachTrailer(trailers: Headers, visit: (name: string, value: string) => void): void {
+  trailers.forEach((name, value) => {
+    const lower = name.toLowerCase()
+    if (!noMetadata.has(lower)) visit(lower, value)
+  })
+}

@@ -63,7 +63,7 @@ export function acceptWebSocket(call: Call, spec: WebSocketSpec): Answer {
 }
 
 /** A client that does not answer a closing frame is cut off after this. */
-const closeTimeout = 10_000
+const closeTimeout = 30_000
 const settings = { autoPong: true, maxPendingAutoPongs: 60, closeTimeout, allowSynchronousEvents: true, skipUTF8Validation: false }
 /** Pieces of one message, and pieces of it that wait: a hostile client could send them by the byte. */
 const bounds = { maxFragments: 16_384, maxBufferedChunks: 65_536 }

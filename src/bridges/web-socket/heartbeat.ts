@@ -2,19 +2,23 @@ import { WebSocket } from 'ws'
 import type { Clock } from '../../core/clock.ts'
 import type { Due, Sweeper } from '../../core/sweeper.ts'
 
-/** How often a client is pinged, and how long it has to answer. */
+/** How often a client is pinged. */
 export const heartbeatMs = 25_000
+
+/** So many pings without an answer: a slow reader has much to read before it finds the first. */
+const maxUnanswered = 2
 
 /**
  * Pings a client, which also keeps the boxes in between from taking a quiet connection for a dead one, and ends the
- * connection of one that said nothing until the next ping. While its socket is paused nobody can hear it.
+ * connection of one that says nothing. While its socket is paused nobody can hear it; one that is gone answers the ping by
+ * a reset all the same.
  */
 export class Heartbeat implements Due {
   dueAt: number
   readonly #socket: WebSocket
   readonly #clock: Clock
   readonly #sweeper: Sweeper
-  #isAwaited = false
+  #unanswered = 0
 
   constructor(socket: WebSocket, clock: Clock, sweeper: Sweeper) {
     this.#socket = socket
@@ -22,7 +26,7 @@ export class Heartbeat implements Due {
     this.#sweeper = sweeper
     this.dueAt = clock.monotonic() + heartbeatMs
     const heard = (): void => {
-      this.#isAwaited = false
+      this.#unanswered = 0
     }
     socket.on('pong', heard)
     socket.on('message', heard)
@@ -32,10 +36,9 @@ export class Heartbeat implements Due {
   onDue(): void {
     this.dueAt = this.#clock.monotonic() + heartbeatMs
     const socket = this.#socket
-    if (socket.isPaused) this.#isAwaited = false
-    else if (this.#isAwaited) socket.terminate()
+    if (this.#unanswered === maxUnanswered) socket.terminate()
     else if (socket.readyState === WebSocket.OPEN) {
-      this.#isAwaited = true
+      this.#unanswered = socket.isPaused ? 0 : this.#unanswered + 1
       socket.ping()
     }
   }

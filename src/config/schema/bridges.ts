@@ -58,7 +58,7 @@ export const grpcFields = {
 }
 
 const jsonBridgeSchema = z.strictObject({
-  use: z.enum(['rest', 'connect']).describe('The protocol whose JSON is meant.'),
+  use: z.enum(['rest', 'connect', 'websocket']).describe('The protocol whose JSON is meant.'),
   unknownFields: z
     .enum(['refuse', 'ignore'])
     .optional()
@@ -68,7 +68,7 @@ const jsonBridgeSchema = z.strictObject({
   protoNames: z.boolean().optional().describe('Writes fields as the .proto names them (snake_case). Default: false, lowerCamelCase. Both are read.'),
 })
 
-const oneBridge = z.union([z.enum(['rest', 'grpc-web', 'connect', 'graphql']), z.discriminatedUnion('use', [jsonBridgeSchema, graphqlBridgeSchema])])
+const oneBridge = z.union([z.enum(['rest', 'websocket', 'grpc-web', 'connect', 'graphql']), z.discriminatedUnion('use', [jsonBridgeSchema, graphqlBridgeSchema])])
 
 /** Which protocols a route translates to gRPC. */
 export const bridgeSchema = z.union([oneBridge.transform((one) => [one]), z.array(oneBridge).min(1)])
