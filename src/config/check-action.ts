@@ -1,11 +1,14 @@
 import { headerBlock } from '../core/headers.ts'
 import { PatternError } from '../routing/path-pattern.ts'
 import { compileRedirect, compileRewrite } from '../routing/rewrite.ts'
+import type { QueryEdits } from '../routing/rewrite-query.ts'
+import { compileQueryRewrite } from '../routing/rewrite-query.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import { checkBridges } from './check-bridges.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ReadRoute } from './check-routes.ts'
 import type { ConfigPath } from './finding.ts'
+import type { RewriteQueryInput } from './input.ts'
 import type { RedirectAction, RespondAction, RouteModel, ToAction } from './model.ts'
 import { checkName } from './unknown-name.ts'
 
@@ -81,14 +84,28 @@ function toAction(
       'write a host name, with a port if need be: orders.internal:8080',
     )
   }
+  const query = rewrite?.query === undefined ? undefined : queryEdits(rewrite.query)
+  if (query !== undefined && match !== undefined) {
+    for (const [name, value] of query.set) {
+      const at = [...path, 'rewrite', 'query', 'set', name]
+      checkTemplate(context, at, () => compileQueryRewrite({ remove: [], set: [[name, value]] }, match))
+    }
+  }
   return {
     kind: 'to',
     services: shares,
     split: route.split ?? 'request',
     mirror,
-    rewrite: rewrite === undefined ? undefined : { path: rewrite.path, host: rewrite.host?.toLowerCase() },
+    rewrite:
+      rewrite === undefined
+        ? undefined
+        : { path: rewrite.path, host: rewrite.host?.toLowerCase(), ...(query === undefined ? {} : { query }) },
     ...(route.bridge === undefined ? {} : { bridges: checkBridges(context, [...path, 'bridge'], route, shares) }),
   }
+}
+
+function queryEdits({ only, remove = [], set = {} }: RewriteQueryInput): QueryEdits {
+  return { ...(only === undefined ? {} : { only }), remove, set: Object.entries(set) }
 }
 
 function redirectAction(

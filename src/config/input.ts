@@ -297,12 +297,24 @@ export interface ShareInput<S extends string = string> {
   readonly weight: number
 }
 
-/** What of a request is changed for the service; the query is kept. */
+/** Changes to a query's parameters, by their decoded names; what stays, stays byte for byte. */
+export interface RewriteQueryInput {
+  /** The client's parameters that stay. Default: all. */
+  readonly only?: readonly string[] | undefined
+  /** The client's parameters that go, however they are spelt. */
+  readonly remove?: readonly string[] | undefined
+  /** Parameters that get exactly this value, behind all others; `{x}` stands for what the match caught. */
+  readonly set?: Readonly<Record<string, string>> | undefined
+}
+
+/** What of a request is changed for the service. */
 export interface RewriteInput {
   /** The path that the service sees; `{x}` and `**` stand for what the match caught. */
   readonly path?: string | undefined
   /** The Host that the service sees. Default: the one that the client asked for. */
   readonly host?: string | undefined
+  /** Changes to the query. Default: it is kept. */
+  readonly query?: RewriteQueryInput | undefined
 }
 
 /** Where a route sends its clients; the query is kept. */

@@ -7,6 +7,7 @@ import type { LimitSpec } from '../limits/limit-spec.ts'
 import type { Priority } from '../limits/priority.ts'
 import type { PenaltySpec } from '../limits/penalty-spec.ts'
 import type { Shape } from '../policies/shapes/shape.ts'
+import type { QueryEdits } from '../routing/rewrite-query.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import type { DnsSpec, ServiceSpec } from '../services/service-spec.ts'
 
@@ -154,7 +155,9 @@ export interface ToAction {
   readonly split: 'request' | 'subject' | 'address'
   /** The service that gets a copy of every request; absent: none. */
   readonly mirror?: string | undefined
-  readonly rewrite: { readonly path: string | undefined; readonly host: string | undefined } | undefined
+  readonly rewrite:
+    | { readonly path: string | undefined; readonly host: string | undefined; readonly query?: QueryEdits | undefined }
+    | undefined
   /** What is translated to gRPC on the way; absent or empty: nothing. */
   readonly bridges?: readonly BridgeSpec[] | undefined
 }

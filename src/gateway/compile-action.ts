@@ -15,6 +15,7 @@ import type { Service } from '../core/service.ts'
 import type { Sweeper } from '../core/sweeper.ts'
 import { protectedHeaderIds, withoutOwnCookies } from '../identity/protected-headers.ts'
 import { compileRedirect, compileRewrite } from '../routing/rewrite.ts'
+import { compileQueryRewrite } from '../routing/rewrite-query.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
 import type { LimitedUpstream } from './drawn-limits.ts'
 import { drawnPolicy, remembering } from './drawn-limits.ts'
@@ -88,6 +89,7 @@ const notForwarded = [
   H.xRealIp,
   H.requestId,
   H.mirror,
+  H.explain,
   H.traceparent,
   H.tracestate,
   H.requestTimeout,
@@ -112,6 +114,7 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteE
     return { ...upstream, service: through, limits: env.limitsOf(spec), capacity: env.capacityOf(spec) }
   })
   const rewrite = action.rewrite?.path === undefined ? undefined : compileRewrite(action.rewrite.path, route.match)
+  const query = action.rewrite?.query === undefined ? undefined : compileQueryRewrite(action.rewrite.query, route.match)
   const drawn = upstreams.length === 1 ? undefined : createDraw(upstreams, action.split, env.random)
   const kinds = (['limits', 'capacity'] as const).filter((kind) => upstreams.some((upstream) => upstream[kind] !== undefined))
   const draw = drawn === undefined || (kinds.length === 0 && env.asksDrawn !== true) ? drawn : remembering(drawn)
@@ -121,6 +124,7 @@ function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteE
     upstreams,
     draw,
     rewritePath: rewrite === undefined ? undefined : (x) => rewrite(x.params),
+    rewriteQuery: query === undefined ? undefined : (x) => query(x.query, x.params),
     host: action.rewrite?.host,
     edits,
     timeoutMs: Math.min(route.timeoutMs, deadlineMs),

@@ -28,6 +28,8 @@ export interface ForwardOptions {
   readonly draw: ((x: Exchange) => Upstream) | undefined
   /** The path that the service gets; absent: the exchange's own. */
   readonly rewritePath: ((x: Exchange) => string) | undefined
+  /** The query that the service gets; absent: the client's. */
+  readonly rewriteQuery?: ((x: Exchange) => string | undefined) | undefined
   /** The Host that the service gets; absent: the client's. */
   readonly host: string | undefined
   readonly edits: readonly RequestEdit[]
@@ -39,11 +41,12 @@ export interface ForwardOptions {
 
 /** The end of an ordinary route: makes a Call of the exchange and lets the service answer it. */
 export function createForward(options: ForwardOptions): Handler {
-  const { draw, rewritePath, host, edits, timeoutMs, clock, mirror } = options
+  const { draw, rewritePath, rewriteQuery, host, edits, timeoutMs, clock, mirror } = options
   const only = options.upstreams[0]
   return (x) => {
     const upstream = draw === undefined ? only : draw(x)
     const path = rewritePath === undefined ? x.path : rewritePath(x)
+    const query = rewriteQuery === undefined ? x.query : rewriteQuery(x)
     const callerMs = callerTimeoutMs(x)
     const headers = callHeaders(x, upstream, edits)
     if (callerMs !== Infinity) {
@@ -53,7 +56,7 @@ export function createForward(options: ForwardOptions): Handler {
     }
     const call: Call = {
       method: x.method,
-      target: x.query === undefined ? path : `${path}?${x.query}`,
+      target: query === undefined ? path : `${path}?${query}`,
       authority: host ?? (x.authority === '' ? undefined : x.authority),
       headers,
       body: x.body,

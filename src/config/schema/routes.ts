@@ -98,9 +98,21 @@ export const ownRouteSchema = z.strictObject({
       path: z
         .string()
         .optional()
-        .describe('The path that the service sees; {x} and ** stand for what the match caught. The query is kept.')
+        .describe('The path that the service sees; {x} and ** stand for what the match caught.')
         .meta({ examples: ['/v2/{id}', '/**'] }),
       host: z.string().min(1).optional().describe('The Host that the service sees. Default: the one that the client asked for.'),
+      query: z
+        .strictObject({
+          only: z.array(z.string().min(1)).readonly().optional().describe("The client's parameters that stay. Default: all."),
+          remove: z.array(z.string().min(1)).readonly().optional().describe("The client's parameters that go, however they are spelt."),
+          set: z
+            .record(z.string().min(1), z.string())
+            .optional()
+            .describe('Parameters that get exactly this value, behind all others; {x} stands for what the match caught.'),
+        })
+        .optional()
+        .describe('Changes to the query. What stays, stays byte for byte. Default: it is kept.')
+        .meta({ examples: [{ remove: ['debug'], set: { version: '2' } }] }),
     })
     .optional()
     .describe('What the service sees in place of what the client asked for.'),
