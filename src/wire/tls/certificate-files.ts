@@ -1,8 +1,6 @@
-import { watch } from 'node:fs'
-import type { FSWatcher } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import type { Clock, Timer } from '../../core/clock.ts'
+import { readFile } from 'node:fs/promises'
+import type { Clock } from '../../core/clock.ts'
+import { fileSignature, FileWatch } from '../../core/file-watch.ts'
 import type { Log } from '../../core/log.ts'
 import { stableJson } from '../../lib/stable-json.ts'
 import { parseAuthorities, parseCertificate } from './certificate.ts'
@@ -78,14 +76,12 @@ export async function createCertificateFiles(options: CertificateFilesOptions): 
 class WatchedFiles implements CertificateFiles {
   readonly devAuthorityPath: string | undefined
   readonly #options: CertificateFilesOptions
-  readonly #watchers: FSWatcher[] = []
+  readonly #watch: FileWatch
   readonly #warned: (string | undefined)[] = []
   #certificates: readonly CertificateMaterial[]
   #clients: ReadClients | undefined
   #signature = ''
   #refreshing: Promise<void> | undefined
-  #settling: Timer | undefined
-  #polling: Timer | undefined
   #devCheckedAt: number
   #isClosed = false
 
@@ -102,9 +98,15 @@ class WatchedFiles implements CertificateFiles {
     this.#devCheckedAt = options.clock.now()
     for (const certificate of certificates) this.#warnOfExpiry(certificate)
     this.#warnOfOldLists()
-    const folders = new Set(pathsOf(options.spec).map((path) => dirname(path)))
-    for (const folder of folders) this.#watch(folder)
-    this.#poll()
+    const { clock, pollMs, settleMs } = options
+    this.#watch = new FileWatch({
+      paths: pathsOf(options.spec),
+      clock,
+      pollMs,
+      settleMs,
+      noticed: () => void this.refresh(),
+      look: () => this.#look(),
+    })
   }
 
   get material(): TlsMaterial {
@@ -120,44 +122,17 @@ class WatchedFiles implements CertificateFiles {
 
   close(): void {
     this.#isClosed = true
-    this.#settling?.cancel()
-    this.#polling?.cancel()
-    for (const watcher of this.#watchers) watcher.close()
-  }
-
-  /** Folders, not files: a renewal often replaces a file or a symbolic link, and a watched file would be the old one. */
-  #watch(folder: string): void {
-    try {
-      const watcher = watch(folder, { persistent: false }, () => this.#noticed())
-      watcher.on('error', () => watcher.close())
-      this.#watchers.push(watcher)
-    } catch {
-      // Polling sees the change later.
-    }
-  }
-
-  #noticed(): void {
-    if (this.#isClosed) return
-    this.#settling?.cancel()
-    this.#settling = this.#options.clock.after(this.#options.settleMs ?? 200, () => void this.refresh())
-  }
-
-  #poll(): void {
-    this.#polling = this.#options.clock.after(this.#options.pollMs ?? 10_000, () => {
-      void this.#look().finally(() => {
-        if (!this.#isClosed) this.#poll()
-      })
-    })
+    this.#watch.close()
   }
 
   async #look(): Promise<void> {
     const isDevDue = this.#options.spec.dev && this.#options.clock.now() - this.#devCheckedAt >= hourMs
-    if (isDevDue || (await signatureOf(this.#options.spec)) !== this.#signature) await this.refresh()
+    if (isDevDue || (await fileSignature(pathsOf(this.#options.spec))) !== this.#signature) await this.refresh()
   }
 
   async #read(): Promise<void> {
     const { spec, clock } = this.#options
-    const signature = await signatureOf(spec)
+    const signature = await fileSignature(pathsOf(spec))
     const read = await Promise.all(spec.certificates.map((_, index) => readCertificate(spec, index)))
     const next = [...this.#certificates]
     for (const [index, result] of read.entries()) next[index] = this.#better(index, next[index], result)
@@ -276,18 +251,4 @@ function messageOf(thrown: unknown): string {
   if (code === 'EACCES') return 'the file may not be read by this user'
   if (code === 'EISDIR') return 'this is a folder, not a file'
   return thrown instanceof Error ? thrown.message : String(thrown)
-}
-
-/** What changes when a file is written or replaced, also through a symbolic link. */
-async function signatureOf(spec: TlsSpec): Promise<string> {
-  const paths = pathsOf(spec)
-  const parts = await Promise.all(
-    paths.map((path) =>
-      stat(path, { bigint: true }).then(
-        ({ mtimeNs, size, ino }) => `${mtimeNs}.${size}.${ino}`,
-        () => 'absent',
-      ),
-    ),
-  )
-  return parts.join()
 }
