@@ -43,11 +43,9 @@ export class ProviderLogins {
     if (theirs !== undefined) {
       const bySession = providerKey('sid', issuer, theirs)
       await records.create({ ...shared, id: `${session}.sid`, owner: bySession, value: { subject } })
-      if ((await this.#endedAt(bySession)) !== undefined) return false
+      if (await this.#hasEnded(bySession, ticket)) return false
     }
-    // All of a subject ended: those that the provider vouched for later are others.
-    const endedAt = await this.#endedAt(bySubject)
-    return endedAt === undefined || ticket.issuedAt > endedAt
+    return !(await this.#hasEnded(bySubject, ticket))
   }
 
   /** What was kept of a session; undefined when no provider vouched for it, or it was let go of. */
@@ -106,8 +104,9 @@ export class ProviderLogins {
     }
   }
 
-  async #endedAt(key: string): Promise<number | undefined> {
+  /** What the provider vouched for later is another login. */
+  async #hasEnded(key: string, { issuedAt }: ProviderTicket): Promise<boolean> {
     const mark = await this.#stores.records.get('login', `ended.${key}`)
-    return mark === undefined ? undefined : (mark.value['at'] as number)
+    return mark !== undefined && issuedAt <= (mark.value['at'] as number)
   }
 }

@@ -33,16 +33,11 @@ export class ProviderLogout {
     const { keys } = await provider.known()
     const order = await readLogoutToken(token, spec, keys, clock.now())
     const used = providerKey('jti', spec.issuer, order.id)
-    const mark = { kind: 'login', id: used, owner: '', value: {}, schema: 1, expiresAt: order.expiresAt } as const
-    if ((await stores.records.create(mark)) === undefined) throw new TokenFault('used before')
-    try {
-      const ended = await this.#endAll(spec.issuer, order)
-      audit.write('provider-logout', { provider: spec.name, ended, address, request })
-    } catch (thrown) {
-      // It was not carried out: the provider may send the same token again.
-      await Promise.resolve(stores.records.remove('login', used)).catch(() => undefined)
-      throw thrown
-    }
+    if ((await stores.records.get('login', used)) !== undefined) throw new TokenFault('used before')
+    const ended = await this.#endAll(spec.issuer, order)
+    // Only now: what was not carried out to its end, the provider may send again. Twice at once ends nothing more.
+    await stores.records.create({ kind: 'login', id: used, owner: '', value: {}, schema: 1, expiresAt: order.expiresAt })
+    audit.write('provider-logout', { provider: spec.name, ended, address, request })
   }
 
   async #endAll(issuer: string, { session, subject, issuedAt }: LogoutOrder): Promise<number> {
