@@ -112,9 +112,9 @@ export function checkBridges(
   }
   const specs = written.map((bridge): BridgeSpec => {
     if (bridge === 'grpc-web') return { kind: bridge }
-    if (bridge === 'graphql') return { kind: bridge, graphql: readGraphql({ use: bridge }, written) }
+    if (bridge === 'graphql') return { kind: bridge, graphql: readGraphql(context, path, { use: bridge }, written) }
     if (bridge === 'rest' || bridge === 'connect' || bridge === 'websocket') return { kind: bridge, json: standardJson }
-    if (bridge.use === 'graphql') return { kind: bridge.use, graphql: readGraphql(bridge, written) }
+    if (bridge.use === 'graphql') return { kind: bridge.use, graphql: readGraphql(context, path, bridge, written) }
     const { use, unknownFields = 'refuse', emitDefaults = false, enumsAsNumbers = false, protoNames = false } = bridge
     return { kind: use, json: { unknownFields, emitDefaults, enumsAsNumbers, protoNames } }
   })

@@ -1,26 +1,72 @@
+import { createHash } from 'node:crypto'
 import { readDescriptors } from '../bridges/descriptors/descriptors.ts'
 import type { Descriptors } from '../bridges/descriptors/descriptors.ts'
-import type { GraphqlOptions } from '../bridges/graphql/options.ts'
+import { readDocument } from '../bridges/graphql/documents.ts'
+import type { GraphqlLimits, GraphqlOptions, PersistedDocuments } from '../bridges/graphql/options.ts'
 import { standardLimits } from '../bridges/graphql/options.ts'
 import { buildGraphqlSchema, selectorOf } from '../bridges/graphql/schema.ts'
+import { absolutePath } from './check-context.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ReadRoute } from './check-routes.ts'
 import type { ConfigPath } from './finding.ts'
 import type { GatewayModel } from './model.ts'
+import { readConfigFile } from './read-config-file.ts'
 import type { GraphqlBridge } from './schema/graphql-bridge.ts'
 
 /** A bridge of GraphQL as it was written, with what is left unsaid. `beside` are all bridges of its route. */
-export function readGraphql(written: GraphqlBridge, beside: NonNullable<ReadRoute['bridge']>): GraphqlOptions {
-  const { introspection = false, statusCodes = '2025', methods: chosen = {} } = written
+export function readGraphql(
+  context: CheckContext,
+  path: ConfigPath,
+  written: GraphqlBridge,
+  beside: NonNullable<ReadRoute['bridge']>,
+): GraphqlOptions {
+  const { introspection = false, statusCodes = '2025', methods: chosen = {}, limits = {}, persisted } = written
   return {
     introspection,
     statusCodes,
     methods: Object.entries(chosen).map(([method, { as, name }]) => ({ method, as, name })),
-    limits: standardLimits,
-    persisted: undefined,
+    limits: readLimits(limits),
+    persisted:
+      persisted === undefined
+        ? undefined
+        : { documents: persistedDocuments(context, path, persisted.file), only: persisted.only ?? false },
     // REST could be anything; the others tell themselves.
     takesAll: !beside.some((other) => other === 'rest' || (typeof other === 'object' && other.use === 'rest')),
   }
+}
+
+function readLimits(written: NonNullable<GraphqlBridge['limits']>): GraphqlLimits {
+  const limits: { -readonly [K in keyof GraphqlLimits]: number } = { ...standardLimits }
+  for (const name of Object.keys(limits) as (keyof GraphqlLimits)[]) limits[name] = written[name] ?? limits[name]
+  return limits
+}
+
+/** The documents of a file, a JSON object of id and text. An id that is a hash must be that of its text. */
+function persistedDocuments(context: CheckContext, path: ConfigPath, named: string): PersistedDocuments['documents'] {
+  const { findings } = context
+  const file = absolutePath(context, named)
+  const text = readConfigFile(context, path, file)
+  if (text === undefined) return []
+  let read: unknown
+  try {
+    read = JSON.parse(text)
+  } catch {
+    read = undefined
+  }
+  if (read === undefined || read === null || typeof read !== 'object' || Array.isArray(read)) {
+    findings.error(path, `${named} is no JSON object`, 'write { "sha256:…": "query { … }" }')
+    return []
+  }
+  return Object.entries(read).flatMap(([id, document]) => {
+    if (typeof document !== 'string') {
+      findings.error(path, `${named}: ${JSON.stringify(id)} is no text`, 'give it a document of GraphQL')
+      return []
+    }
+    const hash = /^(?:sha256:)?([0-9a-f]{64})$/.exec(id)?.[1]
+    if (hash !== undefined && createHash('sha256').update(document).digest('hex') !== hash)
+      findings.error(path, `${named}: ${JSON.stringify(id)} is not the hash of its document`, 'make the file anew')
+    return [[hash === undefined ? id : `sha256:${hash}`, document] as const]
+  })
 }
 
 /** Schemas of GraphQL against the descriptors: what is chosen but not there, and what cannot be said in GraphQL. */
@@ -43,8 +89,14 @@ function checkSchema({ findings }: CheckContext, path: ConfigPath, descriptors: 
   const known = new Set([...descriptors.methods.values()].map(selectorOf))
   for (const { method } of options.methods)
     if (!known.has(method)) findings.error(path, `there is no method ${method}`, 'correct the name in methods')
-  for (const { method, reason } of buildGraphqlSchema(descriptors, options).leftOut) {
+  const { schema, leftOut } = buildGraphqlSchema(descriptors, options)
+  for (const { method, reason } of leftOut) {
     const name = selectorOf(method)
     findings.warn(path, `${name} is not in the schema of GraphQL: ${reason}`, `say so: methods: { ${name}: { as: none } }`)
+  }
+  for (const [id, text] of options.persisted?.documents ?? []) {
+    const document = readDocument(text, schema, options)
+    if ('errors' in document)
+      findings.warn(path, `the persisted document ${id} is refused: ${document.errors[0].message}`, 'correct it, or take it out')
   }
 }

@@ -1,5 +1,5 @@
-import { GraphQLError, NoSchemaIntrospectionCustomRule, execute, getOperationAST, parse, specifiedRules, validate } from 'graphql'
-import type { DocumentNode, OperationDefinitionNode } from 'graphql'
+import { execute } from 'graphql'
+import type { GraphQLSchema } from 'graphql'
 import type { Answer } from '../../core/answer.ts'
 import { readAll } from '../../core/body.ts'
 import type { Exchange } from '../../core/exchange.ts'
@@ -15,13 +15,13 @@ import { isJsonRequest, readAccept } from './accept.ts'
 import type { Accepted, ResponseType } from './accept.ts'
 import { graphqlProblem, responseAnswer, statusCodes } from './answer.ts'
 import type { GraphqlResponse, StatusCodes } from './answer.ts'
-import { requestError, shownErrors } from './errors.ts'
+import { Documents } from './documents.ts'
+import { shownErrors } from './errors.ts'
 import { Operation } from './operation.ts'
 import type { GraphqlOptions } from './options.ts'
 import type { GraphqlRequest } from './request.ts'
 import { readGot, readPosted } from './request.ts'
 import { buildGraphqlSchema } from './schema.ts'
-import type { BuiltSchema } from './schema.ts'
 
 const notJson: Problem = { name: 'unsupported-type', detail: 'The content must be application/json in UTF-8.' }
 const compressed: Problem = { name: 'unsupported-type', detail: 'The content must not be compressed.' }
@@ -41,6 +41,9 @@ const byPostOnly: Problem = {
   headers: headerBlock([['allow', 'POST']]),
 }
 
+/** Tells what an operation cost, which a limit can take as its own: `cost: { settle: 'response-header:x-graphql-cost' }`. */
+const costHeader = 'x-graphql-cost'
+
 /** GraphQL over HTTP: a schema of all methods of the service, made of the descriptors as they stand. */
 export function createGraphqlBridge(env: BridgeEnv, options: GraphqlOptions): Bridge {
   return new GraphqlBridge(env, options)
@@ -51,14 +54,17 @@ class GraphqlBridge implements Bridge {
   readonly #options: GraphqlOptions
   readonly #usual: ResponseType
   readonly #codes: StatusCodes
-  readonly #built: (descriptors: Descriptors) => BuiltSchema
+  readonly #built: (descriptors: Descriptors) => { readonly schema: GraphQLSchema; readonly documents: Documents }
 
   constructor(env: BridgeEnv, options: GraphqlOptions) {
     this.#env = env
     this.#options = options
     this.#usual = options.statusCodes === '2025' ? 'application/json' : 'application/graphql-response+json'
     this.#codes = statusCodes[options.statusCodes]
-    this.#built = planned((descriptors) => buildGraphqlSchema(descriptors, options))
+    this.#built = planned((descriptors) => {
+      const { schema } = buildGraphqlSchema(descriptors, options)
+      return { schema, documents: new Documents(schema, options) }
+    })
   }
 
   claims({ target }: Call): boolean {
@@ -76,14 +82,14 @@ class GraphqlBridge implements Bridge {
     const read = this.#read(call, x)
     const request = 'status' in read ? read : await read
     if ('status' in request) return request
-    if (request.query === undefined) return x.renderProblem(noQuery, x)
-    const { schema } = this.#built(descriptors)
-    const checked = this.#check(schema, request)
+    if (request.query === undefined && request.documentId === undefined) return x.renderProblem(noQuery, x)
+    const { schema, documents } = this.#built(descriptors)
+    const checked = documents.check(request)
     if ('errors' in checked) {
       if (accepted.single === undefined) return x.renderProblem(notAcceptable, x)
       return responseAnswer({ errors: shownErrors(checked.errors, this.#env.log) }, accepted.single, this.#codes)
     }
-    const { document, operation } = checked
+    const { document, operation, cost } = checked
     if (call.method !== 'POST' && operation.operation !== 'query') return x.renderProblem(byPostOnly, x)
     if (accepted.single === undefined || operation.operation === 'subscription') return x.renderProblem(notAcceptable, x)
     const result = await execute({
@@ -98,7 +104,9 @@ class GraphqlBridge implements Bridge {
       errors: result.errors === undefined ? undefined : shownErrors(result.errors, this.#env.log),
       data: result.data,
     }
-    return responseAnswer(response, accepted.single, this.#codes)
+    const answer = responseAnswer(response, accepted.single, this.#codes)
+    answer.headers.set(costHeader, String(cost))
+    return answer
   }
 
   readonly #render: ProblemRenderer = (problem, x) => graphqlProblem(problem, x.id, this.#accepted(x).single ?? 'application/json')
@@ -118,40 +126,6 @@ class GraphqlBridge implements Bridge {
     const encoding = headers.first(H.contentEncoding)
     if (encoding !== undefined && encoding !== 'identity') return x.renderProblem(compressed, x)
     return readAll(call.body, this.#options.limits.bytes).then(readPosted)
-  }
-
-  #check(
-    schema: BuiltSchema['schema'],
-    { query, operationName }: GraphqlRequest,
-  ):
-    | { readonly document: DocumentNode; readonly operation: OperationDefinitionNode }
-    | { readonly errors: readonly GraphQLError[] } {
-    const { introspection, limits } = this.#options
-    let document: DocumentNode
-    try {
-      document = parse(query!, { maxTokens: limits.tokens })
-    } catch (thrown) {
-      if (!(thrown instanceof GraphQLError)) throw thrown
-      return { errors: [requestError('GRAPHQL_PARSE_FAILED', thrown.message)] }
-    }
-    const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule]
-    const errors = validate(schema, document, rules, { maxErrors: 10, hideSuggestions: !introspection })
-    if (errors.length > 0)
-      return {
-        errors: errors.map(
-          ({ message, nodes, source, positions }) =>
-            new GraphQLError(message, { nodes, source, positions, extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }),
-        ),
-      }
-    const operation = getOperationAST(document, operationName)
-    if (operation === null || operation === undefined) {
-      const words =
-        operationName === undefined
-          ? 'The document has several operations: operationName must say which.'
-          : 'The document has no operation of that name.'
-      return { errors: [requestError('OPERATION_RESOLUTION_FAILURE', words)] }
-    }
-    return { document, operation }
   }
 }
 

@@ -6,9 +6,10 @@ import { parseJsonBytes } from '../json/message-codec.ts'
 /** What a request of GraphQL says. */
 export interface GraphqlRequest {
   readonly query: string | undefined
+  /** Names a document that is known here. */
+  readonly documentId: string | undefined
   readonly operationName: string | undefined
   readonly variables: Readonly<Record<string, unknown>>
-  readonly extensions: Readonly<Record<string, unknown>>
 }
 
 /** Reads the content of a POST. Throws `malformed`. */
@@ -16,11 +17,12 @@ export function readPosted(content: Buffer): GraphqlRequest {
   const { value } = parseJsonBytes(content)
   if (Array.isArray(value)) throw new Fault('malformed', 'a request is one operation: arrays of them are not accepted')
   if (!isObject(value)) throw new Fault('malformed', 'the content must be an object with "query"')
+  const extensions = object(member(value, 'extensions'), 'extensions')
   return {
     query: text(member(value, 'query'), 'query'),
+    documentId: text(member(value, 'documentId'), 'documentId') ?? apolloId(extensions),
     operationName: text(member(value, 'operationName'), 'operationName'),
     variables: object(member(value, 'variables'), 'variables'),
-    extensions: object(member(value, 'extensions'), 'extensions'),
   }
 }
 
@@ -37,12 +39,20 @@ export function readGot(query: string): GraphqlRequest {
     const value = only(name)
     return value === undefined ? undefined : parseJsonBytes(Buffer.from(value)).value
   }
+  const extensions = object(json('extensions'), 'extensions')
   return {
     query: only('query'),
+    documentId: only('documentId') ?? apolloId(extensions),
     operationName: only('operationName'),
     variables: object(json('variables'), 'variables'),
-    extensions: object(json('extensions'), 'extensions'),
   }
+}
+
+/** What clients of Apollo send in place of `documentId`. */
+function apolloId(extensions: Readonly<Record<string, unknown>>): string | undefined {
+  const persisted = extensions['persistedQuery'] as { readonly sha256Hash?: unknown } | null | undefined
+  const hash = persisted?.sha256Hash
+  return typeof hash === 'string' ? `sha256:${hash}` : undefined
 }
 
 type JsonObject = { [name: string]: Json }

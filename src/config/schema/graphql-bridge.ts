@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { size } from './units.ts'
 
 const methodSchema = z.strictObject({
   as: z
@@ -12,6 +13,30 @@ const methodSchema = z.strictObject({
     .regex(/^(?!__)[A-Za-z_]\w*$/, 'a name of GraphQL')
     .optional()
     .describe('The name of its field. Default: that of the method, in lowerCamelCase.'),
+})
+
+const count = (most: number): z.ZodType<number, number> => z.number().int().min(1).max(most)
+
+const limitsSchema = z.strictObject({
+  bytes: size('1kb', '16mb').optional().describe('Largest request. Default: 128kb.'),
+  tokens: count(100_000).optional().describe('Most words and signs of a document. Default: 2000.'),
+  depth: count(100).optional().describe('Deepest nesting of fields. Default: 12.'),
+  aliases: count(10_000)
+    .optional()
+    .describe('Most fields under another name, and fields said again; those of a fragment count where it is spread. Default: 30.'),
+  rootFields: count(1000).optional().describe('Most fields at the root, each of which is a call. Default: 20.'),
+  directives: count(1000).optional().describe('Most directives of a document. Default: 30.'),
+  cost: count(1_000_000_000)
+    .optional()
+    .describe(
+      'Highest cost of an operation: a call 10, an object 1, times the lengths of the lists that it stands in. A list is as long as the input of its call says (pageSize, limit, first, maxResults), else as listSize. Default: 5000.',
+    ),
+  listSize: count(100_000).optional().describe('The length that a list is taken for. Default: 10.'),
+})
+
+const persistedSchema = z.strictObject({
+  file: z.string().min(1).describe('A JSON object of id and document, relative to the config file. Ids are sha256:HASH of the document, or any name.'),
+  only: z.boolean().optional().describe('Executes nothing but these. Default: false.'),
 })
 
 /** GraphQL with its options. */
@@ -31,6 +56,11 @@ export const graphqlBridgeSchema = z.strictObject({
     .record(z.string().regex(/^(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*$/, 'package.Service.Method'), methodSchema)
     .optional()
     .describe('What methods are in the schema, by package.Service.Method, against what their descriptors say.'),
+  limits: limitsSchema.optional().describe('Bounds of what one operation may ask for, judged before anything of it is executed.'),
+  persisted: persistedSchema
+    .optional()
+    .describe('Documents known beforehand; callers send their id (documentId, or what Apollo calls a persisted query).')
+    .meta({ examples: [{ file: 'operations.json', only: true }] }),
 })
 
 export type GraphqlBridge = z.output<typeof graphqlBridgeSchema>

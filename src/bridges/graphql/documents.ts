@@ -1,0 +1,112 @@
+import { GraphQLError, NoSchemaIntrospectionCustomRule, getOperationAST, parse, specifiedRules, validate } from 'graphql'
+import type { DocumentNode, GraphQLSchema, OperationDefinitionNode } from 'graphql'
+import { requestError } from './errors.ts'
+import { costError, formError, operationCost } from './operation-limits.ts'
+import type { GraphqlOptions } from './options.ts'
+import type { GraphqlRequest } from './request.ts'
+
+/** An operation that may be executed. */
+export interface CheckedOperation {
+  readonly document: DocumentNode
+  readonly operation: OperationDefinitionNode
+  readonly cost: number
+}
+
+/** Why a document, or what is asked of it, is refused. */
+export interface Refused {
+  readonly errors: readonly GraphQLError[]
+}
+
+/** Documents whose texts were found valid are kept, up to this many and of this length each. */
+const maxKept = 500
+const maxKeptLength = 16_384
+
+/** The documents of one schema: read, judged and kept. Nothing that is refused is kept, so strangers cannot fill it with rubbish. */
+export class Documents {
+  readonly #schema: GraphQLSchema
+  readonly #options: GraphqlOptions
+  readonly #kept = new Map<string, DocumentNode>()
+  readonly #persisted: ReadonlyMap<string, string>
+
+  constructor(schema: GraphQLSchema, options: GraphqlOptions) {
+    this.#schema = schema
+    this.#options = options
+    this.#persisted = new Map(options.persisted?.documents ?? [])
+  }
+
+  /** The operation that a request means, if it is allowed. */
+  check({ query, documentId, operationName, variables }: GraphqlRequest): CheckedOperation | Refused {
+    const text = this.#text(query, documentId)
+    if (text instanceof GraphQLError) return { errors: [text] }
+    const document = this.#document(text)
+    if ('errors' in document) return document
+    const operation = getOperationAST(document, operationName)
+    if (operation === null || operation === undefined) {
+      const words =
+        operationName === undefined
+          ? 'The document has several operations: operationName must say which.'
+          : 'The document has no operation of that name.'
+      return { errors: [requestError('OPERATION_RESOLUTION_FAILURE', words)] }
+    }
+    const cost = operationCost(this.#schema, document, operation, variables, this.#options.limits)
+    const refused = costError(cost, this.#options.limits)
+    return refused === undefined ? { document, operation, cost } : { errors: [refused] }
+  }
+
+  #text(query: string | undefined, id: string | undefined): string | GraphQLError {
+    if (id !== undefined) {
+      const known = this.#persisted.get(id)
+      if (known === undefined) return requestError('PERSISTED_QUERY_NOT_FOUND', 'There is no document with this id.')
+      return query === undefined || query === known
+        ? known
+        : requestError('BAD_REQUEST', 'The document is not the one with this id.')
+    }
+    if (this.#options.persisted?.only === true)
+      return requestError('PERSISTED_QUERY_ONLY', 'Only documents that are known here are executed: send a documentId.')
+    return query ?? requestError('BAD_REQUEST', 'There is no query.')
+  }
+
+  #document(text: string): DocumentNode | Refused {
+    const kept = this.#kept.get(text)
+    if (kept !== undefined) {
+      // The latest used are last, so that the first is the one to go.
+      this.#kept.delete(text)
+      this.#kept.set(text, kept)
+      return kept
+    }
+    const document = readDocument(text, this.#schema, this.#options)
+    if (!('errors' in document) && text.length <= maxKeptLength) {
+      if (this.#kept.size >= maxKept) this.#kept.delete(this.#kept.keys().next().value!)
+      this.#kept.set(text, document)
+    }
+    return document
+  }
+}
+
+/** A document that is valid for a schema and within the limits, or what is wrong with it. Words of the API, all of them. */
+export function readDocument(
+  text: string,
+  schema: GraphQLSchema,
+  { introspection, limits }: Pick<GraphqlOptions, 'introspection' | 'limits'>,
+): DocumentNode | Refused {
+  let document: DocumentNode
+  try {
+    document = parse(text, { maxTokens: limits.tokens })
+  } catch (thrown) {
+    if (!(thrown instanceof GraphQLError)) throw thrown
+    if (thrown.message.includes(`more than ${limits.tokens} tokens`)) {
+      const words = `A document may have ${limits.tokens} tokens.`
+      return { errors: [requestError('OPERATION_LIMIT_EXCEEDED', words, { limit: 'tokens' })] }
+    }
+    return { errors: [withCode(thrown, 'GRAPHQL_PARSE_FAILED')] }
+  }
+  const form = formError(document, limits)
+  if (form !== undefined) return { errors: [form] }
+  const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule]
+  const errors = validate(schema, document, rules, { maxErrors: 10, hideSuggestions: !introspection })
+  return errors.length === 0 ? document : { errors: errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED')) }
+}
+
+function withCode({ message, nodes, source, positions }: GraphQLError, code: string): GraphQLError {
+  return new GraphQLError(message, { nodes, source, positions, extensions: { code } })
+}
