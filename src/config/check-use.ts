@@ -1,5 +1,6 @@
 import type { CredentialKind } from '../core/identity.ts'
 import type { CheckContext } from './check-context.ts'
+import { checkExternal } from './check-external.ts'
 import { issuerRemedy } from './check-own-issuer.ts'
 import type { GatewayModel, RouteModel } from './model.ts'
 
@@ -9,6 +10,7 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
   checkCredentials(context, model)
   checkSessionsAreSafe(context, model)
   checkPriorities(context, model)
+  checkExternal(context, model)
   const services = new Set(
     model.routes.flatMap(({ action }) =>
       action.kind === 'to'
@@ -16,6 +18,7 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
         : [],
     ),
   )
+  for (const { auth } of model.routes) if (auth.external !== undefined) services.add(auth.external.service)
   for (const { name } of model.services) {
     if (!services.has(name)) findings.warn(['services', name], 'no route leads to this service', 'remove it, or add a route')
   }
@@ -48,7 +51,7 @@ function checkCredentials(context: CheckContext, model: Omit<GatewayModel, 'hash
   else if (certificates.length === 0) missing.set('client-certificate', 'say in identity.certificates whom they stand for')
   const told = new Set<string>()
   for (const route of model.routes) {
-    if (route.auth.mode === 'public') continue
+    if (route.auth.mode === 'public' || route.auth.any.length === 0) continue
     const at = authPath(route)
     if (told.has(route.auth.source)) continue
     told.add(route.auth.source)

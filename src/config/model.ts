@@ -7,6 +7,7 @@ import type { LimitSpec } from '../limits/limit-spec.ts'
 import type { Priority } from '../limits/priority.ts'
 import type { PenaltySpec } from '../limits/penalty-spec.ts'
 import type { Shape } from '../policies/shapes/shape.ts'
+import type { ExternalOptions } from '../policies/external/external-options.ts'
 import type { QueryEdits } from '../routing/rewrite-query.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import type { DnsSpec, ServiceSpec } from '../services/service-spec.ts'
@@ -186,6 +187,8 @@ export interface AuthModel {
   readonly roles: readonly string[]
   /** Every key must equal one of its values. */
   readonly claims: readonly { readonly name: string; readonly values: readonly (string | number | boolean)[] }[]
+  /** A service that decides besides; absent: none. */
+  readonly external?: ExternalOptions | undefined
   /** Nobody is refused; absent: false. */
   readonly shadow?: boolean | undefined
   /** For how long callers are believed although it cannot be known what was revoked meanwhile; 0: not at all. */

@@ -3,16 +3,13 @@
  * name is told apart from a misspelt one: it is refused, never ignored, and never "corrected" to something else.
  */
 const routeNames = ['policies', 'validate']
-const authNames = ['external']
 
 const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['', ['policies', 'telemetry']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
   ['routes.*', routeNames],
-  ['routes.*.auth', authNames],
   ['defaults', routeNames],
-  ['defaults.auth', authNames],
 ])
 
 const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([

@@ -158,7 +158,8 @@ function mirrorOf(route: RouteModel, service: string, edits: readonly RequestEdi
   })
 }
 
-function attaching(spec: ServiceSpec, { tokenEdit }: ActionEnv): RequestEdit | undefined {
+/** How a service is told who is calling. */
+export function attaching(spec: ServiceSpec, { tokenEdit }: Pick<ActionEnv, 'tokenEdit'>): RequestEdit | undefined {
   if (spec.identity === 'headers') return identityHeaders
   if (spec.identity !== 'jwt') return undefined
   // A service that waits for tokens must not be reached without by an oversight.

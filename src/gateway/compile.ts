@@ -25,6 +25,7 @@ import { inMatchOrder } from '../routing/candidate.ts'
 import { createNamedService } from '../services/named-service.ts'
 import type { Served } from '../wire/server-wire.ts'
 import { bridgesTo, descriptorsReady } from './bridge-parts.ts'
+import { askingService } from './ask-service.ts'
 import type { CompiledService } from './compile-action.ts'
 import { compileAction, redirectingToHttps } from './compile-action.ts'
 import type { ReadyRoute } from './compile-routes.ts'
@@ -99,6 +100,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         shapes,
         streams,
         trustedOrigins,
+        askService: (name) => askingService(name, services, tokenEdit),
         loginPath: identity.parts === undefined ? undefined : `${identity.parts.path}/login`,
       })
       const { policies, edits } = routePolicies(route, policyEnv)

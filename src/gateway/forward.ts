@@ -76,15 +76,20 @@ export function callHeaders(x: Exchange, upstream: Upstream, edits: readonly Req
   const options = x.headers.single(H.connection)
   if (options !== undefined) removeNominated(headers, options ?? x.headers.get('connection')!)
   for (const edit of edits) edit(headers, x)
+  headers.putLines(hopLines(x))
+  upstream.attachIdentity?.(headers, x)
+  return headers
+}
+
+/** What a service is told of the way that a request has come. */
+export function hopLines(x: Exchange): string {
   let lines = `${forwardingLines(x, x.isProxied)}Via: ${x.version === '2' ? '2.0' : x.version} velum\r\nX-Request-Id: ${x.id}\r\n`
   if (x.traceparent !== undefined) {
     lines += `Traceparent: ${x.traceparent}\r\n`
     const state = x.headers.get('tracestate')
     if (state !== undefined) lines += `Tracestate: ${state}\r\n`
   }
-  headers.putLines(lines)
-  upstream.attachIdentity?.(headers, x)
-  return headers
+  return lines
 }
 
 /**

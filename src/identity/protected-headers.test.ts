@@ -75,6 +75,10 @@ test('cookies pass, but not those of the gateway', () => {
   assert.deepEqual(seen(['cookie', '__Host-Http-velum-refresh=t;__host-http-VELUM=x']), [])
   assert.deepEqual(seen(['cookie', 'a=1', 'cookie', '__Host-Http-velum=s', 'cookie', 'b=2']), ['cookie: a=1; b=2'])
   assert.deepEqual(seen(['cookie', 'a=__Host-Http-velum']), ['cookie: a=__Host-Http-velum'])
+  // Empty pairs are nobody's cookies, and must not become a line that could not be sent.
+  assert.deepEqual(seen(['cookie', 'a=1;__Host-Http-velum=s;']), ['cookie: a=1'])
+  assert.deepEqual(seen(['cookie', 'a=1', 'cookie', '']), ['cookie: a=1'])
+  assert.deepEqual(seen(['cookie', ';;__Host-Http-velum=s;;']), [])
 })
 
 function told(facts: Partial<ConstructorParameters<typeof KnownIdentity>[0]>): Record<string, string> {

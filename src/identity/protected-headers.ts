@@ -61,6 +61,11 @@ export function protectedHeaderIds(service: ProtectedFor): number[] {
 /** Every cookie of the gateway's own begins with this; compared without case, since some servers do not mind it. */
 const ownCookie = '__host-http-velum'
 
+/** Whether a `Set-Cookie` line would set one of the gateway's own cookies. */
+export function isOwnCookieLine(line: string): boolean {
+  return line.trimStart().toLowerCase().startsWith(ownCookie)
+}
+
 /** Takes the gateway's own cookies out of what a service sees; all others pass as they came. */
 export const withoutOwnCookies: RequestEdit = (headers: Headers) => {
   const line = headers.single(H.cookie)
@@ -78,7 +83,7 @@ export const withoutOwnCookies: RequestEdit = (headers: Headers) => {
     .all('cookie')
     .flatMap((value) => value.split(';'))
     .map((pair) => pair.trim())
-    .filter((pair) => !pair.toLowerCase().startsWith(ownCookie))
+    .filter((pair) => pair !== '' && !pair.toLowerCase().startsWith(ownCookie))
   if (kept.length === 0) headers.remove('cookie')
   else headers.set('cookie', kept.join('; '))
 }
