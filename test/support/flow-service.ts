@@ -53,6 +53,7 @@ function readAsk(bytes: Buffer): Ask {
   const texts = ['', '', '']
   for (let at = 0; at < bytes.length;) {
     const number = bytes[at] >> 3
+    const isText = (bytes[at] & 7) === 2
     let length = 0
     let shift = 0
     for (at++; ; at++, shift += 7) {
@@ -60,6 +61,7 @@ function readAsk(bytes: Buffer): Ask {
       if (bytes[at] < 128) break
     }
     at++
+    if (!isText) continue
     texts[number] = bytes.toString('utf8', at, at + length)
     at += length
   }
@@ -184,4 +186,9 @@ export async function startFlow(t: TestContext): Promise<FlowService> {
   })
   t.after(() => server.forceShutdown())
   return { url: `grpc://127.0.0.1:${port}`, events, flooded: () => flooded }
+}
+
+/** The text of a Note that `note` made. */
+export function noteText(bytes: Buffer): string {
+  return readAsk(bytes).how
 }
