@@ -10,6 +10,7 @@ import { explainEndpoints } from './explain-endpoints.ts'
 import { identityEndpoints } from './identity-endpoints.ts'
 import { limitEndpoints } from './limit-endpoints.ts'
 import { penaltyEndpoints } from './penalty-endpoints.ts'
+import { requestEndpoints } from './request-endpoints.ts'
 import { serviceEndpoints } from './service-endpoints.ts'
 import { userEndpoints } from './user-endpoints.ts'
 import { healthAnswer, readyAnswer } from './probes.ts'
@@ -29,6 +30,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
     { method: 'POST', path: '/api/reload', roles: ['admin'], handle: () => reload(gateway, reloader) },
     { method: 'GET', path: '/api/routes', roles: ['admin'], handle: () => jsonAnswer(200, { routes: gateway.routes }) },
     ...explainEndpoints(gateway),
+    ...requestEndpoints(gateway),
     ...serviceEndpoints(gateway),
     ...limitEndpoints(gateway),
     ...penaltyEndpoints(gateway),

@@ -1,16 +1,18 @@
 import { headerLine } from '../admin/explain-endpoints.ts'
+import type { RequestDocument } from '../admin/request-endpoints.ts'
 import type { GatewayModel } from '../config/model.ts'
+import { EnvironmentFault } from '../core/environment-fault.ts'
 import { explainOffline } from '../gateway/explain-offline.ts'
 import type { AssumedCaller, ExplainQuestion, Explanation } from '../gateway/explanation.ts'
 import { QuestionError } from '../gateway/explanation.ts'
 import type { Arguments, Command, Io } from './command.ts'
 import { configOption, exitCode, jsonOption, textOption, textsOption, UsageError } from './command.ts'
-import { explanationText } from './explain-text.ts'
+import { explanationText, requestText } from './explain-text.ts'
 import { loadModel } from './load-model.ts'
 import { findRunning } from './running-gateway.ts'
 
 export const explainCommand: Command = {
-  usage: "METHOD URL [-H 'name: value']... [--subject S]   (such as GET /orders/17 --subject ada --tenant acme)",
+  usage: "METHOD URL [-H 'name: value']... [--subject S] | --request ID | --pass   (such as GET /orders/17 --subject ada)",
   options: {
     config: configOption,
     header: {
@@ -37,11 +39,22 @@ export const explainCommand: Command = {
       value: 'URL',
       help: "Who vouches for the subject. Default: the gateway's own issuer, or the first trusted one.",
     },
+    request: {
+      type: 'string',
+      value: 'ID',
+      help: 'Say what was decided about a request that was, by the id of its answer (x-request-id).',
+    },
+    pass: {
+      type: 'boolean',
+      help: 'Print a header line, good for ten minutes, with which a request is kept whole and answered with its verdicts.',
+    },
     offline: { type: 'boolean', help: 'Go by the configuration alone, also while a gateway runs with it.' },
     json: jsonOption,
   },
   maxPositionals: 2,
   async run(args, io) {
+    const { request, pass } = args.options
+    if (typeof request === 'string' || pass === true) return askRunning(args, io)
     const question = questionOf(args)
     const loaded = await loadModel(args, io)
     if (loaded === undefined) return exitCode.input
@@ -49,6 +62,25 @@ export const explainCommand: Command = {
     io.out(args.options['json'] === true ? `${JSON.stringify(told, undefined, 2)}\n` : explanationText(told))
     return exitCode.done
   },
+}
+
+/** What only a running gateway can tell. */
+async function askRunning(args: Arguments, io: Io): Promise<number> {
+  if (args.positionals.length > 0) throw new UsageError('--request and --pass take no method and no URL')
+  const loaded = await loadModel(args, io)
+  if (loaded === undefined) return exitCode.input
+  const call = await findRunning(loaded.model, io)
+  if (call === undefined) throw new EnvironmentFault('no gateway runs with this configuration, or it has no admin API')
+  const isJson = args.options['json'] === true
+  const id = textOption(args, 'request')
+  if (id === undefined) {
+    const made = await call<{ header: string; value: string; until: string }>('POST', '/api/explain/passes')
+    io.out(isJson ? `${JSON.stringify(made, undefined, 2)}\n` : `${made.header}: ${made.value}\n`)
+  } else {
+    const kept = await call<RequestDocument>('GET', `/api/requests/${encodeURIComponent(id)}`)
+    io.out(isJson ? `${JSON.stringify(kept, undefined, 2)}\n` : requestText(kept))
+  }
+  return exitCode.done
 }
 
 async function explain(model: GatewayModel, question: ExplainQuestion, args: Arguments, io: Io): Promise<Explanation> {

@@ -1,3 +1,4 @@
+import type { RequestDocument } from '../admin/request-endpoints.ts'
 import type { ExplainedStep, Explanation } from '../gateway/explanation.ts'
 import { oneLine } from './one-line.ts'
 import { table } from './table.ts'
@@ -23,6 +24,38 @@ export function explanationText(told: Explanation): string {
     lines.push(table(['OTHER ROUTE', 'WHERE', 'WHY NOT'], misses))
   }
   for (const note of notes) lines.push(`note: ${oneLine(note)}`)
+  return `${lines.join('\n').trimEnd()}\n`
+}
+
+/** What was decided about a request that was. */
+export function requestText(row: RequestDocument): string {
+  const { caller, refused, fault } = row
+  const query = row.query === undefined ? '' : `?${row.query}`
+  const lines = [
+    oneLine(`${row.method} ${row.host}${row.path}${query}`),
+    `  ${row.at}, ${row.durationMs} ms, by listener ${row.listener}, from ${row.address}`,
+    row.route === undefined
+      ? '  no route'
+      : oneLine(
+          `  route ${row.route}${row.service === undefined ? '' : `, to ${row.service} (${row.target}), ${row.attempts} tries`}`,
+        ),
+  ]
+  if (caller !== undefined) lines.push(oneLine(`  caller ${callerText({ ...caller, roles: [], isAssumed: false })}`))
+  const why =
+    refused !== undefined
+      ? ` by ${refused.policy} (${refused.code}) at ${refused.source}${refused.label === undefined ? '' : `, label ${refused.label}`}`
+      : fault === undefined
+        ? ''
+        : ` because of ${fault.code}: ${fault.why}`
+  lines.push('', oneLine(`It was answered with ${row.status}${why}.`), '')
+  const rows = row.verdicts.map(({ stage, policy, decision, source, words }) => [
+    stage,
+    policy,
+    decision,
+    source || '-',
+    oneLine(words),
+  ])
+  if (rows.length > 0) lines.push(table(['STAGE', 'POLICY', 'DECIDED', 'WHERE', 'WHY'], rows))
   return `${lines.join('\n').trimEnd()}\n`
 }
 

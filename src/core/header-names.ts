@@ -136,6 +136,7 @@ export const H = {
   grpcTimeout: headerId('grpc-timeout'),
   grpcStatus: headerId('grpc-status'),
   mirror: headerId('x-velum-mirror'),
+  explain: headerId('x-velum-explain'),
   traceparent: headerId('traceparent'),
   tracestate: headerId('tracestate'),
   origin: headerId('origin'),

@@ -11,12 +11,16 @@ import { createRouter } from '../routing/router.ts'
 import type { RouteHit, WrongMethod } from '../routing/router.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import type { CompiledRoute } from './generation.ts'
+import type { PolicyOutline } from './request-row.ts'
+import { outlinesOf } from './request-row.ts'
 
 /** A route with everything an exchange needs of it. */
 export interface ReadyRoute extends RouteFacts, CompiledRoute {
   readonly match: RouteMatch
   readonly answersPreflight: boolean
   readonly handler: Handler
+  /** Of its policies, for whoever outlives the Generation. */
+  readonly outlines: readonly PolicyOutline[]
   /** Gives an exchange the words of its caller's protocol; absent: it has them already. */
   readonly speak: ((x: Exchange) => void) | undefined
 }
@@ -40,6 +44,7 @@ export function readyRoute(
     policies: ordered,
     answersPreflight: ordered.some((policy) => policy.stage === 'cors'),
     handler: compose(ordered, end, offset),
+    outlines: outlinesOf(ordered),
     speak,
   }
 }

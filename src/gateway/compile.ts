@@ -62,7 +62,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
             open: (specs) => table.open(specs),
             meter: env.meter,
           })
-    const limitEnv: LimitEnv = { ...env, limits: model.limits, counters }
+    const limitEnv = { ...env, limits: model.limits, counters }
 
     const services = new Map<string, CompiledService>()
     const ready: Promise<void>[] = fleet === undefined ? [] : [fleet.ready]
@@ -144,6 +144,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
           routes: model.routes.map((route) => route.name),
           meter: env.meter,
           accessLog: env.accessLog,
+          requests: env.requests?.recorder(model.hash, edge, offset),
           log: env.log,
         }),
       )

@@ -15,6 +15,7 @@ import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
 import type { ExplainQuestion, Explanation } from './explanation.ts'
 import type { NodeCache } from './node-cache.ts'
 import type { Family } from './meter-totals.ts'
+import type { RequestDesk } from './request-desk.ts'
 import type { RouteRow } from './route-rows.ts'
 import type { DrainTimes } from './supervisor.ts'
 import type { WorkerState } from './worker-handle.ts'
@@ -78,6 +79,8 @@ export interface Gateway {
   readonly apiKeys: ApiKeyAdmin | undefined
   /** People who log in by password; undefined while the configuration names no issuer. */
   readonly users: UserAdmin | undefined
+  /** The latest requests with what was decided about them. */
+  readonly requests: Pick<RequestDesk, 'list' | 'find' | 'watch' | 'sign'>
   /** Says what would be decided about a request; charges nothing, sends nothing. Rejects with a QuestionError. */
   explain(question: ExplainQuestion): Promise<Explanation>
   /** Says what a token is and whether it would be accepted; see `inspectToken`. */

@@ -40,6 +40,8 @@ import { NodeLimits } from './node-limits.ts'
 import { metricsBytes, RowMeter } from './meter-row.ts'
 import type { Family } from './meter-totals.ts'
 import { MeterTotals } from './meter-totals.ts'
+import { RequestDesk } from './request-desk.ts'
+import { passKeys } from './explain-pass.ts'
 import { resolvePorts } from './ports.ts'
 import { processFamilies, readFamily } from './process-families.ts'
 import type { RouteRow } from './route-rows.ts'
@@ -66,6 +68,7 @@ export class Node implements Gateway {
   readonly #descriptors: NodeDescriptors
   readonly #names: NodeNames
   readonly #explainDesk: ExplainDesk
+  readonly requests: RequestDesk
   /** Open from the first configuration on that needs it. */
   #store: NodeStore | undefined
   readonly #startedAt: number
@@ -88,6 +91,11 @@ export class Node implements Gateway {
     this.#startedAt = clock.now()
     this.#hub = new MainHub((topic, error) => log.error('a message of a worker could not be handled', { topic, error }))
     this.#explainDesk = new ExplainDesk(this.#hub, clock)
+    this.requests = new RequestDesk(this.#hub, {
+      clock,
+      workers: () => this.workers.filter(({ state }) => state === 'serving' || state === 'faulty').length,
+      keys: passKeys(model.secrets),
+    })
     const row = new Float64Array(4096)
     const meter = new RowMeter(row, (entries) => this.#totals.announce(-1, row, entries))
     this.#meter = meter
@@ -112,6 +120,7 @@ export class Node implements Gateway {
     const shared = {
       limits: this.#limits.memory,
       edges: this.#limits.edges,
+      rests: this.#limits.rests,
       cache: this.cache.memory,
       metrics: new SharedArrayBuffer(metricsBytes(numbers)),
     }

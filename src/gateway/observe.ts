@@ -10,7 +10,9 @@ import type { Count, Meter, Spread } from '../core/meter.ts'
 import type { Outcome, Policy } from '../core/policy.ts'
 import { httpProblem, problemOf } from '../core/problem.ts'
 import type { Verdict } from '../core/verdict.ts'
+import type { ReadyRoute } from './compile-routes.ts'
 import { createRequestIds } from './request-id.ts'
+import type { RequestRecorder } from './request-notes.ts'
 import type { Served } from '../wire/server-wire.ts'
 
 /** Where finished exchanges are written down; never blocks. */
@@ -28,6 +30,8 @@ export interface ObserveOptions {
   readonly routes: readonly string[]
   readonly meter: Meter
   readonly accessLog: AccessLog
+  /** Keeps requests for operators; absent: nobody does. */
+  readonly requests?: RequestRecorder | undefined
   readonly log: Log
 }
 
@@ -43,24 +47,29 @@ interface RouteMeter {
  * at the end everything that is known goes to metrics and log, once.
  */
 export function createObserve(options: ObserveOptions): Served {
-  const { handler, finish, accessLog, log } = options
+  const { handler, finish, accessLog, requests, log } = options
   const meters = new Map<string, RouteMeter>()
   for (const route of [...options.routes, '']) meters.set(route, routeMeter(options.meter, route))
   const unrouted = meters.get('')!
   const refusals = createRefusalCounts(options.meter, options.listener)
   const nextId = createRequestIds()
 
+  const leave = (x: Exchange, answer: Answer): Answer => {
+    requests?.left(x, answer, outlinesOf(x))
+    return stamped(x, answer)
+  }
+  const fail = (x: Exchange, thrown: unknown): Answer => leave(x, failed(x, thrown))
   return {
     handle(x): MaybePromise<Answer> {
       try {
         const answer = handler(x)
-        if (!isPromise(answer)) return stamped(x, answer)
+        if (!isPromise(answer)) return leave(x, answer)
         return answer.then(
-          (a) => stamped(x, a),
-          (thrown: unknown) => failed(x, thrown),
+          (a) => leave(x, a),
+          (thrown: unknown) => fail(x, thrown),
         )
       } catch (thrown) {
-        return failed(x, thrown)
+        return fail(x, thrown)
       }
     },
     done(x, outcome): void {
@@ -75,6 +84,7 @@ export function createObserve(options: ObserveOptions): Served {
           log.error('a request failed inside the gateway', { request: x.id, route: x.route?.name, error: x.fault.cause ?? x.fault })
       }
       accessLog.write(x, outcome)
+      requests?.done(x, outcome, outlinesOf(x))
     },
     refused(fault, connection): Answer {
       refusals.failed(fault)
@@ -82,9 +92,15 @@ export function createObserve(options: ObserveOptions): Served {
       const answer = httpProblem(problemOf(fault), id)
       answer.headers.putLines(`X-Request-Id: ${id}\r\n`)
       accessLog.refused(id, fault, connection, answer.status)
+      requests?.refused(id, fault, connection, answer.status)
       return answer
     },
   }
+}
+
+/** Of the policies of an exchange's route. */
+function outlinesOf({ route }: Exchange): ReadyRoute['outlines'] | undefined {
+  return (route as ReadyRoute | undefined)?.outlines
 }
 
 /** Every answer carries the id of its request. */
@@ -96,7 +112,7 @@ function stamped(x: Exchange, answer: Answer): Answer {
 function failed(x: Exchange, thrown: unknown): Answer {
   const fault = faultFrom(thrown)
   x.fault = fault
-  return stamped(x, x.renderProblem(problemOf(fault), x))
+  return x.renderProblem(problemOf(fault), x)
 }
 
 function routeMeter(meter: Meter, route: string): RouteMeter {

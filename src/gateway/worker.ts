@@ -25,6 +25,7 @@ import type { GenerationOrder, Port, ToMain, ToWorker, WorkerBirth } from './mes
 import { beat, metricsRow, RowMeter } from './meter-row.ts'
 import type { AccessLog } from './observe.ts'
 import type { LogLevel } from './operational-log.ts'
+import { RequestNotes } from './request-notes.ts'
 import { routeRows } from './route-rows.ts'
 import { WorkerLog } from './worker-log.ts'
 
@@ -33,6 +34,8 @@ export interface GenerationEnv extends BuildEnv {
   readonly accessLog: AccessLog
   /** Whether the TLS handshake asked for another host than this exchange does: 421 before anything else. */
   readonly isMisdirected: (x: Exchange) => boolean
+  /** Where requests are kept for operators; absent: nowhere. */
+  readonly requests?: RequestNotes | undefined
   /** How what stands behind is made; absent: as the configuration says. */
   readonly createService?: ((spec: ServiceSpec, env: BuildEnv) => NamedService) | undefined
 }
@@ -116,6 +119,7 @@ export class GatewayWorker {
       worker,
       workers,
       isMisdirected,
+      requests: new RequestNotes(this.#link, clock, worker),
     }
     this.#link.hear(toldTopics.ticketKeys, (keys) => this.#listeners.setTicketKeys(keys as Uint8Array))
     this.#link.hear(toldTopics.certificates, (message) => {
@@ -158,6 +162,7 @@ export class GatewayWorker {
   /** Main is gone, or this worker is to end now. */
   close(): void {
     clearInterval(this.#beats)
+    this.#env.requests?.close()
     this.#listeners.close()
     void this.#env.stores?.close()
     this.#link.close()
