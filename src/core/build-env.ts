@@ -14,6 +14,8 @@ export interface SharedMemory {
   readonly edges?: SharedArrayBuffer | undefined
   /** What the shared cache holds (`cache/`); absent where no port is opened. */
   readonly cache?: SharedArrayBuffer | undefined
+  /** What workers found of services with adaptive concurrency (`limits/rest-board`); absent where no port is opened. */
+  readonly rests?: SharedArrayBuffer | undefined
   /** One row of numbers per worker (`gateway/meter`). */
   readonly metrics: SharedArrayBuffer
 }

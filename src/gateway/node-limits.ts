@@ -13,6 +13,7 @@ import { allocateLimitTable } from '../limits/limit-table.ts'
 import type { QuotaSnapshot } from '../limits/quota-snapshot.ts'
 import { parseQuotaSnapshot, saveQuotas } from '../limits/quota-snapshot.ts'
 import { releaseWorker } from '../limits/release-worker.ts'
+import { allocateRests, releaseRests } from '../limits/rest-board.ts'
 import { defaultMaxKeys } from '../limits/table-memory.ts'
 import { createTableWatch } from '../limits/table-watch.ts'
 
@@ -42,6 +43,8 @@ export class NodeLimits implements Closable {
   readonly memory: SharedArrayBuffer
   /** The same for connections by address. */
   readonly edges: SharedArrayBuffer
+  /** What workers found of services with adaptive concurrency. */
+  readonly rests: SharedArrayBuffer
   readonly #options: NodeLimitsOptions
   readonly #file: string
   readonly #board: KeyBoard
@@ -55,6 +58,7 @@ export class NodeLimits implements Closable {
     this.#file = join(folder, 'quotas.json')
     this.memory = allocateLimitTable({ maxKeys: defaultMaxKeys, workers }, clock, this.#read())
     this.edges = allocateLimitTable({ maxKeys: edgeAddresses, maxHeld: edgeAddresses, workers }, clock)
+    this.rests = allocateRests(workers)
     this.#board = createKeyBoard(hub, clock)
     this.#watch = createTableWatch(this.memory, { clock, log, meter })
     clock.after(saveEveryMs, this.#saveAgain)
@@ -69,6 +73,7 @@ export class NodeLimits implements Closable {
   release(worker: number): void {
     releaseWorker(this.memory, worker)
     releaseWorker(this.edges, worker)
+    releaseRests(this.rests, worker)
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { FixedGate, fixedGateSpec } from '../limits/fixed-gate.ts'
 import type { LimitTable } from '../limits/limit-table.ts'
 import type { Priority } from '../limits/priority.ts'
 import { priorities } from '../limits/priority.ts'
+import { restsOf } from '../limits/rest-board.ts'
 import type { LimitEnv } from '../policies/limits.ts'
 import type { CapacityUse } from '../policies/service-capacity.ts'
 import { serviceCapacity } from '../policies/service-capacity.ts'
@@ -16,12 +17,13 @@ const help = 'Requests that a service with adaptive concurrency gets at one time
 export function serviceCapacities(
   model: GatewayModel,
   table: LimitTable,
-  env: LimitEnv & Pick<BuildEnv, 'hold'>,
+  env: LimitEnv & Pick<BuildEnv, 'hold' | 'shared' | 'worker'>,
 ): (route: RouteModel, service: ServiceModel) => Policy | undefined {
   const fixed = model.services.flatMap(({ name, concurrency }) =>
     typeof concurrency === 'number' ? [fixedGateSpec(name, concurrency)] : [],
   )
   const counters = table.open(fixed)
+  const { rests } = env.shared
   const uses = new Map<string, Omit<CapacityUse, 'priority'>>()
   for (const { name, concurrency } of model.services) {
     if (concurrency === undefined) continue
@@ -30,7 +32,10 @@ export function serviceCapacities(
     if (concurrency === 'adaptive') {
       const told = env.meter.gauge('velum_service_concurrency_limit', help, { service: name })
       // What was learnt of a service outlives an edit of the configuration.
-      const gate = env.hold.take(`services/adaptive-gate ${name}`, () => new AdaptiveGate(env.clock, told))
+      const gate = env.hold.take(
+        `services/adaptive-gate ${name}`,
+        () => new AdaptiveGate(env.clock, told, rests && restsOf(rests, env.worker, name)),
+      )
       gate.serves(present)
       uses.set(name, { service: name, gate, holds: 'until-head', source })
     } else {

@@ -32,7 +32,7 @@ function fill(gate: AdaptiveGate, rank: number, count: number): Place[] {
 
 describe('a service that gets more than it can do', () => {
   it('keeps its latency and its throughput, for as long as that lasts', async () => {
-    const world = new CapacityWorld(8, 10, ['default'])
+    const world = new CapacityWorld(8, 10, { present: ['default'] })
     await world.run(5, { default: 400 })
     assert.equal(world.tallies.default.refused, 0)
     await world.run(5, { default: 2000 })
@@ -49,7 +49,7 @@ describe('a service that gets more than it can do', () => {
 
   it('keeps them also when the first thing that the gateway ever sees is the flood', async () => {
     for (const workers of [1, 4, 16]) {
-      const world = new CapacityWorld(workers, 10, ['default'])
+      const world = new CapacityWorld(workers, 10, { present: ['default'] })
       await world.run(5, { default: workers * 250 })
       await world.run(20, { default: workers * 250 })
       const { default: tally } = world.tallies
@@ -106,9 +106,42 @@ describe('a service that is slowed from 10 ms to 2 s', () => {
   })
 })
 
+describe('a service that several workers of the gateway flood', () => {
+  it('is not believed to be at rest then by any of them, however unevenly they share what comes', async () => {
+    for (const [gates, workers] of [
+      [2, 8],
+      [4, 8],
+      [8, 8],
+    ]) {
+      const world = new CapacityWorld(workers, 10, { gates })
+      const capacity = workers * 100
+      await world.run(10, { critical: capacity / 8, default: capacity / 8, sheddable: capacity / 8 })
+      const flood = { critical: capacity / 8, default: capacity / 8, sheddable: 3 * capacity }
+      await world.run(20, flood)
+      await world.run(40, flood)
+      const { critical, sheddable } = world.tallies
+      const words = `${gates} before ${workers}`
+      assert.equal(critical.refused, 0, words)
+      assert.ok(critical.percentile(0.5) < 25, `${words}: critical p50 ${critical.percentile(0.5)} ms`)
+      assert.ok(critical.percentile(0.99) < 60, `${words}: critical p99 ${critical.percentile(0.99)} ms`)
+      assert.ok(sheddable.refusedShare > 0.7, words)
+    }
+  })
+
+  it('is believed by all of them once it is slower by itself', async () => {
+    const world = new CapacityWorld(8, 10, { gates: 4 })
+    await world.run(20, { critical: 100, default: 100, sheddable: 3000 })
+    world.workers = 1000
+    world.workMs = 40
+    await world.run(15, { critical: 500, default: 500, sheddable: 500 })
+    await world.run(15, { critical: 500, default: 500, sheddable: 500 })
+    for (const priority of priorities) assert.ok(world.tallies[priority].refusedShare < 0.001, priority)
+  })
+})
+
 describe('a service that has become slower by itself', () => {
   it('is believed after a few seconds, and gets all of its traffic', async () => {
-    const world = new CapacityWorld(1000, 10, ['default'])
+    const world = new CapacityWorld(1000, 10, { present: ['default'] })
     await world.run(10, { default: 2000 })
     world.workMs = 40
     await world.run(10, { default: 2000 })
@@ -129,7 +162,7 @@ describe('a place', () => {
     clock.advance(50)
     gate.leave(held, 'answered')
     assert.equal(await critical, true)
-    clock.advance(50)
+    clock.advance(51)
     assert.equal(await standard, false)
   })
 
@@ -140,13 +173,36 @@ describe('a place', () => {
       Array.from({ length: 40 }, () => gate.enter(new Place(rank, true), exchangeOf()))
     const burst = wanting(1)
     assert.equal(burst.filter(isPromise).length, 32)
-    clock.advance(101)
+    clock.advance(102)
     assert.deepEqual(await Promise.all(burst.map((entered) => Promise.resolve(entered))), Array(40).fill(false))
     assert.equal(wanting(1).filter(isPromise).length, 2)
     assert.equal(wanting(0).filter(isPromise).length, 32)
     clock.advance(1100)
     assert.equal(wanting(1).filter(isPromise).length, 32)
     gate.close()
+  })
+
+  it('that comes free while the thread was busy is given to who waited for it, though his time is over', async () => {
+    const { gate, clock } = gateOf()
+    const [held] = fill(gate, 0, 3)
+    const critical = gate.enter(new Place(0, true), exchangeOf())
+    clock.advance(1000)
+    gate.leave(held, 'answered')
+    clock.advance(10)
+    assert.equal(await critical, true)
+  })
+
+  it('is waited for by what is critical for a second', async () => {
+    const { gate, clock } = gateOf()
+    fill(gate, 0, 3)
+    let isIn: boolean | undefined
+    void Promise.resolve(gate.enter(new Place(0, true), exchangeOf())).then((entered) => (isIn = entered))
+    clock.advance(1000)
+    await Promise.resolve()
+    assert.equal(isIn, undefined)
+    clock.advance(1)
+    await new Promise((resolve) => void setImmediate(resolve))
+    assert.equal(isIn, false)
   })
 
   it('is not kept for a client that left while waiting', async () => {

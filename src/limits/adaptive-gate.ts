@@ -7,13 +7,15 @@ import { AdaptiveLimit } from './adaptive-limit.ts'
 import type { CapacityGate, Place, PlaceEnd } from './capacity-gate.ts'
 import type { Priority } from './priority.ts'
 import { placesOf, priorities } from './priority.ts'
+import type { Rests } from './rest-board.ts'
 
 /** The longest wait for a place, and how many of each priority may wait for a burst to pass. */
 const waitMs = 100
 const waitingRoom = 32
-/** What is critical may wait for as long as some answers of the service take, within a bound. */
-const criticalAnswers = 4
+/** What is critical waits rather than being refused: only others of its kind are before it, and no more than there is room for. */
 const criticalWaitMs = 1000
+/** A thread that was busy for long finds the end of waits before it finds the answers that end them: it looks at those first. */
+const secondLookMs = 1
 /**
  * How many others may wait once the want of places has lasted longer than a wait: it is no burst, and a queue would only
  * cost time. What is critical comes before all others, so its queue is short by itself.
@@ -33,7 +35,7 @@ interface Queue {
 
 interface Waiter {
   readonly place: Place
-  readonly timer: Timer
+  timer: Timer
   readonly resolve: (isAdmitted: boolean) => void
 }
 
@@ -44,10 +46,10 @@ interface Waiter {
  * A priority's places are `placesOf` the limit. Requests of lower priority count against higher ones only as far as they
  * would get a place now: when the limit falls, what is already under way keeps nobody more important out. What is not
  * sheddable waits a tenth of a second for a place, so that a burst is no reason to refuse; what is critical comes first
- * there, and may wait longer where answers take longer.
+ * there, and may wait for a second.
  */
 export class AdaptiveGate implements CapacityGate {
-  readonly #limit = new AdaptiveLimit()
+  readonly #limit: AdaptiveLimit
   readonly #clock: Clock
   readonly #told: Level
   readonly #underWay: [number, number, number] = [0, 0, 0]
@@ -59,8 +61,9 @@ export class AdaptiveGate implements CapacityGate {
   #places: readonly [number, number, number] = [0, 0, 0]
   #isClosed = false
 
-  /** `told` is the gauge that hears of every change of the limit. */
-  constructor(clock: Clock, told: Level) {
+  /** `told` is the gauge that hears of every change of the limit; `rests`: what other workers of the node found. */
+  constructor(clock: Clock, told: Level, rests?: Rests) {
+    this.#limit = new AdaptiveLimit(rests)
     this.#clock = clock
     this.#told = told
     this.#resize()
@@ -140,16 +143,18 @@ export class AdaptiveGate implements CapacityGate {
 
   #wait(waiters: Waiter[], place: Place, x: Exchange): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const patience = place.rank > 0 ? waitMs : Math.max(waitMs, Math.min(criticalWaitMs, criticalAnswers * this.#limit.restMs))
-      const timer = this.#clock.after(patience, () => {
+      const giveUp = (): void => {
         remove(waiters, waiter)
         resolve(false)
+      }
+      const timer = this.#clock.after(place.rank > 0 ? waitMs : criticalWaitMs, () => {
+        waiter.timer = this.#clock.after(secondLookMs, giveUp)
       })
-      const waiter = { place, timer, resolve }
+      const waiter: Waiter = { place, timer, resolve }
       waiters.push(waiter)
       x.whenLeft((why) => {
         if (!remove(waiters, waiter)) return
-        timer.cancel()
+        waiter.timer.cancel()
         reject(new Fault('client-left', why.message, { cause: why }))
       })
     })

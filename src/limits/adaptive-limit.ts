@@ -1,3 +1,6 @@
+import { noOtherRests } from './rest-board.ts'
+import type { Rests } from './rest-board.ts'
+
 /** Bounds of the limit. Fewer places than the least tell nothing of a service that works on several requests at a time. */
 export const leastPlaces = 3
 const mostPlaces = 4096
@@ -16,6 +19,14 @@ const staleSpanMs = 10_000
 /** An answer may take this many times what it takes at rest, or this many ms more, before the service counts as crowded. */
 const tolerance = 2
 const slackMs = 5
+/**
+ * A service that stays slow with at most the least under way is doubted after so many windows and ms in a row, and believed
+ * after many, or when all of them are far above what is tolerated.
+ */
+const fewSlow = 4
+const slowMs = 2000
+const manySlow = 16
+const farAbove = 1.5
 /** The share of answers that are failures of an overloaded service from which a window is bad, whatever the rest took. */
 const failing = 0.1
 const afterFailures = 0.8
@@ -24,9 +35,11 @@ const afterFailures = 0.8
  * How many requests a service should get at one time, found from how long its answers take. Own work after Gradient2 and
  * Vegas; differences answer what is known to go wrong with them:
  *
- * - **Rest**: what an answer takes when nobody waits. Followed downwards always, upwards only by windows with so few
- *   requests under way that none can have queued. So it never learns the latency of an overload, however long that lasts,
- *   and a service that has become slower by itself is believed once it was left alone.
+ * - **Rest**: what an answer takes when nobody waits. Followed downwards always, upwards only when answers stayed slow for
+ *   seconds with so few requests under way that none of ours can have queued, and then only so far that the quickest of
+ *   these windows is tolerated. Others may send more than we do, and tolerate as much as we did: what they keep the service
+ *   at is then tolerated here, but never more. So none of them learns the latency of an overload, however long that
+ *   lasts and however many they are, and a service that has become slower by itself is believed once it was left alone.
  * - **Growth** only while answers are as quick as at rest, and at least half of the places were in use or somebody found
  *   none: without load the limit stays where it is. At first it doubles; later it goes by its root, and slowly around where it last failed.
  * - **Shrinking** by how far the window's median lies above what is tolerated, by at most a quarter a window, and never below
@@ -37,9 +50,14 @@ const afterFailures = 0.8
  * Pure: time is given in, monotonic milliseconds. A window ends with the event that finds it over.
  */
 export class AdaptiveLimit {
+  readonly #rests: Rests
   #limit = leastPlaces
   #rest = 0
   #isFirst = true
+  /** Windows in a row that were slow with few under way: since when, how many, and the quickest. */
+  #slowSince = 0
+  #slowWindows = 0
+  #leastSlow = Infinity
   /** Where it shrank last; growth is careful around it. */
   #knee = Infinity
   #wasCrowded = false
@@ -53,6 +71,11 @@ export class AdaptiveLimit {
   #failures = 0
   #isWanting = false
   readonly #samples = new Float64Array(kept)
+
+  /** `rests`: what other workers of the node found of the same service. */
+  constructor(rests: Rests = noOtherRests) {
+    this.#rests = rests
+  }
 
   /** Whole places. */
   get places(): number {
@@ -130,7 +153,8 @@ export class AdaptiveLimit {
     const median = this.#median()
     if (this.#count > 0) {
       this.#lastMedian = median
-      this.#follow(median)
+      this.#follow(median, now)
+      this.#rests.tell(this.#rest)
     }
     const tolerated = this.#tolerated()
     if (this.#failures > failing * (this.#count + this.#failures)) this.#shrink(afterFailures)
@@ -139,9 +163,29 @@ export class AdaptiveLimit {
     this.#begin(now)
   }
 
-  #follow(median: number): void {
-    if (this.#rest === 0) this.#rest = median
-    else if (median < this.#rest || this.#peak <= leastPlaces) this.#rest += (median - this.#rest) / 2
+  #follow(median: number, now: number): void {
+    // Who comes late, into an overload perhaps, has others to learn from.
+    if (this.#rest === 0) this.#rest = Math.min(median, this.#rests.largestOfOthers || Infinity)
+    else if (median < this.#rest) this.#rest += (median - this.#rest) / 2
+    if (median <= this.#tolerated() || this.#peak > leastPlaces) {
+      this.#slowWindows = 0
+      return
+    }
+    if (this.#slowWindows++ === 0) {
+      this.#slowSince = this.#startedAt
+      this.#leastSlow = Infinity
+    }
+    this.#leastSlow = Math.min(this.#leastSlow, median)
+    if (this.#slowWindows >= fewSlow && now - this.#slowSince >= slowMs) this.#believe()
+  }
+
+  /** It has been slow for long with few under way: it may be so by itself, or others keep it so. */
+  #believe(): void {
+    const { largestOfOthers } = this.#rests
+    if (largestOfOthers > this.#rest) this.#rest = Math.min(largestOfOthers, this.#leastSlow)
+    else if (this.#slowWindows >= manySlow || this.#leastSlow > farAbove * this.#tolerated()) this.#rest = this.#leastSlow
+    else return
+    this.#slowWindows = 0
   }
 
   #tolerated(): number {

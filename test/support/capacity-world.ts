@@ -4,6 +4,7 @@ import { ManualClock } from '../../src/core/manual-clock.ts'
 import { AdaptiveGate } from '../../src/limits/adaptive-gate.ts'
 import { Place } from '../../src/limits/capacity-gate.ts'
 import { priorities } from '../../src/limits/priority.ts'
+import { allocateRests, restsOf } from '../../src/limits/rest-board.ts'
 import type { Priority } from '../../src/limits/priority.ts'
 
 /** What became of the requests of one priority. */
@@ -27,9 +28,17 @@ export class Tally {
 /** Requests per second of each priority that has any. */
 export type Rates = Partial<Record<Priority, number>>
 
+export interface CapacityWorldOptions {
+  /** Default: all. */
+  readonly present?: readonly Priority[]
+  /** Workers of the gateway; default: one. */
+  readonly gates?: number
+}
+
 /**
  * A service of `workers` that work on one request each for `workMs`, the others queueing first come, first served, behind
- * an adaptive gate, in time that is moved by hand. Arrivals are random, the same in every run.
+ * an adaptive gate, or several of them that share what comes, in time that is moved by hand. Arrivals are random, the same
+ * in every run.
  */
 export class CapacityWorld {
   readonly clock = new ManualClock()
@@ -37,17 +46,19 @@ export class CapacityWorld {
   workers: number
   workMs: number
   tallies: Readonly<Record<Priority, Tally>> = fresh()
-  readonly #gate: AdaptiveGate
+  readonly #gates: readonly AdaptiveGate[]
   readonly #queue: (() => void)[] = []
   #busy = 0
   #limit = 0
   #seed = 1
 
-  constructor(workers: number, workMs: number, present: readonly Priority[] = priorities) {
+  constructor(workers: number, workMs: number, { present = priorities, gates = 1 }: CapacityWorldOptions = {}) {
     this.workers = workers
     this.workMs = workMs
-    this.#gate = new AdaptiveGate(this.clock, { add: (n) => void (this.#limit += n) })
-    this.#gate.serves(present)
+    const rests = allocateRests(gates)
+    const told = { add: (n: number) => void (this.#limit += n) }
+    this.#gates = Array.from({ length: gates }, (_, worker) => new AdaptiveGate(this.clock, told, restsOf(rests, worker, 'orders')))
+    for (const gate of this.#gates) gate.serves(present)
   }
 
   get limit(): number {
@@ -72,6 +83,7 @@ export class CapacityWorld {
 
   #ask(rank: number, tally: Tally): void {
     const place = new Place(rank, true)
+    const gate = this.#gates[this.#gates.length === 1 ? 0 : Math.floor(this.#random() ** 2 * this.#gates.length)]
     const askedAt = this.clock.monotonic()
     const go = (isIn: boolean): void => {
       if (!isIn) {
@@ -79,12 +91,12 @@ export class CapacityWorld {
         return
       }
       this.#work(() => {
-        this.#gate.leave(place, 'answered')
+        gate.leave(place, 'answered')
         tally.answered++
         tally.latencies.push(this.clock.monotonic() - askedAt)
       })
     }
-    const entered = this.#gate.enter(place, stays)
+    const entered = gate.enter(place, stays)
     if (isPromise(entered)) void entered.then(go)
     else go(entered)
   }
