@@ -271,6 +271,75 @@ suite('GraphQL in front of gRPC', { timeout: 120_000 }, () => {
       assert.ok(Number(few.errors![0].extensions['retryAfter']) > 0)
     })
 
+    /** The events of a stream until it ends: name and data. */
+    async function events(query: string, init: RequestInit = {}): Promise<[string, unknown][]> {
+      const response = await fetch(`${base}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+        body: JSON.stringify({ query }),
+        ...init,
+      })
+      assert.equal(response.status, 200)
+      assert.match(response.headers.get('content-type')!, /^text\/event-stream/)
+      const parts = (await response.text()).split('\n\n').slice(0, -1)
+      return parts.map((part) => {
+        const [, event, data] = /^event: (\w+)\ndata:(.*)$/.exec(part)!
+        return [event, data === '' ? undefined : JSON.parse(data)]
+      })
+    }
+
+    await t.test('a method that streams is a subscription, which comes as events', async () => {
+      const query = 'subscription { failLate(input: { title: "fine" }) { title } }'
+      const book = { data: { failLate: { title: 'fine' } } }
+      const all = [
+        ['next', book],
+        ['next', book],
+        ['complete', undefined],
+      ]
+      assert.deepEqual(await events(query), all)
+      const got = await fetch(`${base}/graphql?query=${encodeURIComponent(query)}`, { headers: { accept: 'text/event-stream' } })
+      assert.equal((await got.text()).split('event: next').length, 3)
+      const query2 = '{ peek(input: { title: "x" }) { title } }'
+      assert.deepEqual(await events(query2), [
+        ['next', { data: { peek: { title: 'x' } } }],
+        ['complete', undefined],
+      ])
+      assert.equal((await post({ query })).status, 406)
+      const both = await post({ query: query2 }, '/graphql', accept('application/json, text/event-stream'))
+      assert.deepEqual(both.data, { peek: { title: 'x' } })
+    })
+
+    await t.test('a stream that breaks says so before its end, whoever broke it', async () => {
+      const aborted = await events('subscription { failLate(input: { title: "aborted" }) { title } }')
+      assert.equal(aborted.length, 4)
+      assert.deepEqual(aborted[2], ['next', { errors: [{ message: 'went away', extensions: { code: 'ABORTED' } }] }])
+      const reset = await events('subscription { failLate(input: { title: "reset" }) { title } }')
+      assert.deepEqual(
+        reset.map(([event]) => event),
+        ['next', 'next', 'next', 'complete'],
+      )
+      assert.match(JSON.stringify(reset[2]), /"code":"UNAVAILABLE"/)
+      const invalid = await events('subscription { nothing }')
+      assert.match(JSON.stringify(invalid), /GRAPHQL_VALIDATION_FAILED/)
+      const twice = await events('subscription { a: failLate { title } b: failLate { title } }')
+      assert.match(JSON.stringify(twice), /GRAPHQL_VALIDATION_FAILED/)
+    })
+
+    await t.test('a subscriber who leaves ends the call', async () => {
+      const left = once(shelf.events, 'left')
+      const gone = new AbortController()
+      const response = await fetch(`${base}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+        body: JSON.stringify({ query: 'subscription { failLate(input: { title: "endless" }) { title } }' }),
+        signal: gone.signal,
+      })
+      const reader = response.body!.getReader()
+      assert.match(Buffer.from((await reader.read()).value!).toString(), /^event: next/)
+      gone.abort()
+      await left
+    })
+
     await t.test('a caller who leaves ends the calls', async () => {
       const left = once(shelf.events, 'left')
       const called = once(shelf.events, 'call')

@@ -1,5 +1,6 @@
 import type { GraphQLFormattedError } from 'graphql'
 import { Answer } from '../../core/answer.ts'
+import type { Body } from '../../core/body.ts'
 import { textBody } from '../../core/body.ts'
 import { Headers } from '../../core/headers.ts'
 import type { Problem } from '../../core/problem.ts'
@@ -35,6 +36,16 @@ export function responseAnswer(response: GraphqlResponse, type: ResponseType, co
   const headers = Headers.from([['content-type', `${type}; charset=utf-8`]])
   if (errors !== undefined) headers.set('cache-control', 'no-store')
   return new Answer(status, headers, textBody(JSON.stringify(response)))
+}
+
+/** The answer to those who take events. Boxes on the way shall not wait for more of them. */
+export function eventAnswer(body: Body): Answer {
+  const headers = Headers.from([
+    ['content-type', 'text/event-stream; charset=utf-8'],
+    ['cache-control', 'no-store'],
+    ['x-accel-buffering', 'no'],
+  ])
+  return new Answer(200, headers, body)
 }
 
 /** A problem as callers of GraphQL read it. Its status is that of HTTP, whatever the media type. */

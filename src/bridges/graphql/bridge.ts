@@ -1,5 +1,4 @@
-import { execute } from 'graphql'
-import type { GraphQLSchema } from 'graphql'
+import type { ExecutionArgs, GraphQLSchema } from 'graphql'
 import type { Answer } from '../../core/answer.ts'
 import { readAll } from '../../core/body.ts'
 import type { Exchange } from '../../core/exchange.ts'
@@ -13,14 +12,16 @@ import type { Descriptors } from '../descriptors/descriptors.ts'
 import { knownDescriptors, planned } from '../descriptors/live-descriptors.ts'
 import { isJsonRequest, readAccept } from './accept.ts'
 import type { Accepted, ResponseType } from './accept.ts'
-import { graphqlProblem, responseAnswer, statusCodes } from './answer.ts'
+import { eventAnswer, graphqlProblem, responseAnswer, statusCodes } from './answer.ts'
 import type { GraphqlResponse, StatusCodes } from './answer.ts'
 import { Documents } from './documents.ts'
 import { shownErrors } from './errors.ts'
+import { EventStream } from './event-stream.ts'
 import { Operation } from './operation.ts'
 import type { GraphqlOptions } from './options.ts'
 import type { GraphqlRequest } from './request.ts'
 import { readGot, readPosted } from './request.ts'
+import { executed, oneResponse, responsesTo } from './responses.ts'
 import { buildGraphqlSchema } from './schema.ts'
 
 const notJson: Problem = { name: 'unsupported-type', detail: 'The content must be application/json in UTF-8.' }
@@ -32,12 +33,12 @@ const notAcceptable: Problem = {
 const noQuery: Problem = { name: 'malformed', detail: 'There is no query.' }
 const otherMethod: Problem = {
   name: 'method-not-allowed',
-  detail: 'Operations come by POST; queries by GET too.',
+  detail: 'Operations come by POST; all but mutations by GET too.',
   headers: headerBlock([['allow', 'GET, HEAD, POST']]),
 }
 const byPostOnly: Problem = {
   name: 'method-not-allowed',
-  detail: 'Only queries come by GET.',
+  detail: 'Mutations come by POST.',
   headers: headerBlock([['allow', 'POST']]),
 }
 
@@ -78,35 +79,42 @@ class GraphqlBridge implements Bridge {
   async answer(call: Call, x: Exchange, upstream: Service): Promise<Answer> {
     x.renderProblem = this.#render
     const descriptors = knownDescriptors(this.#env.descriptors)
-    const accepted = this.#accepted(x)
     const read = this.#read(call, x)
     const request = 'status' in read ? read : await read
     if ('status' in request) return request
     if (request.query === undefined && request.documentId === undefined) return x.renderProblem(noQuery, x)
     const { schema, documents } = this.#built(descriptors)
     const checked = documents.check(request)
-    if ('errors' in checked) {
-      if (accepted.single === undefined) return x.renderProblem(notAcceptable, x)
-      return responseAnswer({ errors: shownErrors(checked.errors, this.#env.log) }, accepted.single, this.#codes)
-    }
+    if ('errors' in checked) return this.#refuse({ errors: shownErrors(checked.errors, this.#env.log) }, x)
     const { document, operation, cost } = checked
-    if (call.method !== 'POST' && operation.operation !== 'query') return x.renderProblem(byPostOnly, x)
-    if (accepted.single === undefined || operation.operation === 'subscription') return x.renderProblem(notAcceptable, x)
-    const result = await execute({
+    if (call.method !== 'POST' && operation.operation === 'mutation') return x.renderProblem(byPostOnly, x)
+    const context = new Operation(call, x, upstream, this.#env)
+    const answer = await this.#run(x, context, operation.operation === 'subscription', {
       schema,
       document,
       operationName: request.operationName,
       variableValues: request.variables,
-      contextValue: new Operation(call, x, upstream, this.#env),
+      contextValue: context,
       hideSuggestions: !this.#options.introspection,
     })
-    const response: GraphqlResponse = {
-      errors: result.errors === undefined ? undefined : shownErrors(result.errors, this.#env.log),
-      data: result.data,
-    }
-    const answer = responseAnswer(response, accepted.single, this.#codes)
     answer.headers.set(costHeader, String(cost))
     return answer
+  }
+
+  async #run(x: Exchange, operation: Operation, isSubscription: boolean, args: ExecutionArgs): Promise<Answer> {
+    const { single, events } = this.#accepted(x)
+    const { clock, log } = this.#env
+    if (single !== undefined && !isSubscription) return responseAnswer(await executed(args, log), single, this.#codes)
+    if (!events) return x.renderProblem(notAcceptable, x)
+    return eventAnswer(new EventStream(responsesTo(args, operation, isSubscription, log), clock))
+  }
+
+  /** Nothing is executed. Those who take events alone are told by one. */
+  #refuse(response: GraphqlResponse, x: Exchange): Answer {
+    const { single, events } = this.#accepted(x)
+    if (single !== undefined) return responseAnswer(response, single, this.#codes)
+    if (!events) return x.renderProblem(notAcceptable, x)
+    return eventAnswer(new EventStream(oneResponse(response), this.#env.clock))
   }
 
   readonly #render: ProblemRenderer = (problem, x) => graphqlProblem(problem, x.id, this.#accepted(x).single ?? 'application/json')

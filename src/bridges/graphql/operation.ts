@@ -35,6 +35,8 @@ export class Operation {
   readonly #upstream: Service
   readonly #env: GrpcCallEnv
   readonly #asked = new Map<string, Promise<unknown>>()
+  readonly #open = new Set<GrpcAnswer>()
+  #cancelled: Fault | undefined = undefined
 
   constructor(call: Call, x: Exchange, upstream: Service, env: GrpcCallEnv) {
     this.#call = call
@@ -57,17 +59,42 @@ export class Operation {
   }
 
   /** The answers of a method that streams them, as they are taken. */
-  async subscribe(method: MethodCall, input: unknown): Promise<AsyncGenerator<unknown, void, void>> {
+  async subscribe(method: MethodCall, input: unknown): Promise<AsyncIterable<unknown>> {
     const answer = await this.#start(method, messagesOf(method, input))
     const { status } = answer
     if (status !== undefined && status.code !== 0) throw callError(status, method.registry)
-    return answersOf(method, answer)
+    return this.#answers(method, answer)
+  }
+
+  /** Ends all calls at once. */
+  cancel(why: Fault): void {
+    this.#cancelled ??= why
+    for (const answer of this.#open) answer.cancel(why)
+    this.#open.clear()
   }
 
   async #answer(method: MethodCall, messages: Uint8Array | MessageSource): Promise<unknown> {
-    const { message, status } = await unaryEnd(await this.#start(method, messages))
+    const answer = await this.#start(method, messages)
+    const { message, status } = await unaryEnd(answer)
+    this.#open.delete(answer)
     if (message === undefined) throw callError(status, method.registry)
     return valueOf(method, message)
+  }
+
+  async *#answers(method: MethodCall, answer: GrpcAnswer): AsyncGenerator<unknown, void, void> {
+    try {
+      for (;;) {
+        const pulled = answer.pull()
+        const next = isPromise(pulled) ? await pulled : pulled
+        if (next === END) break
+        yield valueOf(method, next)
+      }
+      const status = answer.status!
+      if (status.code !== 0) throw callError(status, method.registry)
+    } finally {
+      this.#open.delete(answer)
+      answer.cancel(new Fault('cancelled', 'nobody subscribes any more'))
+    }
   }
 
   async #start({ method, isQuery }: MethodCall, messages: Uint8Array | MessageSource): Promise<GrpcAnswer> {
@@ -75,7 +102,11 @@ export class Operation {
     const x = this.#x
     const request = { path: method.path, metadata: toMetadata(call.headers), messages, deadlineAt: callDeadline(call, method) }
     try {
-      return await startGrpcCall(isQuery || method.streamsOut ? this.#upstream : once(this.#upstream), call, x, request, this.#env)
+      const upstream = isQuery || method.streamsOut ? this.#upstream : once(this.#upstream)
+      const answer = await startGrpcCall(upstream, call, x, request, this.#env)
+      if (this.#cancelled === undefined) this.#open.add(answer)
+      else answer.cancel(this.#cancelled)
+      return answer
     } catch (thrown) {
       const fault = faultFrom(thrown)
       // The answer is 200 all the same: the log shall know better.
@@ -91,21 +122,6 @@ function valueOf(method: MethodCall, bytes: Uint8Array): unknown {
     return method.read(reflect(method.output.desc, message, false))
   } catch (thrown) {
     throw faultError(faultFrom(thrown))
-  }
-}
-
-async function* answersOf(method: MethodCall, answer: GrpcAnswer): AsyncGenerator<unknown, void, void> {
-  try {
-    for (;;) {
-      const pulled = answer.pull()
-      const next = isPromise(pulled) ? await pulled : pulled
-      if (next === END) break
-      yield valueOf(method, next)
-    }
-    const status = answer.status!
-    if (status.code !== 0) throw callError(status, method.registry)
-  } finally {
-    answer.cancel(new Fault('cancelled', 'nobody subscribes any more'))
   }
 }
 

@@ -1,11 +1,12 @@
 import type { Chunk, End } from '../../core/body.ts'
 import { END, StreamBody } from '../../core/body.ts'
-import type { Clock, Timer } from '../../core/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 import { Fault, faultFrom } from '../../core/fault.ts'
 import type { MaybePromise } from '../../core/handler.ts'
 import { isPromise } from '../../core/handler.ts'
 import type { GrpcAnswer } from '../grpc/grpc-call.ts'
 import type { GrpcStatus } from '../grpc/grpc-status.ts'
+import { orQuiet } from '../sse/quiet.ts'
 import type { StreamForm } from './stream-form.ts'
 
 /** What is written at once of messages that are there already. */
@@ -57,29 +58,10 @@ export class AnswerStream extends StreamBody {
     const { form, clock } = this.#options
     if (form.heartbeat === undefined) return next.then((message) => this.#chunk(message))
     const { text, afterMs } = form.heartbeat
-    return new Promise((resolve, reject) => {
-      let timer: Timer | undefined = clock.after(afterMs, () => {
-        timer = undefined
-        this.#ahead = next
-        resolve(Buffer.from(text))
-      })
-      const arrived = (give: () => Chunk | End): void => {
-        // After the heartbeat it waits in #ahead for the next read.
-        if (timer === undefined) return
-        timer.cancel()
-        try {
-          resolve(give())
-        } catch (thrown) {
-          reject(faultFrom(thrown))
-        }
-      }
-      next.then(
-        (message) => arrived(() => this.#chunk(message)),
-        (thrown: unknown) =>
-          arrived(() => {
-            throw thrown
-          }),
-      )
+    return orQuiet(next, clock, afterMs).then((message) => {
+      if (message !== undefined) return this.#chunk(message)
+      this.#ahead = next
+      return Buffer.from(text)
     })
   }
 
