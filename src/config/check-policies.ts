@@ -1,8 +1,10 @@
+import type { AddressesOptions } from '../policies/addresses.ts'
 import type { BodyOptions } from '../policies/body.ts'
 import { isSentAlong } from '../policies/csrf.ts'
 import { policyKinds } from '../policies/list.ts'
 import type { PolicyKind } from '../policies/policy-kind.ts'
 import { checkBody } from './body-shapes.ts'
+import { checkAddresses } from './check-addresses.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ReadDefaults, ReadRoute } from './check-routes.ts'
 import { pathText } from './finding.ts'
@@ -41,6 +43,9 @@ export function checkPolicies(
   const at = uses.findIndex(({ policy }) => policy === 'body')
   const body = uses[at].options as BodyOptions
   uses[at] = { ...uses[at], options: checkBody(context, i, body) }
+  const listed = uses.findIndex(({ policy }) => policy === 'addresses')
+  if (listed !== -1)
+    uses[listed] = { ...uses[listed], options: checkAddresses(context, i, uses[listed].options as AddressesOptions) }
   return {
     auth: { ...(auth.options as Omit<AuthModel, 'source' | 'staleMs'>), source: auth.source },
     uses: uses.filter((use) => use !== auth),

@@ -103,7 +103,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         askService: (name) => askingService(name, services, tokenEdit),
         loginPath: identity.parts === undefined ? undefined : `${identity.parts.path}/login`,
       })
-      const { policies, edits } = routePolicies(route, policyEnv)
+      const { policies, edits } = routePolicies(route, policyEnv, ready)
       if (penalties.caller !== undefined && route.auth.mode !== 'public') policies.push(penalties.caller)
       const {
         end,
@@ -201,7 +201,11 @@ function edgePolicies(listener: string, uses: ListenerModel['edgeLimits'], env: 
   return policy === undefined ? [] : [policy]
 }
 
-function routePolicies(route: RouteModel, policyEnv: (source: string) => PolicyEnv): { policies: Policy[]; edits: RequestEdit[] } {
+function routePolicies(
+  route: RouteModel,
+  policyEnv: (source: string) => PolicyEnv,
+  ready: Promise<void>[],
+): { policies: Policy[]; edits: RequestEdit[] } {
   const policies: Policy[] = []
   const edits: RequestEdit[] = []
   const auth: PolicyUse = { policy: 'auth', options: route.auth, source: route.auth.source }
@@ -213,6 +217,7 @@ function routePolicies(route: RouteModel, policyEnv: (source: string) => PolicyE
     if (built === undefined) continue
     policies.push(...built.policies)
     if (built.requestEdit !== undefined) edits.push(built.requestEdit)
+    if (built.ready !== undefined) ready.push(built.ready)
   }
   return { policies, edits }
 }

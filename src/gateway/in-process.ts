@@ -17,6 +17,7 @@ import { noAccessLog } from './access-log.ts'
 import { compileGeneration } from './compile.ts'
 import type { Generation } from './generation.ts'
 import { MainHub, WorkerLink } from './link.ts'
+import { NodeAddressFiles } from './node-address-files.ts'
 import type { GenerationEnv } from './worker.ts'
 
 export interface InProcessOptions {
@@ -56,7 +57,9 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
   const sweeper = new Sweeper(clock)
   const identity = attachIdentityToHub(hub, { clock, log, meter, fetch, store: () => store })
   const penalties = new PenaltyBox(hub, { clock, log, meter, store: () => undefined })
+  const addressFiles = new NodeAddressFiles(hub, clock, log)
   const close = (): void => {
+    addressFiles.close()
     penalties.close()
     identity.close()
     link.close()

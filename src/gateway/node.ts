@@ -35,6 +35,7 @@ import { openNodeStore } from './node-store.ts'
 import type { NodeStore } from './node-store.ts'
 import { toldTopics } from './messages.ts'
 import { NodeCache } from './node-cache.ts'
+import { addressFilesOf, NodeAddressFiles } from './node-address-files.ts'
 import { NodeDescriptors } from './node-descriptors.ts'
 import { NodeLimits } from './node-limits.ts'
 import { metricsBytes, RowMeter } from './meter-row.ts'
@@ -66,6 +67,7 @@ export class Node implements Gateway {
   readonly #login: LoginHub
   readonly #targets: NodeTargets
   readonly #descriptors: NodeDescriptors
+  readonly #addressFiles: NodeAddressFiles
   readonly #names: NodeNames
   readonly #explainDesk: ExplainDesk
   readonly requests: RequestDesk
@@ -156,6 +158,7 @@ export class Node implements Gateway {
     this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
     this.#targets = new NodeTargets(this.#hub, { clock, log, meter })
     this.#descriptors = new NodeDescriptors(this.#hub, clock, log)
+    this.#addressFiles = new NodeAddressFiles(this.#hub, clock, log)
     this.#names = new NodeNames(this.#hub, { clock, log, meter, changed: () => this.#locateTargets() })
     this.penalties = new PenaltyBox(this.#hub, { clock, log, meter, store: () => this.#store })
     this.#login = attachLoginToHub(this.#hub, { clock, log, meter, store: () => this.#store })
@@ -330,6 +333,7 @@ export class Node implements Gateway {
       this.#names.commit()
       this.#targets.commit(this.#names.resolved(model.services))
       this.#descriptors.commit(model.services)
+      this.#addressFiles.commit(addressFilesOf(model))
     } catch (thrown) {
       for (const step of undo) step()
       throw thrown
@@ -361,6 +365,7 @@ export class Node implements Gateway {
     this.#limits.close()
     this.penalties.close()
     this.cache.close()
+    this.#addressFiles.close()
     this.#names.close()
     this.#targets.close()
     this.#descriptors.close()

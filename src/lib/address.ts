@@ -192,6 +192,34 @@ function maskOf(bits: number): number {
   return bits >= 32 ? 0xffffffff : (0xffffffff << (32 - bits)) >>> 0
 }
 
+/** Ranges of addresses, apart and in order: first and last of each, a word for IPv4 and four for IPv6. Threads may share them. */
+export interface AddressRanges {
+  readonly v4First: Uint32Array
+  readonly v4Last: Uint32Array
+  readonly v6First: Uint32Array
+  readonly v6Last: Uint32Array
+}
+
+/** The ranges of these addresses and blocks, in memory that threads can share. Throws AddressError on what is neither. */
+export function rangesOf(cidrs: readonly string[]): AddressRanges {
+  const blocks = cidrs.map(parseBlock)
+  const v4 = disjoint(blocks.filter((block) => !block.isV6))
+  const v6 = disjoint(blocks.filter((block) => block.isV6))
+  return {
+    v4First: sharedWords(v4, ({ words }) => words),
+    v4Last: sharedWords(v4, lastOf),
+    v6First: sharedWords(v6, ({ words }) => words),
+    v6Last: sharedWords(v6, lastOf),
+  }
+}
+
+function sharedWords(blocks: readonly Block[], wordsOf: (block: Block) => readonly number[]): Uint32Array {
+  const each = blocks.length === 0 ? 0 : blocks[0].words.length
+  const words = new Uint32Array(new SharedArrayBuffer(blocks.length * each * 4))
+  for (const [i, block] of blocks.entries()) words.set(wordsOf(block), i * each)
+  return words
+}
+
 /**
  * A set of CIDR blocks, compiled to sorted, disjoint ranges: a look-up is a binary search over integers, whatever the
  * number of blocks.
@@ -204,19 +232,22 @@ export class AddressSet {
   readonly #v6First: Uint32Array
   readonly #v6Last: Uint32Array
 
-  /** Throws AddressError on what is not an address or block. */
-  constructor(cidrs: readonly string[]) {
-    const blocks = cidrs.map(parseBlock)
-    const v4 = disjoint(blocks.filter((block) => !block.isV6))
-    const v6 = disjoint(blocks.filter((block) => block.isV6))
-    this.#v4First = Uint32Array.from(v4.flatMap((block) => block.words))
-    this.#v4Last = Uint32Array.from(v4.flatMap(lastOf))
-    this.#v6First = Uint32Array.from(v6.flatMap((block) => block.words))
-    this.#v6Last = Uint32Array.from(v6.flatMap(lastOf))
+  /** From addresses and blocks, or from the ranges of another set. Throws AddressError on what is neither. */
+  constructor(of: readonly string[] | AddressRanges) {
+    const ranges = 'v4First' in of ? of : rangesOf(of)
+    this.#v4First = ranges.v4First
+    this.#v4Last = ranges.v4Last
+    this.#v6First = ranges.v6First
+    this.#v6Last = ranges.v6Last
   }
 
   get isEmpty(): boolean {
     return this.#v4First.length === 0 && this.#v6First.length === 0
+  }
+
+  /** How many ranges there are; blocks within others are not counted. */
+  get size(): number {
+    return this.#v4First.length + this.#v6First.length / 4
   }
 
   /** Whether the address, in any spelling, lies in one of the blocks; false for what is no address. */

@@ -36,6 +36,8 @@ export interface PolicyEnv extends BuildEnv {
 export interface Built {
   readonly policies: readonly Policy[]
   readonly requestEdit?: RequestEdit | undefined
+  /** What has to be known before the first request; a rejection keeps the Generation from being served. */
+  readonly ready?: Promise<void> | undefined
 }
 
 /**
