@@ -36,6 +36,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./explain-command.ts')).explainCommand,
   },
   {
+    name: 'import',
+    summary: 'Makes a configuration of an OpenAPI description: routes that check their requests by it.',
+    load: async () => (await import('./import-command.ts')).importCommand,
+  },
+  {
+    name: 'diff',
+    summary: 'Says what a change of the configuration adds, removes and alters, route by route.',
+    load: async () => (await import('./diff-command.ts')).diffCommand,
+  },
+  {
     name: 'user',
     summary: 'Keeps the people who log in by password: add, list, disable, enable, passwd.',
     load: async () => (await import('./user-command.ts')).userCommand,

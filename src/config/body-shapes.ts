@@ -1,11 +1,12 @@
 import { dirname } from 'node:path'
 import { stableJson } from '../lib/stable-json.ts'
-import type { BodyOptions } from '../policies/body.ts'
+import type { BodyOptions, OpenapiInput } from '../policies/body.ts'
 import type { Shape } from '../policies/shapes/shape.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath } from './check-context.ts'
 import type { ConfigPath } from './finding.ts'
 import { readJsonSchema } from './read-json-schema.ts'
+import { readOpenapi } from './read-openapi.ts'
 import { pathOf, SchemaFiles } from './schema-files.ts'
 import type { SchemaFile, SchemaFinding } from './schema-files.ts'
 
@@ -31,17 +32,41 @@ export class BodyShapes {
 
 /** The options of a route's body with its form read; findings where that cannot be. */
 export function checkBody(context: CheckContext, i: number, options: BodyOptions): BodyOptions {
-  const { schema, ...rest } = options
-  if (schema === undefined) return rest
-  const own: ConfigPath = ['routes', i, 'body', 'schema']
-  const path = context.reading.at(own) === undefined ? ['defaults', 'body', 'schema'] : own
-  if (rest.maxBytes === Infinity) {
+  const { schema, openapi, ...rest } = options
+  const form = schema === undefined ? 'openapi' : 'schema'
+  const own: ConfigPath = ['routes', i, 'body', form]
+  const path = context.reading.at(own) === undefined ? ['defaults', 'body', form] : own
+  if ((schema !== undefined || openapi !== undefined) && rest.maxBytes === Infinity) {
     const message = 'a body without bound cannot be checked: it is read whole'
     context.findings.error([...path.slice(0, -1), 'max'], message, 'give max a size')
   }
-  const key = typeof schema === 'string' ? absolutePath(context, schema) : stableJson(schema)
-  const shape = context.shapes.take(key, () => schemaShape(context, path, schema))
-  return { ...rest, shape: shape?.digest }
+  if (schema !== undefined) {
+    const key = typeof schema === 'string' ? absolutePath(context, schema) : stableJson(schema)
+    return { ...rest, shape: context.shapes.take(key, () => schemaShape(context, path, schema))?.digest }
+  }
+  if (openapi === undefined) return rest
+  const { file, base, responses }: OpenapiInput = typeof openapi === 'string' ? { file: openapi } : openapi
+  const absolute = absolutePath(context, file)
+  const withAnswers = responses !== undefined
+  const key = JSON.stringify([absolute, base, withAnswers])
+  const shape = context.shapes.take(key, () => openapiShape(context, path, absolute, base, withAnswers))
+  return { ...rest, shape: shape?.digest, ...(responses === undefined ? {} : { checksAnswers: true }) }
+}
+
+function openapiShape(
+  context: CheckContext,
+  path: ConfigPath,
+  file: string,
+  base: string | undefined,
+  withAnswers: boolean,
+): Shape | undefined {
+  const root = context.shapes.files.open(file)
+  const read =
+    'document' in root
+      ? readOpenapi(context.shapes.files, root, base?.replace(/\/+$/, ''), withAnswers)
+      : { shape: undefined, findings: root }
+  report(context, path, undefined, read.findings)
+  return read.shape
 }
 
 function schemaShape(context: CheckContext, path: ConfigPath, schema: string | object): Shape | undefined {
@@ -50,10 +75,9 @@ function schemaShape(context: CheckContext, path: ConfigPath, schema: string | o
     typeof schema === 'string'
       ? context.shapes.files.open(absolutePath(context, schema))
       : { file: undefined, document: schema, locate: () => undefined }
-  const { shape, findings } =
-    'document' in root ? readJsonSchema(context.shapes.files, root, folder) : { shape: undefined, findings: root }
-  report(context, path, schema, findings)
-  return shape
+  const read = 'document' in root ? readJsonSchema(context.shapes.files, root, folder) : { shape: undefined, findings: root }
+  report(context, path, schema, read.findings)
+  return read.shape
 }
 
 /** Hands findings on, with their place in the configuration and in the file that is at fault. */

@@ -104,21 +104,24 @@ export function atPointer(document: unknown, pointer: string): { value: unknown;
 
 /** Steps of a pointer as a path, with the items of lists as numbers; the longest part of it that exists. */
 export function pathOf(document: unknown, pointer: string): (string | number)[] {
-  let raw = pointer
-  try {
-    raw = decodeURIComponent(pointer)
-  } catch {
-    // A bare "%" in a name: it is meant as it stands.
-  }
   const path: (string | number)[] = []
   let value = document
-  for (const step of raw.split('/').slice(1)) {
+  for (const step of readable(pointer).split('/').slice(1)) {
     const name = step.replaceAll('~1', '/').replaceAll('~0', '~')
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) break
     path.push(Array.isArray(value) ? Number(name) : name)
     value = (value as Record<string, unknown>)[name]
   }
   return path
+}
+
+function readable(pointer: string): string {
+  try {
+    return decodeURIComponent(pointer)
+  } catch {
+    // A bare "%" in a name: it is meant as it stands.
+    return pointer
+  }
 }
 
 /** A finding at a pointer of a document. */
@@ -130,6 +133,6 @@ export function findingAt(
   severity: SchemaFinding['severity'] = 'error',
 ): SchemaFinding {
   const place = file.locate(pathOf(file.document, pointer))
-  const said = pointer === '#' ? message : `${pointer} ${message}`
+  const said = pointer === '#' ? message : `${readable(pointer)} ${message}`
   return { severity, file: file.file, pointer, message: said, remedy, line: place?.line, column: place?.column }
 }

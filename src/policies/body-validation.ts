@@ -7,7 +7,10 @@ import type { DecideMode, Policy } from '../core/policy.ts'
 import { pass, refuse } from '../core/verdict.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
-import type { CompiledContent, CompiledShape, Expectation } from './shapes/compiled-shape.ts'
+import { contentOf, formOf, isPlain, isUtf8Named } from './content-form.ts'
+import type { ContentForm } from './content-form.ts'
+import type { CompiledContent, CompiledShape, Expectation, Found } from './shapes/compiled-shape.ts'
+import { parameterMisfits, RequestText } from './shapes/parameter-values.ts'
 import type { Misfit } from './shapes/shape.ts'
 import { maxMisfits } from './shapes/shape.ts'
 import type { BodyRoom, Reading } from './whole-body.ts'
@@ -18,7 +21,9 @@ const maxJsonDepth = 64
 
 const valid = pass('valid', () => 'The request has the form that its schema wants.')
 const unread = pass('not-read', () => 'The body has not been read, so nothing is said of it.')
+const none: readonly Misfit[] = []
 const needed: readonly Misfit[] = [{ in: 'body', pointer: '#', detail: 'a body is required' }]
+const unwanted: readonly Misfit[] = [{ in: 'body', pointer: '#', detail: 'no body is expected here' }]
 
 const tooLarge = refuse('too-large', { name: 'body-too-large', policy: 'body' }, undefined, () => 'The body is longer than `max`.')
 const coded = refuse(
@@ -49,11 +54,30 @@ const notJson = refuse(
   () => 'The body is no JSON, or JSON that parsers would read in different ways.',
 )
 
+const notForm = refuse(
+  'not-a-form',
+  { name: 'malformed', policy: 'body', detail: 'The body is not an urlencoded form of at most 1000 fields that can be read.' },
+  undefined,
+  () => 'The body is not urlencoded, or says the same thing twice.',
+)
+const badQuery = refuse(
+  'malformed-query',
+  { name: 'malformed', policy: 'body', detail: 'The query cannot be decoded, or has more than 1000 parameters.' },
+  undefined,
+  () => 'The query has bad percent-encoding or more than 1000 parameters.',
+)
+const unknownPath = refuse(
+  'unknown-operation',
+  { name: 'no-route', policy: 'body', detail: 'The description of this interface has no such path.' },
+  undefined,
+  () => 'The OpenAPI description has no such path.',
+)
+
 /** Bytes of room that a request has taken. */
 const taken = new Slot<number>()
 
 /**
- * Refuses requests that do not have the form of their schema. Everything that does not fit is told at once. The body is
+ * Refuses requests that do not have the form of their schema or operation. Everything that does not fit is told at once. The body is
  * read whole, and what the service gets are the very bytes that were checked.
  */
 export class BodyValidation implements Policy {
@@ -72,17 +96,31 @@ export class BodyValidation implements Policy {
   }
 
   decide(x: Exchange, mode: DecideMode): MaybePromise<Verdict> {
-    const expectation = this.#shape.find(x)
-    if (x.body.size === 0) return verdictOf(emptyMisfits(expectation, x.method))
-    const content = contentOf(x, expectation.body.content)
-    if (content === undefined) return otherType(expectation.body.content)
-    const oddity = oddityOf(x)
-    if (oddity !== undefined) return oddity
-    if (x.body.bytes === undefined && mode === 'peek') return unread
+    const found = this.#shape.find(x)
+    if (found.kind !== 'expected') return unknownOperation(found)
+    const { expectation } = found
+    let misfits = none
+    if (expectation.parameters.length > 0) {
+      const text = new RequestText(x, found.params)
+      misfits = parameterMisfits(expectation.parameters, text)
+      if (text.isQueryUnreadable) return badQuery
+    }
+    const { body } = expectation
+    if (x.body.size === 0) return verdictOf(misfits, emptyMisfits(expectation, x.method))
+    // A length that is not declared may turn out to be nothing at all.
+    if (body === undefined && x.body.size !== undefined) return verdictOf(misfits, unwanted)
+    const content = body === undefined ? undefined : contentOf(x.headers, body.content)
+    const form = body === undefined ? 'opaque' : formOf(x.headers)
+    if (body !== undefined) {
+      if (content === undefined) return otherType(body.content)
+      if (form === 'opaque') return verdictOf(misfits, undefined)
+      if (!isPlain(x.headers)) return coded
+      if (!isUtf8Named(x.headers)) return otherCharset
+    }
+    if (x.body.bytes === undefined && mode === 'peek') return misfits.length > 0 ? verdictOf(misfits, undefined) : unread
     const bytes = wholeBody(x, this.#reading(x))
-    return isPromise(bytes)
-      ? bytes.then((whole) => this.#judge(x, expectation, content, whole))
-      : this.#judge(x, expectation, content, bytes)
+    if (!isPromise(bytes)) return judged({ x, expectation, content, form, bytes, misfits })
+    return bytes.then((whole) => judged({ x, expectation, content, form, bytes: whole, misfits }))
   }
 
   onDone(x: Exchange): void {
@@ -97,59 +135,60 @@ export class BodyValidation implements Policy {
       took: (bytes) => taken.set(x, (taken.get(x) ?? 0) + bytes),
     }
   }
+}
 
-  #judge(x: Exchange, expectation: Expectation, content: CompiledContent, bytes: Buffer | undefined): Verdict {
-    if (bytes === undefined) return tooLarge
-    if (bytes.length === 0) return verdictOf(emptyMisfits(expectation, x.method))
+interface Judged {
+  readonly x: Exchange
+  readonly expectation: Expectation
+  readonly content: CompiledContent | undefined
+  readonly form: ContentForm
+  readonly bytes: Buffer | undefined
+  /** Of what is not the body. */
+  readonly misfits: readonly Misfit[]
+}
+
+function judged({ x, expectation, content, form, bytes, misfits }: Judged): Verdict {
+  if (bytes === undefined) return tooLarge
+  if (bytes.length === 0) return verdictOf(misfits, emptyMisfits(expectation, x.method))
+  if (content === undefined) return verdictOf(misfits, unwanted)
+  if (form === 'json') {
     const value = parseStrictJson(bytes, maxJsonDepth)
-    return value === undefined ? notJson : verdictOf(content.check(value, bytes.length))
+    return value === undefined ? notJson : verdictOf(misfits, content.check(value, bytes.length))
   }
+  const value = content.readForm?.(bytes.toString('latin1'))
+  return value === undefined ? notForm : verdictOf(misfits, content.check(value, bytes.length))
 }
 
-/** The first kind of content that takes this type, exact types before ranges. */
-function contentOf(x: Exchange, list: readonly CompiledContent[]): CompiledContent | undefined {
-  let found: CompiledContent | undefined
-  for (const content of list) {
-    if (!content.types.accept(x.headers)) continue
-    if (!content.range.includes('*')) return content
-    found ??= content
-  }
-  return found
-}
-
-/** What keeps a body of the right type from being read: a coding, another charset. */
-function oddityOf({ headers }: Exchange): Verdict | undefined {
-  const coding = headers.get('content-encoding')
-  if (coding !== undefined && coding.toLowerCase() !== 'identity') return coded
-  const contentType = headers.get('content-type')!
-  const semicolon = contentType.indexOf(';')
-  if (semicolon === -1) return undefined
-  const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(contentType.slice(semicolon))
-  return charset === null || /^(?:utf-?8|us-ascii)$/i.test(charset[1]) ? undefined : otherCharset
+function unknownOperation(found: Exclude<Found, { kind: 'expected' }>): Verdict {
+  if (found.kind === 'no-path') return unknownPath
+  const allow = found.allow.join(', ')
+  const problem = { name: 'method-not-allowed', policy: 'body', headers: headerBlock([['allow', allow]]) } as const
+  return refuse('unknown-operation', problem, undefined, () => `The OpenAPI description knows only ${allow} there.`)
 }
 
 /** Methods whose requests have no content as a rule. */
 const bodiless = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
 
-function emptyMisfits(_: Expectation, method: string): readonly Misfit[] | undefined {
-  return bodiless.has(method) ? undefined : needed
+function emptyMisfits({ body }: Expectation, method: string): readonly Misfit[] | undefined {
+  if (body === undefined || body.isRequired === false) return undefined
+  return body.isRequired === 'by-method' && bodiless.has(method) ? undefined : needed
 }
 
 /** RFC 9110 §15.5.16: a 415 may tell in Accept what would have been accepted. */
 function otherType(list: readonly CompiledContent[]): Verdict {
   const accept = list.map(({ range }) => range).join(', ')
-  const headers = headerBlock([['accept', accept]])
+  const headers = accept === '' ? undefined : headerBlock([['accept', accept]])
   const problem = { name: 'unsupported-type', policy: 'body', headers } as const
   return refuse('other-type', problem, undefined, () => `The content type is none of ${accept}.`)
 }
 
-function verdictOf(misfits: readonly Misfit[] | undefined): Verdict {
-  if (misfits === undefined || misfits.length === 0) return valid
-  const errors = misfits.slice(0, maxMisfits)
+function verdictOf(first: readonly Misfit[], second: readonly Misfit[] | undefined): Verdict {
+  if (first.length === 0 && second === undefined) return valid
+  const errors = second === undefined ? first : [...first, ...second].slice(0, maxMisfits)
   return refuse(
     'invalid',
     { name: 'invalid-content', policy: 'body', detail: 'What does not fit is listed in errors.', members: { errors } },
     undefined,
-    () => errors.map(({ in: place, pointer, detail }) => `${place} ${pointer} ${detail}`).join('; '),
+    () => errors.map(({ in: place, name = '', pointer, detail }) => `${place} ${name}${pointer} ${detail}`).join('; '),
   )
 }

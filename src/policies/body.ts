@@ -11,6 +11,7 @@ import type { DecideMode, Policy } from '../core/policy.ts'
 import { pass, refuse } from '../core/verdict.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { sizeText } from '../lib/size.ts'
+import { AnswerValidation } from './answer-validation.ts'
 import { BodyValidation } from './body-validation.ts'
 import { shadowing, shadowWords } from './in-shadow.ts'
 import { MediaTypes } from './media-types.ts'
@@ -31,8 +32,20 @@ export interface BodyInput {
   readonly types?: readonly string[] | undefined
   /** What JSON bodies have to be like: a JSON Schema, or the path of its file. Such bodies are read whole. Default: anything. */
   readonly schema?: string | Readonly<Record<string, unknown>> | undefined
+  /** What requests have to be like: the path of an OpenAPI description (3.0 or 3.1), or where it is and how it is used. Default: anything. */
+  readonly openapi?: string | OpenapiInput | undefined
   /** Decides and reports, but never refuses and never cuts off. Default: false. */
   readonly shadow?: boolean | undefined
+}
+
+/** An OpenAPI description and how it is used. */
+export interface OpenapiInput {
+  /** The path of the description. */
+  readonly file: string
+  /** Where its paths begin. Default: the path of its first server. */
+  readonly base?: string | undefined
+  /** `shadow`: answers are checked too, counted and logged; none is refused. Default: they are not. */
+  readonly responses?: 'shadow' | undefined
 }
 
 export interface BodyOptions {
@@ -43,8 +56,11 @@ export interface BodyOptions {
   readonly shadow?: boolean | undefined
   /** As it was written; a checked configuration has `shape` in its place. */
   readonly schema?: string | Readonly<Record<string, unknown>> | undefined
+  readonly openapi?: string | OpenapiInput | undefined
   /** The digest of what requests are checked by. */
   readonly shape?: string | undefined
+  /** Answers are checked too. */
+  readonly checksAnswers?: boolean | undefined
 }
 
 const options: z.ZodType<BodyOptions, BodyInput> = z
@@ -66,12 +82,43 @@ const options: z.ZodType<BodyOptions, BodyInput> = z
         'A JSON Schema (2020-12, 2019-09 or draft-07), or the path of its file, that bodies have to fit. They must be JSON in UTF-8 with one reading (415, 400 else); what does not fit is answered with 422 and every failing path. Bodies are read whole before the service gets their very bytes, so set `max`. Paths in `$ref` are relative to the file; nothing is fetched. Patterns are matched in one pass: what only backtracking can match is refused here. Default: any body.',
       )
       .meta({ examples: ['schemas/order.json'] }),
+    openapi: z
+      .union([
+        z.string().min(1),
+        z.strictObject({
+          file: z.string().min(1).describe('The path of the description.'),
+          base: z
+            .string()
+            .regex(/^(?:\/[^?#{}]*)?$/, 'a base path begins with "/"')
+            .optional()
+            .describe('Where its paths begin; `/` for the root. Default: the path of its first server.')
+            .meta({ examples: ['/v1'] }),
+          responses: z
+            .literal('shadow')
+            .optional()
+            .describe(
+              'Answers of the service are checked too, up to 1mb of JSON each: counted (`velum_answer_checks_total`) and logged, never refused or delayed. Default: they are not checked.',
+            ),
+        }),
+      ])
+      .optional()
+      .describe(
+        'An OpenAPI description (3.0 or 3.1), in YAML or JSON, that requests have to fit: path, query, headers, cookies, and bodies of JSON or urlencoded forms; of other bodies only the type. What it does not describe is answered with 404, or 405 where the path has other methods; what does not fit with 422 and every failing path. The same holds as for `schema`, which excludes it. Credentials are the business of `auth`: `security` is not read. Default: any request.',
+      )
+      .meta({ examples: ['openapi.yaml'] }),
     shadow: z.boolean().optional().describe(shadowWords),
   })
-  .transform(({ max, types, shadow, schema }) => ({ maxBytes: max ?? defaultMaxBodyBytes, types: types ?? [], shadow, schema }))
+  .superRefine(({ schema, openapi }, context) => {
+    if (schema === undefined || openapi === undefined) return
+    const params = { remedy: 'keep one of the two' }
+    context.addIssue({ code: 'custom', path: ['openapi'], message: 'a body has one form: "schema" stands here too', params })
+  })
+  .transform(({ max, types, shadow, schema, openapi }) => {
+    return { maxBytes: max ?? defaultMaxBodyBytes, types: types ?? [], shadow, schema, openapi }
+  })
 
 /** What two ways of saying the form of a body have in common: of them a route has one. */
-const forms = ['schema'] as const
+const forms = ['schema', 'openapi'] as const
 
 /** What a route says of the form replaces what `defaults` say of it, whole; all else is merged by key. */
 function merged(defaults: BodyInput, own: BodyInput): BodyInput {
@@ -84,16 +131,16 @@ function merged(defaults: BodyInput, own: BodyInput): BodyInput {
 export const body: PolicyKind<BodyOptions, BodyInput> = {
   name: 'body',
   stage: 'shape',
-  doc: 'Bounds on the request body, and its form. A larger one is refused (413) before any of it is read when its length is declared, and cut off at the bound when it is not; one of another type is refused (415), one that does not fit its `schema` too (422).',
+  doc: 'Bounds on the request body, and its form. A larger one is refused (413) before any of it is read when its length is declared, and cut off at the bound when it is not; one of another type is refused (415), what does not fit its `schema` or `openapi` too (422).',
   options,
   merge: merged,
-  build({ maxBytes, types, shadow = false, shape }, env) {
+  build({ maxBytes, types, shadow = false, shape, checksAnswers = false }, env) {
     // Asked to peek: a charge would cut off a body of undeclared length.
     const bounds =
       maxBytes === Infinity && types.length === 0
         ? []
         : shadowing(shadow, [new BodyBounds(env.source, maxBytes, types)], env, 'peek')
-    const form = shape === undefined ? [] : shadowing(shadow, [bodyValidation(shape, maxBytes, env)], env)
+    const form = shape === undefined ? [] : shadowing(shadow, validations(shape, maxBytes, checksAnswers, env), env)
     return bounds.length + form.length === 0 ? undefined : { policies: [...bounds, ...form] }
   },
 }
@@ -101,12 +148,14 @@ export const body: PolicyKind<BodyOptions, BodyInput> = {
 /** All bodies that one worker holds whole at a time; more are answered with 503. */
 const heldBytes = 256 * 1024 ** 2
 
-function bodyValidation(digest: string, maxBytes: number, env: PolicyEnv): BodyValidation {
+function validations(digest: string, maxBytes: number, checksAnswers: boolean, env: PolicyEnv): Policy[] {
   const shape = env.shapes?.get(digest)
   // Leaving the check out would let through what it is there to stop.
   if (shape === undefined) throw new Error(`${env.source}: what bodies are checked by is not among the shapes`)
   const room = env.hold.take('held-bodies', () => new BodyRoom(heldBytes))
-  return new BodyValidation(env.source, compileShape(shape, env.hold), maxBytes, room)
+  const compiled = compileShape(shape, env.hold)
+  const validation = new BodyValidation(env.source, compiled, maxBytes, room)
+  return checksAnswers ? [validation, new AnswerValidation(env, compiled)] : [validation]
 }
 
 const fitting = pass('fitting', () => 'The request body is within its bounds.')

@@ -29,6 +29,8 @@ test('help lists every command that works, and each has help of its own', async 
     'check',
     'routes',
     'explain',
+    'diff',
+    'import',
     'user',
     'token',
     'penalty',

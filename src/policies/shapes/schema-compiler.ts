@@ -103,13 +103,18 @@ export class SchemaCompiler {
   }
 }
 
-function refers(keywords: Keywords): boolean {
-  return ['$ref', '$dynamicRef', '$recursiveRef'].some((key) => typeof keywords[key] === 'string')
-}
-
 /** A copy that counts each `$ref` it follows: whatever recurses passes one. */
 function counting(schema: Schema): Schema {
-  return mapSchema(schema, (keywords) => (refers(keywords) ? { [stepKeyword]: true, ...keywords } : undefined)) as Schema
+  return mapSchema(schema, (keywords) => {
+    // No word of JSON Schema, though the compiler would take it for one.
+    const { nullable, ...rest } = keywords
+    if (refers(keywords)) return { [stepKeyword]: true, ...rest }
+    return nullable === undefined ? undefined : rest
+  }) as Schema
+}
+
+function refers(keywords: Keywords): boolean {
+  return ['$ref', '$dynamicRef', '$recursiveRef'].some((key) => typeof keywords[key] === 'string')
 }
 
 function ajvOf(dialect: Dialect, allErrors: boolean, work: WorkLeft): Ajv {
