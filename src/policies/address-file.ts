@@ -25,9 +25,7 @@ export class AddressFile implements Closable {
       const changed = message as ChangedAddressFile
       if (changed.path === path) this.#set = new AddressSet(changed.ranges)
     })
-    this.ready = link.ask(addressFileTopics.ranges, path).then((ranges) => {
-      this.#set = new AddressSet(ranges as AddressRanges)
-    })
+    this.ready = this.#read(link, path)
   }
 
   has(address: string): boolean {
@@ -36,5 +34,9 @@ export class AddressFile implements Closable {
 
   close(): void {
     this.#stop()
+  }
+
+  async #read(link: Link, path: string): Promise<void> {
+    this.#set = new AddressSet((await link.ask(addressFileTopics.ranges, path)) as AddressRanges)
   }
 }

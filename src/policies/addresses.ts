@@ -76,9 +76,12 @@ export const addresses: PolicyKind<AddressesOptions, AddressesInput> = {
     const allowed = allow === undefined && allowing.length === 0 ? undefined : [new AddressSet(allow ?? []), ...allowing]
     if (allowed === undefined && deny.length === 0 && denying.length === 0) return undefined
     const policy = new Addresses(env.source, allowed, [new AddressSet(deny), ...denying])
-    const ready = Promise.all([...allowing, ...denying].map((file) => file.ready)).then(() => {})
-    return { policies: shadowing(shadow, [policy], env), ready }
+    return { policies: shadowing(shadow, [policy], env), ready: allRead([...allowing, ...denying]) }
   },
+}
+
+async function allRead(files: readonly AddressFile[]): Promise<void> {
+  await Promise.all(files.map((file) => file.ready))
 }
 
 /** Addresses that are listed somewhere. */
