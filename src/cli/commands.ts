@@ -36,14 +36,14 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./explain-command.ts')).explainCommand,
   },
   {
-    name: 'import',
-    summary: 'Makes a configuration of an OpenAPI description: routes that check their requests by it.',
-    load: async () => (await import('./import-command.ts')).importCommand,
-  },
-  {
     name: 'diff',
     summary: 'Says what a change of the configuration adds, removes and alters, route by route.',
     load: async () => (await import('./diff-command.ts')).diffCommand,
+  },
+  {
+    name: 'import',
+    summary: 'Makes a configuration of an OpenAPI description: routes that check their requests by it.',
+    load: async () => (await import('./import-command.ts')).importCommand,
   },
   {
     name: 'user',
