@@ -37,22 +37,29 @@ export const word = {
   hash1: 9,
   nextProbation: 10,
   nextProtected: 11,
-  epoch: 12,
-  dropped: 13, // entries that left because the memory is bounded
-  full: 14, // answers that found no slab to be written to
+  dropped: 12, // entries that left because the memory is bounded
+  full: 13, // answers that found no slab to be written to
+} as const
+/** Places of 64-bit counts in the header, behind the words. */
+export const countAt = {
+  epoch: 16,
+  floor: 17, // what was asked for before this epoch is not stored any more
 } as const
 
-/** Words of a slab in the table. */
+/**
+ * Words of a slab in the table. Its owner is the number plus one of the worker that writes there, negative while that one is
+ * about to drop it; 0 for nobody.
+ */
 export const slabWord = { generation: 0, owner: 1, records: 2, used: 3 } as const
 export const slabWords = 4
 /** Places in a bucket: one line of the processor's cache. */
 export const placesPerBucket = 8
-/** Words of a place: the key's hash, and where the record lies. */
+/** Words of a place: the key's hash, and where the record lies: in units plus one, negative once it was made stale; 0: nowhere. */
 export const placeWords = 2
 export const urlEpochs = 65_536
 export const ghostPlaces = 65_536
-export const claimPlaces = 1024
-export const claimWords = 4
+export const claimPlaces = 65_536
+export const claimWords = 2
 /** Records begin at multiples of this, so that a place names one in 32 bits. */
 export const unitBytes = 64
 
@@ -91,7 +98,7 @@ function layoutOf({ slabs, slabBytes, buckets, workers }: Shape): Layout {
   const hitsAt = indexAt + buckets * placesPerBucket * placeWords * 4
   const ghostsAt = aligned(hitsAt + buckets * placesPerBucket)
   const epochsAt = ghostsAt + ghostPlaces * 4
-  const claimsAt = epochsAt + urlEpochs * 4
+  const claimsAt = epochsAt + urlEpochs * 8
   const slabsAt = claimsAt + claimPlaces * claimWords * 4
   return {
     tableAt,
@@ -126,7 +133,7 @@ export function allocateCache(size: CacheSize): SharedArrayBuffer {
   words[word.secret1] = secrets[1]
   words[word.hash0] = secrets[2]
   words[word.hash1] = secrets[3]
-  words[word.epoch] = 1
+  new BigInt64Array(buffer, 0, headerWords / 2)[countAt.epoch] = 1n
   words[word.magic] = magic
   return buffer
 }
@@ -139,19 +146,19 @@ export class CacheMemory {
   readonly slabBytes: number
   readonly probation: number
   readonly buckets: number
-  readonly unitsPerSlab: number
   readonly header: Int32Array
   readonly table: Int32Array
   readonly index: Int32Array
   readonly hits: Uint8Array
   readonly ghosts: Int32Array
-  readonly epochs: Int32Array
   readonly claims: Int32Array
   /** The slabs' bytes, as bytes, words and 64-bit numbers. */
   readonly bytes: Buffer
   readonly words: Int32Array
   readonly reals: Float64Array
   readonly #pins: Int32Array
+  readonly #counts: BigInt64Array
+  readonly #epochs: BigInt64Array
 
   /** `worker` is this thread's number; main's is the number of workers. Throws on memory that is no cache. */
   constructor(buffer: SharedArrayBuffer, worker: number) {
@@ -168,31 +175,63 @@ export class CacheMemory {
     this.slabBytes = slabBytes
     this.probation = header[word.probation]
     this.buckets = buckets
-    this.unitsPerSlab = slabBytes / unitBytes
     this.header = header
     this.table = new Int32Array(buffer, layout.tableAt, slabs * slabWords)
     this.#pins = new Int32Array(buffer, layout.pinsAt, slabs * (workers + 1))
     this.index = new Int32Array(buffer, layout.indexAt, buckets * placesPerBucket * placeWords)
     this.hits = new Uint8Array(buffer, layout.hitsAt, buckets * placesPerBucket)
     this.ghosts = new Int32Array(buffer, layout.ghostsAt, ghostPlaces)
-    this.epochs = new Int32Array(buffer, layout.epochsAt, urlEpochs)
+    this.#counts = new BigInt64Array(buffer, 0, headerWords / 2)
+    this.#epochs = new BigInt64Array(buffer, layout.epochsAt, urlEpochs)
     this.claims = new Int32Array(buffer, layout.claimsAt, claimPlaces * claimWords)
     this.bytes = Buffer.from(buffer, layout.slabsAt, slabs * slabBytes)
     this.words = new Int32Array(buffer, layout.slabsAt, (slabs * slabBytes) / 4)
     this.reals = new Float64Array(buffer, layout.slabsAt, (slabs * slabBytes) / 8)
   }
 
+  /** The slab in which a byte lies. */
+  slabOf(at: number): number {
+    return Math.floor(at / this.slabBytes)
+  }
+
   generation(slab: number): number {
     return Atomics.load(this.table, slab * slabWords + slabWord.generation)
   }
 
-  /** Counts every change of what is valid: an entry made before one may be void. */
+  /** Counts every change of what is valid: an entry made before one may be void. 64 bits: 32 of them would pass in days. */
   get epoch(): number {
-    return Atomics.load(this.header, word.epoch)
+    return Number(Atomics.load(this.#counts, countAt.epoch))
   }
 
   nextEpoch(): number {
-    return Atomics.add(this.header, word.epoch, 1) + 1
+    return Number(Atomics.add(this.#counts, countAt.epoch, 1n)) + 1
+  }
+
+  /** What was asked for before this epoch is not stored any more. */
+  get floor(): number {
+    return Number(Atomics.load(this.#counts, countAt.floor))
+  }
+
+  /** For main alone. Whoever looks through the index afterwards sees all that is older and was stored. */
+  raiseFloor(epoch: number): void {
+    if (epoch > this.floor) Atomics.store(this.#counts, countAt.floor, BigInt(epoch))
+  }
+
+  /** The epoch from which on something stored under a URL of this place holds. */
+  urlEpoch(place: number): number {
+    return Number(Atomics.load(this.#epochs, place))
+  }
+
+  /** Whatever was asked for until now under a URL of this place is void. */
+  voidUrl(place: number): void {
+    const epoch = BigInt(this.nextEpoch())
+    let seen = Atomics.load(this.#epochs, place)
+    // Of two at once the later one must stand.
+    while (seen < epoch) {
+      const found = Atomics.compareExchange(this.#epochs, place, seen, epoch)
+      if (found === seen) return
+      seen = found
+    }
   }
 
   count(what: 'dropped' | 'full', n = 1): void {
@@ -210,9 +249,13 @@ export class CacheMemory {
     return used
   }
 
-  /** Keeps a slab from being dropped while a long body is read out of it. */
-  pin(slab: number): void {
+  /** Keeps a slab from being dropped while a long body is read out of it. False when that is happening already. */
+  pin(slab: number): boolean {
     Atomics.add(this.#pins, slab * (this.workers + 1) + this.worker, 1)
+    // Who drops says so first and looks for pins then: one of both sees the other.
+    if (Atomics.load(this.table, slab * slabWords + slabWord.owner) >= 0) return true
+    this.unpin(slab)
+    return false
   }
 
   unpin(slab: number): void {
@@ -225,17 +268,14 @@ export class CacheMemory {
     return false
   }
 
-  /** Frees what a dead worker held: slabs it was filling, pins, claims. For main, before another starts under its number. */
+  /** Frees what a dead worker held: slabs it was filling, pins. For main, before another starts under its number. */
   releaseWorker(worker: number): void {
+    const own = worker + 1
     for (let slab = 0; slab < this.slabs; slab++) {
-      Atomics.compareExchange(this.table, slab * slabWords + slabWord.owner, worker + 1, 0)
+      const at = slab * slabWords + slabWord.owner
+      Atomics.compareExchange(this.table, at, own, 0)
+      Atomics.compareExchange(this.table, at, -own, 0)
       Atomics.store(this.#pins, slab * (this.workers + 1) + worker, 0)
-    }
-    for (let claim = 0; claim < claimPlaces; claim++) {
-      const at = claim * claimWords
-      if (Atomics.compareExchange(this.claims, at, worker + 1, 0) !== worker + 1) continue
-      Atomics.add(this.claims, at + 3, 1)
-      Atomics.notify(this.claims, at + 3)
     }
   }
 }

@@ -7,7 +7,7 @@ import type { Extent } from './slab-writer.ts'
  * How a stored thing lies in a slab, from a multiple of 64 bytes on:
  *
  *     secret, generation, hash (2), length, kind, key's bytes, head's bytes, pieces of the body, tags, status, flags,
- *     epoch, URL's place · times (4) · the record before · pieces (slab, generation, place, length) · tags (2 words) · key · head
+ *     the record before, URL's place · times (4) · epoch · pieces (slab, generation, place, length) · tags (2 words) · key · head
  *
  * An `entry` is an answer; `vary` lists the fields that tell the answers of one URL apart; `pass` says that answers are
  * not kept, so that nobody waits for one.
@@ -28,14 +28,13 @@ const field = {
   tags: 9,
   status: 10,
   flags: 11,
-  epoch: 12,
+  previous: 12, // where the record before it in the same slab begins, plus one; 0 for the first
   url: 13,
 } as const
-const timesWord = 14
-/** Where the record before it in the same slab begins, plus one; 0 for the first. */
-const previousWord = 22
+/** Words 14 to 23 are five 64-bit numbers. */
+const realsWord = 14
 const fixedBytes = 96
-const flag = { mustRevalidate: 1, noCache: 2, credentialed: 4, withCookies: 8, stale: 16 } as const
+const flag = { mustRevalidate: 1, noCache: 2, credentialed: 4, withCookies: 8 } as const
 
 /** What is stored under a key. */
 export interface CacheRecord {
@@ -47,8 +46,6 @@ export interface CacheRecord {
   /** Header lines of an entry, each ended by CRLF; the names of a `vary`, by spaces. Latin1. */
   readonly head: string
   readonly freshness: Freshness
-  /** It was made stale before its time. */
-  readonly isStale: boolean
   readonly forWhom: { readonly credentialed: boolean; readonly withCookies: boolean }
   readonly pieces: readonly Extent[]
   /** Hashes of its tags, two words each. */
@@ -84,15 +81,15 @@ export function writeRecord(memory: CacheMemory, room: Extent, record: CacheReco
     (freshness.noCache ? flag.noCache : 0) |
     (forWhom.credentialed ? flag.credentialed : 0) |
     (forWhom.withCookies ? flag.withCookies : 0)
-  words[at + field.epoch] = record.epoch
   words[at + field.url] = record.url
   const last = room.slab * slabWords + slabWord.records
-  words[at + previousWord] = memory.table[last]
-  const times = (at + timesWord) / 2
+  words[at + field.previous] = memory.table[last]
+  const times = (at + realsWord) / 2
   reals[times] = freshness.bornAt
   reals[times + 1] = freshness.freshUntil
   reals[times + 2] = freshness.whileRevalidateUntil
   reals[times + 3] = freshness.ifErrorUntil
+  reals[times + 4] = record.epoch
   let next = at + fixedBytes / 4
   for (const piece of record.pieces) {
     words[next] = piece.slab
@@ -116,13 +113,8 @@ export function eachRecord(memory: CacheMemory, slab: number, visit: (at: number
   while (previous !== 0) {
     const at = slab * slabBytes + previous - 1
     visit(at)
-    previous = words[at / 4 + previousWord]
+    previous = words[at / 4 + field.previous]
   }
-}
-
-/** Makes an entry stale where it lies. */
-export function makeStale(memory: CacheMemory, at: number): void {
-  Atomics.or(memory.words, at / 4 + field.flags, flag.stale)
 }
 
 /** Whether any record of the slab's present generation lies there. */
@@ -130,23 +122,15 @@ export function isLiveAt(memory: CacheMemory, at: number): boolean {
   const w = at / 4
   return (
     Atomics.load(memory.words, w + field.secret) === secretOf(memory.header, at) &&
-    memory.words[w + field.generation] === memory.generation(Math.floor(at / memory.slabBytes))
+    memory.words[w + field.generation] === memory.generation(memory.slabOf(at))
   )
 }
 
-/** Whether one of this hash does. */
-export function isRecordAt(memory: CacheMemory, at: number, hashHi: number, hashLo: number): boolean {
-  const w = at / 4
-  // In this order: the secret is written last, so what it vouches for is read after it.
-  return isLiveAt(memory, at) && memory.words[w + field.hashHi] === hashHi && memory.words[w + field.hashLo] === hashLo
-}
-
-/** Reads the record at a place; undefined when none lies there, or it was dropped while it was read. */
-export function readRecord(memory: CacheMemory, at: number): CacheRecord | undefined {
+/** Reads the record at a place; undefined when none of this generation lies there, or it was dropped while it was read. */
+export function readRecord(memory: CacheMemory, at: number, generation: number): CacheRecord | undefined {
   const { words, reals, bytes } = memory
   const w = at / 4
-  const slab = Math.floor(at / memory.slabBytes)
-  const generation = memory.generation(slab)
+  // In this order: the secret is written last, so what it vouches for is read after it.
   if (Atomics.load(words, w + field.secret) !== secretOf(memory.header, at) || words[w + field.generation] !== generation)
     return undefined
   const length = words[w + field.length]
@@ -155,7 +139,8 @@ export function readRecord(memory: CacheMemory, at: number): CacheRecord | undef
   const pieceCount = words[w + field.pieces]
   const tagCount = words[w + field.tags]
   // Torn numbers are possible while another worker drops the slab: nothing may be read beyond it.
-  if (fixedBytes + pieceCount * 16 + tagCount * 4 + keyBytes + headBytes !== length || length > memory.slabBytes) return undefined
+  if ((pieceCount | tagCount | keyBytes | headBytes) < 0 || length > memory.slabBytes) return undefined
+  if (fixedBytes + pieceCount * 16 + tagCount * 4 + keyBytes + headBytes !== length) return undefined
   let next = w + fixedBytes / 4
   const pieces: Extent[] = []
   for (let i = 0; i < pieceCount; i++, next += 4) {
@@ -164,7 +149,7 @@ export function readRecord(memory: CacheMemory, at: number): CacheRecord | undef
   const tags: number[] = []
   for (let i = 0; i < tagCount; i++) tags.push(words[next++])
   const flags = words[w + field.flags]
-  const times = (w + timesWord) / 2
+  const times = (w + realsWord) / 2
   const record: CacheRecord = {
     kind: kinds[words[w + field.kind]],
     key: bytes.toString('utf8', next * 4, next * 4 + keyBytes),
@@ -180,14 +165,13 @@ export function readRecord(memory: CacheMemory, at: number): CacheRecord | undef
       mustRevalidate: (flags & flag.mustRevalidate) !== 0,
       noCache: (flags & flag.noCache) !== 0,
     },
-    isStale: (flags & flag.stale) !== 0,
     forWhom: { credentialed: (flags & flag.credentialed) !== 0, withCookies: (flags & flag.withCookies) !== 0 },
     pieces,
     tags,
-    epoch: words[w + field.epoch],
+    epoch: reals[times + 4],
     url: words[w + field.url],
   }
-  return memory.generation(slab) === generation ? record : undefined
+  return memory.generation(memory.slabOf(at)) === generation ? record : undefined
 }
 
 /** Bound to the place, so that a copy of a record elsewhere is none. */

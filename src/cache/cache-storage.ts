@@ -4,9 +4,9 @@ import { Headers } from '../core/headers.ts'
 import { KeyedHash } from '../lib/keyed-hash.ts'
 import { placesPerBucket, placeWords, ghostPlaces, unitBytes, urlEpochs, word } from './cache-memory.ts'
 import type { CacheMemory } from './cache-memory.ts'
-import { eachRecord, isLiveAt, isRecordAt, makeStale, readRecord, recordBytes, writeRecord } from './cache-record.ts'
+import { eachRecord, isLiveAt, readRecord, recordBytes, writeRecord } from './cache-record.ts'
 import type { CacheRecord } from './cache-record.ts'
-import { copiedBytes, copyOut, StoredBody } from './stored-body.ts'
+import { areThere, copiedBytes, copyOut, StoredBody } from './stored-body.ts'
 import { SlabFill } from './slab-fill.ts'
 import type { Fill } from './slab-fill.ts'
 import type { Extent } from './slab-writer.ts'
@@ -19,12 +19,27 @@ export interface Stored {
   readonly headers: Headers
   /** Bytes of the body. */
   readonly size: number
-  /** Where its record lies, and its place in the index. */
+  /** Where its record lies, in which generation of its slab, and its place in the index. */
   readonly at: number
+  readonly generation: number
   readonly place: number
+  /** It was made stale before its time, as of the last `find`. */
+  isStale: boolean
   /** A copy of a short body. */
   copy: Buffer | undefined
 }
+
+/** An entry on its way from a slab that is dropped to another. */
+interface Proven {
+  readonly record: CacheRecord
+  readonly body: Buffer
+  readonly place: number
+  readonly at: number
+}
+
+/** In the second word of a place: where the record lies, and that it was made stale. */
+const unitMask = 0x7fff_ffff
+const staleBit = ~unitMask
 
 /** Entries and copied bytes that a worker keeps near. */
 const mostNear = 8192
@@ -42,18 +57,23 @@ export class CacheStorage {
   readonly #protected: SlabWriter
   readonly #near = new Map<number, Stored>()
   #nearBytes = 0
-  /** Taken out of slabs that were dropped, to be written again. */
-  readonly #proven: { record: CacheRecord; body: Buffer }[] = []
+  /** Taken out of a slab that is being dropped, to be written again in the same step. */
+  readonly #proven: Proven[] = []
   readonly #bucketMask: number
 
   constructor(memory: CacheMemory) {
     this.memory = memory
     this.#hash = new KeyedHash([memory.header[word.hash0], memory.header[word.hash1]])
     this.#bucketMask = memory.buckets - 1
-    this.#probation = new SlabWriter(memory, 'probation', (slab) =>
-      this.#keepProven(slab, !this.#protected.hasVirgins, memory.slabBytes),
-    )
-    this.#protected = new SlabWriter(memory, 'protected', (slab) => this.#keepProven(slab, true, (memory.slabBytes * 3) / 4))
+    const after = (): void => this.#moveProven()
+    this.#probation = new SlabWriter(memory, 'probation', {
+      before: (slab) => this.#keepProven(slab, !this.#protected.hasVirgins, memory.slabBytes),
+      after,
+    })
+    this.#protected = new SlabWriter(memory, 'protected', {
+      before: (slab) => this.#keepProven(slab, true, (memory.slabBytes * 3) / 4),
+      after,
+    })
   }
 
   /** What is stored under a key. Counts as a use. */
@@ -66,17 +86,20 @@ export class CacheStorage {
     for (let place = first; place < first + placesPerBucket; place++) {
       const w = place * placeWords
       if (index[w] !== hi) continue
-      const unit = index[w + 1] >>> 0
+      const said = Atomics.load(index, w + 1)
+      const unit = said & unitMask
       if (unit === 0) continue
       const at = (unit - 1) * unitBytes
-      if (!isRecordAt(memory, at, hi, lo)) continue
+      const generation = memory.generation(memory.slabOf(at))
       let near = this.#near.get(at)
-      if (near === undefined || near.record.hashHi !== hi || near.record.hashLo !== lo || near.record.key !== key) {
-        const record = readRecord(memory, at)
+      if (near === undefined || near.generation !== generation || near.record.hashLo !== lo || near.record.key !== key) {
+        const record = readRecord(memory, at, generation)
         if (record === undefined || record.key !== key) continue
-        near = this.#keepNear(record, at, place)
+        near = this.#keepNear(record, at, generation, place)
       }
-      if (memory.epochs[near.record.url] > near.record.epoch) continue
+      const { record } = near
+      if (memory.urlEpoch(record.url) > record.epoch || !areThere(memory, record.pieces)) continue
+      near.isStale = said < 0
       if (hits[place] < 3) hits[place]++
       return near
     }
@@ -115,13 +138,23 @@ export class CacheStorage {
     return new SlabFill(this.#writerOf(key), Math.min(maxBytes, this.longestBody), this.memory)
   }
 
-  /** Puts a record in the place of what its key had. False when there was no room. */
+  /**
+   * Puts a record in the place of what its key had. False when there was no room, its body is no longer there, or it was
+   * asked for so long ago that purges since then are over.
+   */
   put(record: Omit<CacheRecord, 'hashHi' | 'hashLo'>): boolean {
+    const { memory } = this
+    if (!areThere(memory, record.pieces)) return false
     // Leaves the hash of the key in `#hash`.
     const writer = this.#writerOf(record.key)
-    const isWritten = this.#write({ ...record, hashHi: this.#hash.hi, hashLo: this.#hash.lo }, writer)
-    this.#moveProven()
-    return isWritten
+    const whole = { ...record, hashHi: this.#hash.hi, hashLo: this.#hash.lo }
+    const at = this.#write(whole, writer)
+    if (at === -1) return false
+    const place = this.#enter(whole, at)
+    // Main raises the floor and looks through the index then; here the other way round, so one of both sees the other.
+    if (record.epoch >= memory.floor) return true
+    this.#forgetAt(place, at)
+    return false
   }
 
   /** The place of a URL in the epochs of URLs. */
@@ -132,7 +165,7 @@ export class CacheStorage {
 
   /** Everything stored under this URL until now is void, on this node, in all its variants and for all callers. */
   forgetUrl(url: string): void {
-    Atomics.store(this.memory.epochs, this.urlPlace(url), this.memory.nextEpoch())
+    this.memory.voidUrl(this.urlPlace(url))
   }
 
   /** Two words that stand for a tag. */
@@ -141,23 +174,25 @@ export class CacheStorage {
     return [this.#hash.hi, this.#hash.lo]
   }
 
-  /** Makes an entry stale. */
-  makeStale(stored: Stored): void {
-    makeStale(this.memory, stored.at)
-    this.#forgetNear(stored)
+  /** Makes an entry stale, for all workers. */
+  makeStale({ place, at }: Stored): void {
+    this.#change(place, at, (said) => said | staleBit)
   }
 
   /** Goes through places `from` to before `to` of the index: what `judge` calls `drop` goes, what it calls `stale` becomes so. */
   sweep(from: number, to: number, judge: (record: CacheRecord) => 'drop' | 'stale' | 'keep'): void {
-    const { index } = this.memory
+    const { memory } = this
+    const { index } = memory
     for (let place = from; place < Math.min(to, this.places); place++) {
-      const unit = index[place * placeWords + 1] >>> 0
-      if (unit === 0) continue
-      const at = (unit - 1) * unitBytes
-      const record = readRecord(this.memory, at)
-      const fate = record === undefined ? 'drop' : judge(record)
-      if (fate === 'drop') Atomics.compareExchange(index, place * placeWords + 1, unit | 0, 0)
-      else if (fate === 'stale') makeStale(this.memory, at)
+      const w = place * placeWords + 1
+      // What changes under the judge's hands may have been moved by another worker: it is judged again.
+      for (let said = Atomics.load(index, w); (said & unitMask) !== 0; said = Atomics.load(index, w)) {
+        const at = ((said & unitMask) - 1) * unitBytes
+        const record = readRecord(memory, at, memory.generation(memory.slabOf(at)))
+        const fate = record === undefined ? 'drop' : judge(record)
+        const wanted = fate === 'drop' ? 0 : fate === 'stale' ? said | staleBit : said
+        if (wanted === said || Atomics.compareExchange(index, w, said, wanted) === said) break
+      }
     }
   }
 
@@ -172,75 +207,97 @@ export class CacheStorage {
     return this.memory.ghosts[(lo >>> 8) & (ghostPlaces - 1)] === (hi | 1) ? this.#protected : this.#probation
   }
 
-  #write(record: CacheRecord, writer: SlabWriter): boolean {
+  /** Where it was written; -1 when there was no room. */
+  #write(record: CacheRecord, writer: SlabWriter): number {
     const room = writer.reserve(recordBytes(record), unitBytes)
     if (room === undefined) {
       this.memory.count('full')
-      return false
+      return -1
     }
     writeRecord(this.memory, room, record)
-    this.#enter(record, room.at)
-    return true
+    return room.at
   }
 
-  /** Makes the index lead to a record: in the place of its key, a free one, a dead one, or that of the least used. */
-  #enter(record: CacheRecord, at: number): void {
+  /** Makes the index lead to a record: in the place of its key, a free one, a dead one, or that of the least used. Gives the place. */
+  #enter({ hashHi, hashLo }: CacheRecord, at: number): number {
     const { memory } = this
     const { index } = memory
-    const first = (record.hashLo & this.#bucketMask) * placesPerBucket
-    let chosen = -1
+    const first = (hashLo & this.#bucketMask) * placesPerBucket
+    let chosen = first
     let least = 256
-    for (let place = first; place < first + placesPerBucket; place++) {
+    for (let place = first; place < first + placesPerBucket && least > -2; place++) {
       const w = place * placeWords
-      const unit = index[w + 1] >>> 0
-      const there = (unit - 1) * unitBytes
-      if (index[w] === record.hashHi && unit !== 0 && isRecordAt(memory, there, record.hashHi, record.hashLo)) {
-        chosen = place
-        break
-      }
-      const uses = unit === 0 || !isLiveAt(memory, there) ? -1 : memory.hits[place]
-      if (uses < least) {
-        least = uses
-        chosen = place
-      }
+      const unit = Atomics.load(index, w + 1) & unitMask
+      const isOwn = unit !== 0 && index[w] === hashHi
+      const uses = isOwn ? -2 : unit === 0 || !isLiveAt(memory, (unit - 1) * unitBytes) ? -1 : memory.hits[place]
+      if (uses >= least) continue
+      least = uses
+      chosen = place
     }
-    if (least >= 0 && index[chosen * placeWords] !== record.hashHi) memory.count('dropped')
-    index[chosen * placeWords] = record.hashHi
-    Atomics.store(index, chosen * placeWords + 1, (at / unitBytes + 1) | 0)
+    if (least >= 0) memory.count('dropped')
+    index[chosen * placeWords] = hashHi
+    Atomics.store(index, chosen * placeWords + 1, at / unitBytes + 1)
     memory.hits[chosen] = 0
+    // Two workers at once may have taken two places for one key: what is older must not come to light again.
+    for (let place = chosen + 1; place < first + placesPerBucket; place++) {
+      if (index[place * placeWords] === hashHi) Atomics.store(index, place * placeWords + 1, 0)
+    }
+    return chosen
+  }
+
+  /** Takes a record out of its place, if that still leads to it. */
+  #forgetAt(place: number, at: number): void {
+    this.#change(place, at, () => 0)
+  }
+
+  /** Changes what a place says, as long as it leads to this record. */
+  #change(place: number, at: number, to: (said: number) => number): void {
+    const { index } = this.memory
+    const w = place * placeWords + 1
+    for (let said = Atomics.load(index, w); (said & unitMask) === at / unitBytes + 1; said = Atomics.load(index, w)) {
+      if (Atomics.compareExchange(index, w, said, to(said)) === said) return
+    }
   }
 
   /** Before a slab is dropped: what was used goes to the protected part, the rest is remembered by its hash only. */
   #keepProven(slab: number, isStrict: boolean, maxBytes: number): void {
     const { memory } = this
-    const { index, hits, ghosts } = memory
+    const { hits, ghosts } = memory
+    const generation = memory.generation(slab)
     let keptBytes = 0
     eachRecord(memory, slab, (at) => {
-      const record = readRecord(memory, at)
+      const record = readRecord(memory, at, generation)
       if (record === undefined) return
       const place = this.#placeOf(record, at)
       if (place === -1) return
       const size = sizeOf(record.pieces)
-      const isVoid = memory.epochs[record.url] > record.epoch
+      const isVoid = memory.urlEpoch(record.url) > record.epoch
       const isWanted = !isVoid && (hits[place] > 0 || !isStrict) && keptBytes + size + recordBytes(record) <= maxBytes
       const body = isWanted ? copyOut(memory, record.pieces, 0, size) : undefined
       if (body === undefined) {
         if (!isVoid) ghosts[(record.hashLo >>> 8) & (ghostPlaces - 1)] = record.hashHi | 1
         memory.count('dropped')
-        Atomics.store(index, place * placeWords + 1, 0)
+        this.#forgetAt(place, at)
         return
       }
       keptBytes += size + recordBytes(record)
-      this.#proven.push({ record, body })
+      this.#proven.push({ record, body, place, at })
     })
   }
 
-  /** Moves what earned it, once the slab in hand may be written. What is dropped there keeps less than a slab, so this ends. */
+  /**
+   * Moves what earned it, as soon as the slab in hand may be written. Only where its place still leads to it: what was
+   * replaced, purged or made stale meanwhile stays so. What is dropped there keeps less than a slab, so this ends.
+   */
   #moveProven(): void {
+    const { memory } = this
     for (let moved = this.#proven.pop(); moved !== undefined; moved = this.#proven.pop()) {
-      const fill = new SlabFill(this.#protected, Infinity, this.memory)
+      const fill = new SlabFill(this.#protected, Infinity, memory)
       if (moved.body.length > 0 && !fill.write(moved.body)) continue
-      this.#write({ ...moved.record, pieces: fill.pieces }, this.#protected)
+      const at = this.#write({ ...moved.record, pieces: fill.pieces }, this.#protected)
+      if (at === -1) continue
+      memory.hits[moved.place] = 0
+      this.#change(moved.place, moved.at, (said) => (said & staleBit) | (at / unitBytes + 1))
     }
   }
 
@@ -248,16 +305,17 @@ export class CacheStorage {
     const { index } = this.memory
     const first = (record.hashLo & this.#bucketMask) * placesPerBucket
     for (let place = first; place < first + placesPerBucket; place++) {
-      if (index[place * placeWords + 1] === ((at / unitBytes + 1) | 0)) return place
+      if ((Atomics.load(index, place * placeWords + 1) & unitMask) === at / unitBytes + 1) return place
     }
     return -1
   }
 
-  #keepNear(record: CacheRecord, at: number, place: number): Stored {
+  #keepNear(record: CacheRecord, at: number, generation: number, place: number): Stored {
     const old = this.#near.get(at)
     if (old !== undefined) this.#forgetNear(old)
     if (this.#near.size >= mostNear) this.#dropNear()
-    const near: Stored = { record, headers: headersOf(record.head), size: sizeOf(record.pieces), at, place, copy: undefined }
+    const headers = headersOf(record.head)
+    const near: Stored = { record, headers, size: sizeOf(record.pieces), at, generation, place, isStale: false, copy: undefined }
     this.#near.set(at, near)
     return near
   }

@@ -93,7 +93,6 @@ export class Cache {
         key,
         status: 0,
         head,
-        isStale: false,
         forWhom: { credentialed: false, withCookies: false },
         pieces: [],
         tags: [],
@@ -119,8 +118,7 @@ export class Cache {
 
   #found(key: string, stored: Stored | undefined, hasVariants: boolean): Found {
     const isPurged =
-      stored !== undefined &&
-      (stored.record.isStale || (this.#purges!.length > 0 && fateOf(this.#purges!, stored.record) === 'stale'))
+      stored !== undefined && (stored.isStale || (this.#purges!.length > 0 && fateOf(this.#purges!, stored.record) === 'stale'))
     return { key, stored, isPurged, isPassing: false, hasVariants }
   }
 

@@ -8,20 +8,19 @@ export type Claim =
   | { readonly kind: 'mine'; readonly end: () => void }
   /** Another one of this node does, on whatever worker: `ended` resolves when it is over. */
   | { readonly kind: 'theirs'; readonly ended: Promise<unknown> }
-  /** No place is free to say so in: everybody fetches for himself. */
+  /** The key's place is taken by another key: everybody fetches for himself. */
   | { readonly kind: 'full' }
 
-const owner = 0
-const hashHi = 1
-const hashLo = 2
-const sequence = 3
-const tries = 4
+/** Words of a place: who holds it and for which key, and how often it was let go. */
+const holder = 0
+const sequence = 1
+/** Room for the numbers of 1023 workers; the rest of the word is of the key's hash. */
+const ownerMask = 0x3ff
 const full: Claim = { kind: 'full' }
-const busy = 0x7fff_ffff
 
 /**
- * One fetch at a time for each key, over all workers of a node. A claim is a few words in shared memory; who waits for
- * one sleeps on its sequence number. Main ends the claims of a worker that dies.
+ * One fetch at a time for each key, over all workers of a node. Every key has one place, and one word of it says both who
+ * fetches and what, so that a single step takes it: two can never lead. Who waits sleeps on the place's sequence number.
  */
 export class Claims {
   readonly #memory: CacheMemory
@@ -36,38 +35,20 @@ export class Claims {
   take(key: string): Claim {
     const { claims, worker } = this.#memory
     this.#hash.hash(key)
-    const { hi, lo } = this.#hash
-    for (let i = 0; i < tries; i++) {
-      const at = ((lo + i) & (claimPlaces - 1)) * claimWords
-      const seen = Atomics.load(claims, at + sequence)
-      const held = Atomics.load(claims, at + owner)
-      if (held !== 0 && held !== busy && claims[at + hashHi] === hi && claims[at + hashLo] === lo) {
-        return { kind: 'theirs', ended: this.#wait(at, seen) }
-      }
-    }
-    for (let i = 0; i < tries; i++) {
-      const at = ((lo + i) & (claimPlaces - 1)) * claimWords
-      if (Atomics.compareExchange(claims, at + owner, 0, busy) !== 0) continue
-      claims[at + hashHi] = hi
-      claims[at + hashLo] = lo
-      Atomics.store(claims, at + owner, worker + 1)
-      return this.#mine(at)
-    }
-    return full
+    const at = (this.#hash.lo & (claimPlaces - 1)) * claimWords
+    const own = (this.#hash.hi & ~ownerMask) | (worker + 1)
+    const seen = Atomics.load(claims, at + sequence)
+    const held = Atomics.compareExchange(claims, at + holder, 0, own)
+    if (held === 0) return { kind: 'mine', end: this.#endOf(at, own) }
+    return ((held ^ own) & ~ownerMask) === 0 ? { kind: 'theirs', ended: this.#wait(at, seen) } : full
   }
 
-  #mine(at: number): Claim {
-    const { claims, worker } = this.#memory
+  #endOf(at: number, own: number): () => void {
     let isOver = false
-    return {
-      kind: 'mine',
-      end: () => {
-        if (isOver) return
-        isOver = true
-        if (Atomics.compareExchange(claims, at + owner, worker + 1, 0) !== worker + 1) return
-        Atomics.add(claims, at + sequence, 1)
-        Atomics.notify(claims, at + sequence)
-      },
+    return () => {
+      if (isOver) return
+      isOver = true
+      end(this.#memory.claims, at, own)
     }
   }
 
@@ -84,4 +65,19 @@ export class Claims {
     })
     return ended
   }
+}
+
+/** Ends the claims of a dead worker. For main, before another one starts under its number. */
+export function releaseClaims({ claims }: CacheMemory, worker: number): void {
+  for (let place = 0; place < claimPlaces; place++) {
+    const at = place * claimWords
+    const held = Atomics.load(claims, at + holder)
+    if ((held & ownerMask) === worker + 1) end(claims, at, held)
+  }
+}
+
+function end(claims: Int32Array, at: number, held: number): void {
+  if (Atomics.compareExchange(claims, at + holder, held, 0) !== held) return
+  Atomics.add(claims, at + sequence, 1)
+  Atomics.notify(claims, at + sequence)
 }

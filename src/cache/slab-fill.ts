@@ -9,9 +9,6 @@ export interface Fill {
   readonly pieces: readonly Extent[]
 }
 
-/** Shorter ends of a slab are left empty rather than taken for a piece of a body. */
-const leastPiece = 4096
-
 /** Writes a body into slabs, over as many as it takes. */
 export class SlabFill implements Fill {
   readonly pieces: Extent[] = []
@@ -30,17 +27,15 @@ export class SlabFill implements Fill {
     if (this.#leftBytes < 0) return false
     let from = 0
     while (from < chunk.length) {
-      const rest = chunk.length - from
-      const room = this.#writer.room
-      const take = Math.min(rest, room >= leastPiece && room < rest ? room : this.#memory.slabBytes)
-      const extent = this.#writer.reserve(take, 8)
+      const extent = this.#writer.reserveSome(chunk.length - from)
       if (extent === undefined) {
         this.#memory.count('full')
         return false
       }
-      chunk.copy(this.#memory.bytes, extent.at, from, from + take)
+      const to = from + extent.length
+      chunk.copy(this.#memory.bytes, extent.at, from, to)
       this.#join(extent)
-      from += take
+      from = to
     }
     return true
   }

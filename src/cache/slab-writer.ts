@@ -10,8 +10,16 @@ export interface Extent {
   length: number
 }
 
-/** Called with a slab that is about to be dropped; appends nothing to the ring it was taken from while it runs. */
-export type BeforeDrop = (slab: number) => void
+/** Shorter ends of a slab are left empty rather than taken for a piece of a body. */
+const leastPiece = 4096
+
+/** Who wants to save something of a slab that is dropped. */
+export interface Dropping {
+  /** It still lies there whole. Nothing may be written to its ring. */
+  before(slab: number): void
+  /** It is gone, and the ring may be written. */
+  after(): void
+}
 
 /**
  * One worker's writing end of one ring of slabs. Holds at most one slab at a time; when that is full it lets go of it and
@@ -22,16 +30,16 @@ export class SlabWriter {
   readonly #first: number
   readonly #count: number
   readonly #next: number
-  readonly #beforeDrop: BeforeDrop
+  readonly #dropping: Dropping
   #slab = -1
   #used = 0
 
-  constructor(memory: CacheMemory, ring: 'probation' | 'protected', beforeDrop: BeforeDrop) {
+  constructor(memory: CacheMemory, ring: 'probation' | 'protected', dropping: Dropping) {
     this.#memory = memory
     this.#first = ring === 'probation' ? 0 : memory.probation
     this.#count = ring === 'probation' ? memory.probation : memory.slabs - memory.probation
     this.#next = ring === 'probation' ? word.nextProbation : word.nextProtected
-    this.#beforeDrop = beforeDrop
+    this.#dropping = dropping
   }
 
   /** Whether some slab of this ring has never been used. */
@@ -44,18 +52,22 @@ export class SlabWriter {
     const { slabBytes } = this.#memory
     if (length > slabBytes) return undefined
     let at = Math.ceil(this.#used / alignment) * alignment
-    if (this.#slab === -1 || at + length > slabBytes) {
+    // More than once only where what was saved of the dropped slab leaves too little.
+    while (this.#slab === -1 || at + length > slabBytes) {
       if (!this.#take()) return undefined
-      at = 0
+      at = Math.ceil(this.#used / alignment) * alignment
     }
     this.#used = Math.min(slabBytes, Math.ceil((at + length) / 8) * 8)
     this.#setWord(slabWord.used, this.#used)
     return { slab: this.#slab, generation: this.#memory.generation(this.#slab), at: this.#slab * slabBytes + at, length }
   }
 
-  /** Bytes that the slab in hand can still take. */
-  get room(): number {
-    return this.#slab === -1 ? 0 : this.#memory.slabBytes - this.#used
+  /** Room for the beginning of `length` bytes: as many as the slab in hand takes, or the next one where that is hardly any. */
+  reserveSome(length: number): Extent | undefined {
+    const { slabBytes } = this.#memory
+    const least = Math.min(length, leastPiece)
+    while (this.#slab === -1 || slabBytes - this.#used < least) if (!this.#take()) return undefined
+    return this.reserve(Math.min(length, slabBytes - this.#used), 8)
   }
 
   #setWord(which: number, value: number): void {
@@ -70,18 +82,23 @@ export class SlabWriter {
       const turn = Atomics.add(header, this.#next, 1) >>> 0
       const slab = this.#first + (turn % this.#count)
       const at = slab * slabWords
-      if (Atomics.compareExchange(table, at + slabWord.owner, 0, worker + 1) !== 0) continue
+      const own = worker + 1
+      if (Atomics.compareExchange(table, at + slabWord.owner, 0, -own) !== 0) continue
+      // Said first that it will be dropped, and then looked who reads: see `pin`.
       if (this.#memory.isPinned(slab)) {
         Atomics.store(table, at + slabWord.owner, 0)
         continue
       }
-      if (Atomics.load(table, at + slabWord.used) > 0) this.#beforeDrop(slab)
+      const isUsed = Atomics.load(table, at + slabWord.used) > 0
+      if (isUsed) this.#dropping.before(slab)
       // From here on whatever points into the slab points at nothing, and only then is it written over.
       Atomics.add(table, at + slabWord.generation, 1)
       Atomics.store(table, at + slabWord.used, 0)
       Atomics.store(table, at + slabWord.records, 0)
+      Atomics.store(table, at + slabWord.owner, own)
       this.#slab = slab
       this.#used = 0
+      if (isUsed) this.#dropping.after()
       return true
     }
     return false

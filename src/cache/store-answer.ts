@@ -91,7 +91,6 @@ export function storeAnswer(
     ...common,
     kind: 'entry',
     key,
-    isStale: false,
     status: answer.status,
     head: answer.headers.toLines(unstored),
     forWhom: storing.forWhom,
@@ -125,7 +124,6 @@ export function freshen(cache: Cache, stored: Stored, update: Headers, fetch: Fe
     epoch: fetch.epoch,
     head: headers.toLines(unstored),
     freshness: storing.freshness,
-    isStale: false,
     forWhom: storing.forWhom,
   })
 }
@@ -147,7 +145,6 @@ function passFor(cache: Cache, fetch: Fetch, now: number): void {
       mustRevalidate: true,
       noCache: false,
     },
-    isStale: false,
     forWhom: { credentialed: false, withCookies: false },
     pieces: [],
     tags: [],

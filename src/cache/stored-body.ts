@@ -43,9 +43,10 @@ export class StoredBody extends StreamBody {
 
   /** The bytes from `first` to before `end`; undefined when they are no longer there. */
   static of(memory: CacheMemory, pieces: readonly Extent[], first: number, end: number): StoredBody | undefined {
-    for (const { slab } of pieces) memory.pin(slab)
-    if (areThere(memory, pieces)) return new StoredBody(memory, pieces, first, end)
-    for (const { slab } of pieces) memory.unpin(slab)
+    let pinned = 0
+    while (pinned < pieces.length && memory.pin(pieces[pinned].slab)) pinned++
+    if (pinned === pieces.length && areThere(memory, pieces)) return new StoredBody(memory, pieces, first, end)
+    while (pinned > 0) memory.unpin(pieces[--pinned].slab)
     return undefined
   }
 

@@ -6,6 +6,7 @@ import type { Count, Level, Meter } from '../core/meter.ts'
 import type { Following, Stores } from '../core/stores.ts'
 import { allocateCache, CacheMemory } from '../cache/cache-memory.ts'
 import { CacheStorage } from '../cache/cache-storage.ts'
+import { releaseClaims } from '../cache/claims.ts'
 import { longestFillMs, purgeTopic } from '../cache/cache.ts'
 import { fateOf, parsePurge } from '../cache/purges.ts'
 import type { Purge, RunningPurge } from '../cache/purges.ts'
@@ -96,6 +97,7 @@ export class NodeCache implements Closable {
   /** Frees what a dead worker held; before another one starts under its number. */
   release(worker: number): void {
     this.#view.releaseWorker(worker)
+    releaseClaims(this.#view, worker)
   }
 
   close(): void {

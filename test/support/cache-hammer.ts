@@ -43,7 +43,6 @@ export function entryOf(key: string, more: Partial<CacheRecord> = {}): Omit<Cach
       mustRevalidate: false,
       noCache: false,
     },
-    isStale: false,
     forWhom: { credentialed: false, withCookies: false },
     tags: [],
     epoch: 1,
