@@ -8,7 +8,7 @@ import { ask, flowProto, note, startFlow } from '../support/flow-service.ts'
 import { readyListeners, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = `
-listeners: { plain: { host: 127.0.0.1, port: 0 } }
+listeners: { plain: { host: 127.0.0.1, port: 0 }, node: { host: 127.0.0.1, port: 0, wire: node } }
 log: { format: none }
 services: { flow: { url: '\${FLOW}', protos: '\${FLOW_PROTO}', maxMessage: 100kb } }
 identity: { apiKeys: { worker: { sha256: '${'0'.repeat(64)}' } } }
@@ -71,7 +71,7 @@ suite('WebSocket in front of gRPC', { timeout: 120_000 }, () => {
       folder: folder.path,
       env: { FLOW: flow.url, FLOW_PROTO: fileURLToPath(flowProto) },
     })
-    const { plain: url } = await readyListeners(velum)
+    const { plain: url, node } = await readyListeners(velum)
     const address = (path: string): string => `${url.replace('http', 'ws')}${path}`
 
     const open = async (path: string, protocols: string[] = [json], options: ClientOptions = {}): Promise<Client> => {
@@ -91,12 +91,22 @@ suite('WebSocket in front of gRPC', { timeout: 120_000 }, () => {
       return [response.statusCode, (JSON.parse(Buffer.concat(chunks).toString()) as { detail?: string }).detail ?? '']
     }
 
+    let overNode: Client | undefined
+
     await t.test('one message each way', async () => {
       const one = await open('/flow.v1.Flow/One')
       assert.equal(one.socket.protocol, json)
       const { frames, status, trailers, closeCode } = await one.send({ how: 'ok', text: 'ü' }, end).ended
       assert.deepEqual(frames, ['{"text":"ü","number":"1"}'])
       assert.deepEqual([status, trailers, closeCode], [{ code: 0, message: '' }, { 'x-flow-end': 'reached' }, 1000])
+    })
+
+    await t.test('the wire of node:http too, which is told of a drain likewise', async () => {
+      const socket = new Peer(`${node.replace('http', 'ws')}/flow.v1.Flow/Both`, [json])
+      const client = new Client(socket)
+      await once(socket, 'open')
+      assert.equal(await client.send({ how: 'ok', text: 'n' }).frame(0), '{"text":"n","number":"1"}')
+      overNode = client
     })
 
     await t.test('bytes in binary frames, control in text', async () => {
@@ -284,6 +294,7 @@ suite('WebSocket in front of gRPC', { timeout: 120_000 }, () => {
       const ended = await stream.ended
       assert.deepEqual([ended.status.code, ended.closeCode], [14, 1001])
       assert.equal((await idle.ended).closeCode, 1001)
+      assert.equal((await overNode!.ended).closeCode, 1001)
       assert.equal((await velum.ended).code, 0)
     })
   })

@@ -37,6 +37,15 @@ suite('messages that a caller pushes', () => {
     assert.deepEqual(told, ['room'])
   })
 
+  test('empty messages fill the queue too', () => {
+    const { queue: messages, told } = queue()
+    let count = 0
+    while (messages.push(Buffer.alloc(0))) count++
+    assert.ok(count < 1000)
+    while (told.length === 0) void messages.pull()
+    assert.deepEqual(told, ['room'])
+  })
+
   test('a caller that breaks off fails the call, a service that wants no more tells the caller', async () => {
     const { queue: messages } = queue()
     const waiting = messages.pull() as Promise<unknown>

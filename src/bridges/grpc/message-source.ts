@@ -15,6 +15,8 @@ export interface MessageSource {
 
 /** No more room for this many messages' bytes: whoever pushes should stop reading its peer. */
 const highWaterBytes = 65_536
+/** What a message costs besides its bytes: empty ones must not come without end. */
+const messageBytes = 128
 
 /** A source that is filled from outside (a WebSocket, an event), for bridges whose callers push. */
 export class MessageQueue implements MessageSource {
@@ -42,7 +44,7 @@ export class MessageQueue implements MessageSource {
       return true
     }
     this.#queue.push(message)
-    this.#bytes += message.length
+    this.#bytes += message.length + messageBytes
     return this.#bytes < highWaterBytes
   }
 
@@ -68,7 +70,7 @@ export class MessageQueue implements MessageSource {
     const message = this.#queue.shift()
     if (message !== undefined) {
       const wasFull = this.#bytes >= highWaterBytes
-      this.#bytes -= message.length
+      this.#bytes -= message.length + messageBytes
       if (wasFull && this.#bytes < highWaterBytes) this.#roomAgain()
       return message
     }
