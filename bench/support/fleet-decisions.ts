@@ -1,5 +1,6 @@
 import { systemClock } from '../../src/core/clock.ts'
 import type { Charge, Counters } from '../../src/core/counters.ts'
+import { Fault } from '../../src/core/fault.ts'
 import { isPromise } from '../../src/core/handler.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { silentMeter } from '../../src/core/meter.ts'
@@ -27,16 +28,20 @@ export async function fleetRows(spec: LimitSpec, drawn: readonly string[], round
       const fleet = await joinFleet({ ...spec, tolerance }, redis.url, name.replaceAll(' ', '-'))
       const charge = (key: string): Charge => ({ limit: spec.name, key: isHot ? 'hot' : key, cost: 1 })
       const costs: number[] = []
-      for (let round = 0; round < rounds; round++) costs.push(await cpuPerDecision(drawn, charge, fleet.counters))
-      rows.push([name, `${median(costs).toFixed(2)} µs`, '', claimed])
+      let spoilt = 0
+      while (costs.length < rounds && spoilt <= rounds) {
+        const cost = await cpuPerDecision(drawn, charge, fleet.counters)
+        if (cost !== undefined) costs.push(cost)
+        else {
+          spoilt++
+          await fleet.isBack()
+        }
+      }
+      rows.push([spoilt === 0 ? name : `${name} (${spoilt} rounds spoilt)`, words(median(costs)), '', claimed])
       if (!isHot) {
-        const waits = await waitsAtARate(drawn, charge, fleet.counters)
-        rows.push([
-          `  waited for, at ${callsPerSecond.toLocaleString('en')} a second: median`,
-          `${(median(waits) * 1000).toFixed(0)} µs`,
-          '',
-          '1000 µs',
-        ])
+        const { waits, unanswered } = await waitsAtARate(drawn, charge, fleet.counters)
+        const label = `  waited for, at ${callsPerSecond.toLocaleString('en')} a second: median`
+        rows.push([unanswered === 0 ? label : `${label} (${unanswered} unanswered)`, words(median(waits) * 1000), '', '1000 µs'])
       }
       fleet.close()
     }
@@ -46,7 +51,19 @@ export async function fleetRows(spec: LimitSpec, drawn: readonly string[], round
   return rows
 }
 
-async function joinFleet(limit: LimitSpec, url: string, gateway: string): Promise<{ counters: Counters; close(): void }> {
+/** Microseconds; a store that answered nothing in time says so. */
+function words(us: number): string {
+  return Number.isNaN(us) ? 'no answer' : `${us.toFixed(us < 100 ? 2 : 0)} µs`
+}
+
+interface Joined {
+  readonly counters: Counters
+  /** Waits until the store answers again, ten seconds at most. */
+  isBack(): Promise<void>
+  close(): void
+}
+
+async function joinFleet(limit: LimitSpec, url: string, gateway: string): Promise<Joined> {
   const direct = { url, isCluster: false, answerMs: 2000 }
   const store = createRedisBudgets({ direct, gateway, clock: systemClock, log: silentLog })
   const client = new FleetClient({ store, clock: systemClock, node: 'bench', holder: '0', deadlineMs: 2000 })
@@ -61,39 +78,70 @@ async function joinFleet(limit: LimitSpec, url: string, gateway: string): Promis
   await client.start()
   // A holder prepays only when all others know it.
   await new Promise((resolve) => setTimeout(resolve, 1500))
-  return { counters, close: () => client.close() }
+  return {
+    counters,
+    async isBack() {
+      for (let i = 0; i < 100 && client.isDown; i++) await new Promise((resolve) => setTimeout(resolve, 100))
+    },
+    close: () => client.close(),
+  }
 }
 
-/** CPU of this process per decision in µs, with so many callers at one time. */
-async function cpuPerDecision(drawn: readonly string[], charge: (key: string) => Charge, counters: Counters): Promise<number> {
+/** CPU of this process per decision in µs, with so many callers at one time; undefined when the store left one unanswered. */
+async function cpuPerDecision(
+  drawn: readonly string[],
+  charge: (key: string) => Charge,
+  counters: Counters,
+): Promise<number | undefined> {
   let next = 0
+  let isSpoilt = false
   const caller = async (): Promise<void> => {
-    while (next < drawn.length) {
-      const charged = counters.charge([charge(drawn[next++])])
-      if (isPromise(charged)) await charged
+    try {
+      while (next < drawn.length && !isSpoilt) {
+        const charged = counters.charge([charge(drawn[next++])])
+        if (isPromise(charged)) await charged
+      }
+    } catch (thrown) {
+      if (!isStoreDown(thrown)) throw thrown
+      // What is refused without the store costs next to nothing: such a round says nothing.
+      isSpoilt = true
     }
   }
   const before = process.cpuUsage()
   await Promise.all(Array.from({ length: callers }, caller))
   const { user, system } = process.cpuUsage(before)
-  return (user + system) / drawn.length
+  return isSpoilt ? undefined : (user + system) / drawn.length
+}
+
+function isStoreDown(thrown: unknown): boolean {
+  return thrown instanceof Fault && thrown.code === 'store-down'
 }
 
 /** How long each decision was waited for, in ms, when they come at a steady rate for two seconds. */
-async function waitsAtARate(drawn: readonly string[], charge: (key: string) => Charge, counters: Counters): Promise<number[]> {
+async function waitsAtARate(
+  drawn: readonly string[],
+  charge: (key: string) => Charge,
+  counters: Counters,
+): Promise<{ readonly waits: readonly number[]; readonly unanswered: number }> {
   const waits: number[] = []
+  let unanswered = 0
   let asked = 0
   const startedAt = performance.now()
   // Nothing of a decision may live on: what the collector would copy is not what decisions cost.
   const decide = async (key: string): Promise<void> => {
     const askedAt = performance.now()
-    await counters.charge([charge(key)])
-    waits.push(performance.now() - askedAt)
+    try {
+      await counters.charge([charge(key)])
+      waits.push(performance.now() - askedAt)
+    } catch (thrown) {
+      if (!isStoreDown(thrown)) throw thrown
+      unanswered++
+    }
   }
-  for (let elapsedMs = 0; elapsedMs < 2000 || waits.length < asked; elapsedMs = performance.now() - startedAt) {
+  for (let elapsedMs = 0; elapsedMs < 2000 || waits.length + unanswered < asked; elapsedMs = performance.now() - startedAt) {
     const due = elapsedMs < 2000 ? Math.floor((elapsedMs * callsPerSecond) / 1000) : asked
     while (asked < due) void decide(drawn[asked++ % drawn.length])
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
-  return waits
+  return { waits, unanswered }
 }

@@ -174,12 +174,13 @@ test('services that get no more than they can do', { timeout: 120_000 }, async (
       const { waiting, probes } = await guarded.state()
       await shed.stop()
       assert.equal(refused(critical).length, 0)
-      const [usual, worst] = [percentile(normal, 0.5), percentile(normal, 0.99)]
-      const words = `critical p50 ${percentile(critical, 0.5)}, p99 ${percentile(critical, 0.99)} ms; in calm ${usual}, ${worst} ms; unguarded ${unguarded} ms`
+      // Of each pair, sent in the same moment: whatever the machine did then, it did to both.
+      const later = critical.map(({ ms }, k) => ms - normal[k].ms).toSorted((a, b) => a - b)
+      const [p50, p99] = [0.5, 0.99].map((share) => later[Math.floor(later.length * share)])
+      const words = `critical later than in calm by ${p50} ms (p50), ${p99} ms (p99); in calm ${percentile(normal, 0.5)} ms; unguarded ${unguarded} ms`
       t.diagnostic(words)
-      assert.ok(percentile(critical, 0.5) < 3 * usual + 20, words)
-      assert.ok(percentile(critical, 0.99) < 2 * worst + 150, words)
-      assert.ok(percentile(critical, 0.99) < unguarded / 3, words)
+      assert.ok(p50 < 50, words)
+      assert.ok(p99 < 200, words)
       assert.ok(waiting < callers / 10, `${waiting} wait at the service`)
       assert.ok(probes > probesBefore, 'probes go on')
       const turnedAway = refused(shed.seen)
