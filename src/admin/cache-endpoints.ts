@@ -8,10 +8,15 @@ import { countsBy } from './counts.ts'
 import type { Endpoint } from './endpoint.ts'
 
 const maxBytes = 8192
+/** The longest wait for workers to hear of a purge; one that hangs is replaced by one that knows. */
+const heardWithinMs = 2000
 const wanted = 'One of "url", "prefix" and "tag" as text, and "soft" as true or false.'
 
-/** The addresses about the shared cache: what it holds and how often it answered, and how to take things out of it. */
-export function cacheEndpoints(gateway: Pick<Gateway, 'cache' | 'families'>): readonly Endpoint[] {
+/**
+ * The addresses about the shared cache: what it holds and how often it answered, and how to take things out of it. A purge
+ * is answered by 204 once every worker of this node acts on it, by 202 and `pending` when one has not heard in time.
+ */
+export function cacheEndpoints(gateway: Pick<Gateway, 'cache' | 'families' | 'heard'>): readonly Endpoint[] {
   const roles = ['admin'] as const
   return [
     {
@@ -41,7 +46,7 @@ export function cacheEndpoints(gateway: Pick<Gateway, 'cache' | 'families'>): re
         } catch (thrown) {
           return httpProblem(problemOf(faultFrom(thrown)), x.id)
         }
-        return emptyAnswer(204)
+        return (await gateway.heard(heardWithinMs)) ? emptyAnswer(204) : jsonAnswer(202, { pending: true })
       },
     },
   ]

@@ -15,9 +15,6 @@ import type { Headers } from '../core/headers.ts'
 /** Main tells workers which purges are running; a worker asks for them when it begins. */
 export const purgeTopic = 'cache/purges'
 
-/** For so long a purge stands; what takes longer to arrive and was asked for before any change is not kept. */
-export const longestFillMs = 60_000
-
 /** What lies under a key for one request. */
 export interface Found {
   /** The key of the variant that fits the request. */

@@ -17,6 +17,8 @@ export type NotStored =
   | 'credentialed' // the request carried credentials and the answer does not say that it may be shared all the same
   | 'cookies' // the same for cookies
   | 'no-freshness'
+  | 'size'
+  | 'no-room' // no slab was free, or it took so long that a purge since then is over
   | 'stale' // good for no time and without a validator
 
 /** Whom a shared answer may be given to besides callers without credentials and cookies. */

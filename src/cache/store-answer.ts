@@ -3,7 +3,6 @@ import type { Exchange } from '../core/exchange.ts'
 import { H, headerId } from '../core/header-names.ts'
 import { dropTable, Headers } from '../core/headers.ts'
 import type { Directives } from './cache-control.ts'
-import { longestFillMs } from './cache.ts'
 import type { Cache } from './cache.ts'
 import type { CacheRecord } from './cache-record.ts'
 import type { Stored } from './cache-storage.ts'
@@ -59,13 +58,7 @@ const unstored = dropTable([
  * Keeps an answer to GET if it may be kept: at once when it is whole, else as its body passes. Returns why not, if not.
  * Failures of the service are never remembered as "not kept": the next request may fare better.
  */
-export function storeAnswer(
-  cache: Cache,
-  x: Exchange,
-  answer: Answer,
-  fetch: Fetch,
-  options: StoreOptions,
-): NotStored | 'size' | undefined {
+export function storeAnswer(cache: Cache, x: Exchange, answer: Answer, fetch: Fetch, options: StoreOptions): NotStored | undefined {
   const timing: Timing = { requestedAt: fetch.requestedAt, receivedAt: cache.clock.now() }
   const storing = storingOf(answer.status, answer.headers, timing, fetch, options)
   if (!storing.isStored) {
@@ -98,13 +91,12 @@ export function storeAnswer(
   }
   const fill = storage.fill(key, options.maxBytes)
   if (body.bytes !== undefined) {
-    if (body.bytes.length === 0 || fill.write(body.bytes)) storage.put({ ...record, pieces: fill.pieces })
+    const isKept = (body.bytes.length === 0 || fill.write(body.bytes)) && storage.put({ ...record, pieces: fill.pieces })
     fetch.over()
-    return undefined
+    return isKept ? undefined : 'no-room'
   }
   answer.body = new FillBody(body, fill, (isComplete) => {
-    const isOld = cache.clock.now() - fetch.requestedAt > longestFillMs && cache.epoch !== fetch.epoch
-    if (isComplete && !isOld) storage.put({ ...record, pieces: fill.pieces })
+    if (isComplete) storage.put({ ...record, pieces: fill.pieces })
     fetch.over()
   })
   return undefined

@@ -7,7 +7,7 @@ import type { Following, Stores } from '../core/stores.ts'
 import { allocateCache, CacheMemory } from '../cache/cache-memory.ts'
 import { CacheStorage } from '../cache/cache-storage.ts'
 import { releaseClaims } from '../cache/claims.ts'
-import { longestFillMs, purgeTopic } from '../cache/cache.ts'
+import { purgeTopic } from '../cache/cache.ts'
 import { fateOf, parsePurge } from '../cache/purges.ts'
 import type { Purge, RunningPurge } from '../cache/purges.ts'
 
@@ -16,7 +16,15 @@ const busTopic = 'cache-purge'
 /** Places of the index that are looked at between two turns of main's event loop: about a millisecond. */
 const sweepPlaces = 4096
 const watchEveryMs = 10_000
+/** For so long a purge stands before what it means is taken out; answers asked for before it that arrive later are not kept. */
+const purgeMs = 60_000
 const mostRunning = 256
+
+/** A purge, and when it may end, by the monotonic clock. */
+interface Standing {
+  readonly purge: RunningPurge
+  readonly endsAt: number
+}
 
 export interface NodeCacheOptions {
   readonly maxBytes: number
@@ -32,7 +40,8 @@ export interface NodeCacheOptions {
 
 /**
  * Main's part of the cache: the memory that all workers share, and purges. A purge holds from the moment workers hear of
- * it; what it means is then taken out of the index piece by piece, and the purge is over.
+ * it. It stands for a while, since what was asked for before it is still on its way; then nothing of that is let in any
+ * more, what the purge means is taken out of the index piece by piece, and only then it is over.
  */
 export class NodeCache implements Closable {
   readonly memory: SharedArrayBuffer
@@ -42,7 +51,8 @@ export class NodeCache implements Closable {
   readonly #unanswer: () => void
   readonly #counts: { readonly dropped: Count; readonly full: Count }
   readonly #bytes: Level
-  #running: RunningPurge[] = []
+  #standing: Standing[] = []
+  #isSettling = false
   #following: Following | undefined
   #usedBytes = 0
   #counted = { dropped: 0, full: 0 }
@@ -54,7 +64,7 @@ export class NodeCache implements Closable {
     this.memory = allocateCache({ maxBytes, workers })
     this.#view = new CacheMemory(this.memory, workers)
     this.#storage = new CacheStorage(this.#view)
-    this.#unanswer = hub.answer(purgeTopic, () => this.#running)
+    this.#unanswer = hub.answer(purgeTopic, () => this.#running())
     const help = 'Answers that left the cache because its memory is bounded, and those that found no room in it.'
     this.#counts = {
       dropped: meter.counter('velum_cache_evictions_total', help, { cause: 'dropped' }),
@@ -91,7 +101,7 @@ export class NodeCache implements Closable {
 
   /** What the cache of this node holds, for the admin surface. */
   get state(): { readonly maxBytes: number; readonly usedBytes: number; readonly purges: number } {
-    return { maxBytes: this.#view.slabs * this.#view.slabBytes, usedBytes: this.#view.usedBytes, purges: this.#running.length }
+    return { maxBytes: this.#view.slabs * this.#view.slabBytes, usedBytes: this.#view.usedBytes, purges: this.#standing.length }
   }
 
   /** Frees what a dead worker held; before another one starts under its number. */
@@ -107,31 +117,45 @@ export class NodeCache implements Closable {
   }
 
   #run(purge: Purge): void {
+    const { clock, log } = this.#options
     const hash = purge.kind === 'tag' ? this.#storage.tagHash(purge.value) : ([0, 0] as const)
     const running: RunningPurge = { ...purge, hash, epoch: this.#view.nextEpoch() }
+    const endsAt = clock.monotonic() + purgeMs
     // Very many at once cost every request more than an empty cache would: then everything goes.
-    this.#running =
-      this.#running.length < mostRunning ? [...this.#running, running] : [{ ...running, kind: 'prefix', value: '/', isSoft: false }]
+    if (this.#standing.length < mostRunning) this.#standing.push({ purge: running, endsAt })
+    else this.#standing = [{ purge: { ...running, kind: 'prefix', value: '/', isSoft: false }, endsAt }]
     this.#tell()
-    this.#options.log.info('cache purged', { [purge.kind]: purge.value, soft: purge.isSoft })
-    void this.#sweep(running)
+    log.info('cache purged', { [purge.kind]: purge.value, soft: purge.isSoft })
+    if (this.#isSettling) return
+    this.#isSettling = true
+    clock.after(purgeMs, () => void this.#settle())
   }
 
-  async #sweep(purge: RunningPurge): Promise<void> {
-    const judge = [purge]
-    for (let place = 0; place < this.#storage.places && !this.#isClosed; place += sweepPlaces) {
-      this.#storage.sweep(place, place + sweepPlaces, (record) => fateOf(judge, record))
+  /** Ends the purges whose time has come, one pass for all of them. */
+  async #settle(): Promise<void> {
+    const { clock } = this.#options
+    const now = clock.monotonic()
+    const due = this.#standing.filter(({ endsAt }) => endsAt <= now)
+    const purges = due.map(({ purge }) => purge)
+    // From here on nothing is stored that was asked for before the latest of them, so the pass meets all there is.
+    if (purges.length > 0) this.#view.raiseFloor(purges.at(-1)!.epoch)
+    for (let place = 0; purges.length > 0 && place < this.#storage.places && !this.#isClosed; place += sweepPlaces) {
+      this.#storage.sweep(place, place + sweepPlaces, (record) => fateOf(purges, record))
       await new Promise<void>((resolve) => void setImmediate(resolve))
     }
-    // What was asked for before the purge may still arrive: until the longest of those has, the purge stands.
-    this.#options.clock.after(longestFillMs, () => {
-      this.#running = this.#running.filter((running) => running !== purge)
-      if (!this.#isClosed) this.#tell()
-    })
+    if (this.#isClosed) return
+    this.#standing = this.#standing.filter((one) => !due.includes(one))
+    if (purges.length > 0) this.#tell()
+    this.#isSettling = this.#standing.length > 0
+    if (this.#isSettling) clock.after(this.#standing[0].endsAt - clock.monotonic(), () => void this.#settle())
+  }
+
+  #running(): readonly RunningPurge[] {
+    return this.#standing.map(({ purge }) => purge)
   }
 
   #tell(): void {
-    this.#options.hub.tellAll(purgeTopic, this.#running)
+    this.#options.hub.tellAll(purgeTopic, this.#running())
   }
 
   readonly #watch = (): void => {

@@ -51,30 +51,36 @@ export const plainOptions: CacheRouteOptions = {
 
 /** A cache on a clock that is moved by hand, with as many workers as wanted and a programmable service behind. */
 export class CacheWorld {
-  readonly clock = new ManualClock(Date.UTC(2026, 10, 24))
+  readonly clock: ManualClock
   readonly memory: SharedArrayBuffer
   readonly seen: Seen[] = []
   purges: readonly RunningPurge[] = []
   respond: (x: Exchange, seen: Seen) => Given | Promise<Given> = () => ({})
   readonly #listeners: ((message: unknown) => void)[] = []
-
-  constructor(maxBytes = 8 * 1024 ** 2, workers = 2) {
-    this.memory = allocateCache({ maxBytes, workers })
+  readonly #link: Link = {
+    ask: () => Promise.resolve(this.purges),
+    tell() {},
+    hear: (_topic, listener) => {
+      this.#listeners.push(listener)
+      return () => {}
+    },
   }
 
-  /** One worker's cache, once it has heard what is being purged. */
-  async worker(worker = 0): Promise<Cache> {
-    const link: Link = {
-      ask: () => Promise.resolve(this.purges),
-      tell() {},
-      hear: (_topic, listener) => {
-        this.#listeners.push(listener)
-        return () => {}
-      },
-    }
+  constructor(
+    maxBytes = 8 * 1024 ** 2,
+    workers = 2,
+    memory = allocateCache({ maxBytes, workers }),
+    clock = new ManualClock(Date.UTC(2026, 10, 24)),
+  ) {
+    this.memory = memory
+    this.clock = clock
+  }
+
+  /** One worker's cache, once it has heard what is being purged: from `tell`, or by a link of its own. */
+  async worker(worker = 0, link = this.#link): Promise<Cache> {
     const log = { debug() {}, info() {}, warn() {}, error() {} }
     const cache = new Cache(this.memory, worker, { clock: this.clock, link, log })
-    await Promise.resolve()
+    await new Promise((resolve) => void setImmediate(resolve))
     return cache
   }
 
