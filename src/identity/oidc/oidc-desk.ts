@@ -20,7 +20,10 @@ import { TokenFault, verifySigned } from './signed-token.ts'
 
 /** What one provider may be asked at once: one that hangs must not take main's memory, nor the others' turn. */
 const maxUnderWay = 250
+/** Anybody may send a logout token: what is wrong with them is said so often for each provider, and counted always. */
+const sayEveryMs = 60_000
 const maxSubjectLength = 255
+const logoutHelp = 'Logouts that providers told of, by what came of them.'
 
 export interface OidcDeskEnv {
   readonly stores: Stores
@@ -52,6 +55,8 @@ export class OidcDesk {
   readonly #logout: ProviderLogout
   readonly #counts = new Map<string, Count>()
   readonly #underWay = new Map<string, number>()
+  /** When something was last said of a refused logout token, by provider (monotonic ms). */
+  readonly #saidAt = new Map<string, number>()
 
   constructor(env: OidcDeskEnv) {
     this.#env = env
@@ -85,7 +90,9 @@ export class OidcDesk {
     try {
       known = await provider.known()
     } catch (thrown) {
-      return this.#failed(thrown, spec, returnTo)
+      if (!isUnreachable(thrown)) throw thrown
+      this.#count(spec, 'unavailable')
+      return { kind: 'unavailable', returnTo }
     }
     const { library } = known
     const verifier = library.randomPKCECodeVerifier()
@@ -124,7 +131,11 @@ export class OidcDesk {
     }
     const given = new URLSearchParams(question.query).getAll('state')
     const state = given.length === 1 ? await states.take('oidc', given[0]) : undefined
-    if (state === undefined) return refused('unknown-state')
+    if (state === undefined) {
+      // Nothing was begun: anybody can send that, as often as they like, and no log may be filled by it.
+      this.#count(spec, 'refused')
+      return { kind: 'refused', returnTo: undefined }
+    }
     // One that somebody else began, or at another provider, whose code must not be shown to this one (RFC 9700 §4.4).
     if (question.browser === undefined || state['browser'] !== question.browser) return refused('another-browser')
     if (state['provider'] !== spec.name || state['issuer'] !== spec.issuer) return refused('another-provider')
@@ -138,10 +149,17 @@ export class OidcDesk {
       this.#count(spec, 'proved')
       return { kind: 'proved', account, generation, methods: ['fed'], returnTo, ticket: this.#ticket(spec, vouched) }
     } catch (thrown) {
-      const answer = this.#failed(thrown, spec, returnTo)
-      if (answer.kind === 'refused') return refused(reasonOf(thrown), returnTo)
+      if (thrown instanceof Fault) throw thrown
+      const isOut = isUnreachable(thrown)
+      this.#env.log.warn(isOut ? 'a provider is not available' : 'a provider was not believed', {
+        provider: spec.name,
+        reason: isOut ? undefined : reasonOf(thrown),
+        error: wordsOf(thrown),
+      })
+      if (!isOut) return refused(reasonOf(thrown), returnTo)
       audit.write('login-failed', { ...facts, why: 'unavailable' })
-      return answer
+      this.#count(spec, 'unavailable')
+      return { kind: 'unavailable', returnTo }
     }
   }
 
@@ -185,15 +203,25 @@ export class OidcDesk {
   }
 
   async #hearLogout(provider: Provider, question: OidcLogout): Promise<OidcAnswer> {
+    const { spec } = provider
+    const counted = (result: string): void => this.#counted('velum_provider_logouts_total', logoutHelp, spec, result)
     try {
       await this.#logout.carryOut(provider, question)
+      counted('done')
       return { kind: 'done' }
     } catch (thrown) {
-      const answer = this.#failed(thrown, provider.spec, undefined)
-      const { provider: name, address, request } = question
-      if (answer.kind === 'refused')
-        this.#env.audit.write('provider-logout', { provider: name, refused: reasonOf(thrown), address, request })
-      return answer
+      if (thrown instanceof Fault) throw thrown
+      const isOut = isUnreachable(thrown)
+      counted(isOut ? 'unavailable' : 'refused')
+      if (isOut) return { kind: 'unavailable', returnTo: undefined }
+      const now = this.#env.clock.monotonic()
+      if (now - (this.#saidAt.get(spec.name) ?? -Infinity) >= sayEveryMs) {
+        this.#saidAt.set(spec.name, now)
+        const { address, request } = question
+        const fields = { provider: spec.name, reason: reasonOf(thrown), error: wordsOf(thrown), address, request }
+        this.#env.log.warn('a logout token was refused', fields)
+      }
+      return { kind: 'refused', returnTo: undefined }
     }
   }
 
@@ -213,28 +241,15 @@ export class OidcDesk {
     return { kind: 'go', url: url.href }
   }
 
-  #failed(
-    thrown: unknown,
-    spec: ProviderSpec,
-    returnTo: string | undefined,
-  ): Extract<OidcAnswer, { kind: 'refused' | 'unavailable' }> {
-    if (thrown instanceof Fault) throw thrown
-    const isOut = isUnreachable(thrown)
-    this.#env.log.warn(isOut ? 'a provider is not available' : 'a provider was not believed', {
-      provider: spec.name,
-      reason: isOut ? undefined : reasonOf(thrown),
-      error: wordsOf(thrown),
-    })
-    if (isOut) this.#count(spec, 'unavailable')
-    return { kind: isOut ? 'unavailable' : 'refused', returnTo }
+  #count(spec: ProviderSpec, result: string): void {
+    this.#counted('velum_provider_logins_total', 'Logins at providers, by what came of them.', spec, result)
   }
 
-  #count({ name }: ProviderSpec, result: string): void {
-    const key = `${name} ${result}`
+  #counted(metric: string, help: string, { name: provider }: ProviderSpec, result: string): void {
+    const key = `${metric} ${provider} ${result}`
     let count = this.#counts.get(key)
     if (count === undefined) {
-      const labels = { provider: name, result }
-      count = this.#env.meter.counter('velum_provider_logins_total', 'Logins at providers, by what came of them.', labels)
+      count = this.#env.meter.counter(metric, help, { provider, result })
       this.#counts.set(key, count)
     }
     count.add()

@@ -90,7 +90,7 @@ test('a logout that comes between the provider’s word and the session leaves n
 })
 
 test('a logout token is good once', async (t) => {
-  const { browser, corp, login, backchannel, audit, world } = await oidcWorld(t)
+  const { browser, corp, login, backchannel, audit, world, log } = await oidcWorld(t)
   const token = corp.logoutToken()
   assert.equal((await backchannel(token)).status, 200)
   world.clock.advance(1000)
@@ -101,14 +101,15 @@ test('a logout token is good once', async (t) => {
   assert.equal(contentOf(again)['error'], 'invalid_request')
   await world.settle()
   assert.equal((await ada.go('/orders')).status, 200)
-  assert.equal((await audit('provider-logout'))[0]['refused'], 'used before')
+  assert.equal((await audit('provider-logout')).length, 1)
+  assert.ok(log.some(({ fields }) => fields?.['reason'] === 'used before'))
   world.clock.advance(120_000 + 30_000)
   assert.equal((await backchannel(token)).status, 400, 'and too old when its use is forgotten')
 })
 
 const liar = signingKey('ES256', 'k1')
 
-/** Logout tokens with one thing wrong each, and what the audit log says. */
+/** Logout tokens with one thing wrong each, and what the log says. */
 const lies: readonly (readonly [what: string, why: string, token: (p: FakeProvider, seconds: number) => string])[] = [
   ['an ID token', 'with a nonce', (p) => p.logoutToken({ nonce: 'n' }, { typ: 'JWT' })],
   ['no event', 'without the event of a logout', (p) => p.logoutToken({ events: undefined })],
@@ -146,7 +147,7 @@ const lies: readonly (readonly [what: string, why: string, token: (p: FakeProvid
 
 for (const [what, why, token] of lies)
   test(`a logout token with ${what} ends nothing`, async (t) => {
-    const { browser, corp, login, backchannel, world, audit } = await oidcWorld(t)
+    const { browser, corp, login, backchannel, world, audit, log } = await oidcWorld(t)
     const ada = browser()
     await login(ada)
     const answer = await backchannel(token(corp, Math.floor(world.clock.now() / 1000)))
@@ -154,8 +155,10 @@ for (const [what, why, token] of lies)
     await world.settle()
     assert.equal((await ada.go('/orders')).status, 200)
     assert.deepEqual(contentOf(answer), { error: 'invalid_request' })
+    assert.deepEqual(await audit('provider-logout'), [], 'no audit log is filled by who sends such things')
+    const said = log.filter(({ message }) => message === 'a logout token was refused')
     assert.deepEqual(
-      (await audit('provider-logout')).map(({ refused }) => refused),
+      said.map(({ fields }) => fields!['reason']),
       [why],
     )
   })
@@ -190,6 +193,19 @@ test('while the store or the keys cannot be had, the provider is told to come ag
   await world.settle()
   assert.equal((await ada.go('/orders')).status, 401)
   assert.equal((await backchannel(token)).status, 400)
+})
+
+test('of a flood of junk the log says little', async (t) => {
+  const { corp, backchannel, browser, log, audit, world } = await oidcWorld(t)
+  for (let i = 0; i < 50; i++) {
+    assert.equal((await backchannel(corp.logoutToken({}, {}, liar))).status, 400)
+    assert.equal((await browser().go('/auth/oidc/corp/callback?code=x&state=AAAAAAAAAAAAAAAAAAAAAA')).status, 401)
+  }
+  assert.equal(log.length, 1)
+  world.clock.advance(60_000)
+  await backchannel('junk')
+  assert.equal(log.length, 2)
+  assert.equal((await audit('login-failed')).length, 0)
 })
 
 test('logging out here tells where to log out there, with no token of the provider’s in it', async (t) => {

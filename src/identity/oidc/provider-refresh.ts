@@ -17,6 +17,8 @@ import { verifySigned } from './signed-token.ts'
 const leaseMs = 30_000
 /** While a provider fails. */
 const retryMs = 60_000
+/** For sessions about which nobody can be asked. */
+const neverMs = 3_600_000
 const maxKnown = 50_000
 
 export interface ProviderRefreshEnv {
@@ -58,29 +60,35 @@ export class ProviderRefresh {
     if (this.#notBefore.size >= maxKnown) this.#notBefore.clear()
     this.#notBefore.set(session, now + retryMs)
     under = this.#look(session)
+      .then((waitMs) => void this.#notBefore.set(session, now + waitMs))
       .catch((error: unknown) => log.warn('a session could not be looked at with its provider', { session, error: wordsOf(error) }))
       .finally(() => this.#underWay.delete(session))
     this.#underWay.set(session, under)
     return under
   }
 
-  async #look(session: string): Promise<void> {
+  /** Gives how long there is no need to look again. */
+  async #look(session: string): Promise<number> {
     const { stores, clock, keys, providers } = this.#env
     const found = await this.#logins.find(session)
     const provider = found === undefined ? undefined : providers.get(found.ticket.provider)
-    if (found === undefined || provider === undefined || unsealTokens(found.ticket, keys)?.refreshToken === undefined) return
+    if (found === undefined || provider === undefined || unsealTokens(found.ticket, keys)?.refreshToken === undefined)
+      return neverMs
     // The one that it came from, whatever a name of the configuration stands for by now.
-    if (provider.spec.issuer !== found.ticket.issuer) return
+    if (provider.spec.issuer !== found.ticket.issuer) return neverMs
     const { refreshMs } = provider.spec
     // The lease stands for as long as nobody needs to ask again; who fails gives it back.
     const lease = { kind: 'login', id: `refresh.${session}`, owner: '', value: {}, schema: 1 } as const
-    if ((await stores.records.create({ ...lease, expiresAt: clock.now() + Math.max(leaseMs, refreshMs) })) === undefined) return
+    const expiresAt = clock.now() + Math.max(leaseMs, refreshMs)
+    // Somebody else has it; who looks now and then takes over where that one is gone.
+    if ((await stores.records.create({ ...lease, expiresAt })) === undefined) return Math.max(retryMs, refreshMs / 4)
     // Anew: whoever held the lease before may have put another token there.
     const current = await this.#logins.find(session)
     const tokens = current === undefined ? undefined : unsealTokens(current.ticket, keys)
-    if (current === undefined || tokens?.refreshToken === undefined) return
+    if (current === undefined || tokens?.refreshToken === undefined) return neverMs
     try {
       await this.#refresh(session, provider, current, tokens, tokens.refreshToken)
+      return refreshMs
     } catch (thrown) {
       await stores.records.remove('login', lease.id)
       throw thrown
