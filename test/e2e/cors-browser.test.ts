@@ -47,6 +47,12 @@ async function unusedPort(): Promise<number> {
   return port
 }
 
+/** The lines of the access log that were written so far. */
+function logged(folder: string): Record<string, unknown>[] {
+  const lines = readFileSync(join(folder, 'access.log'), 'utf8').split('\n')
+  return lines.filter((line) => line.endsWith('}')).map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+
 async function openWorld(t: TestContext): Promise<World> {
   const served: string[] = []
   const server = createServer((incoming, response) => {
@@ -102,16 +108,11 @@ async function openWorld(t: TestContext): Promise<World> {
     stranger: await pageOf('evil.example'),
     served,
     preflights: async (path) => {
-      const lines = (): Record<string, unknown>[] =>
-        readFileSync(join(folder.path, 'access.log'), 'utf8')
-          .split('\n')
-          .filter((line) => line !== '')
-          .map((line) => JSON.parse(line) as Record<string, unknown>)
       // The log is written a moment after the answers; a request of ours behind them tells when it has caught up.
       const mark = `/open/mark-${served.length}`
       await fetchFrom(friend, api + mark)
-      while (!lines().some((line) => line['path'] === mark)) await new Promise((resolve) => setTimeout(resolve, 20))
-      return lines().filter((line) => line['method'] === 'OPTIONS' && line['path'] === path).length
+      while (!logged(folder.path).some((line) => line['path'] === mark)) await new Promise((resolve) => setTimeout(resolve, 20))
+      return logged(folder.path).filter((line) => line['method'] === 'OPTIONS' && line['path'] === path).length
     },
   }
 }
