@@ -8,6 +8,7 @@ import type { CheckContext } from './check-context.ts'
 import { absolutePath, checkedNames } from './check-context.ts'
 import { checkOwnIssuer } from './check-own-issuer.ts'
 import { checkSha256 } from './check-sha256.ts'
+import { checkPrefixes, introspectionSpec } from './check-introspection.ts'
 import type { ConfigPath } from './finding.ts'
 import { readConfigFile } from './read-config-file.ts'
 import { apiKeySchema, asymmetricAlgorithms, identitySchema, trustedIssuerSchema } from './schema/identity.ts'
@@ -28,6 +29,8 @@ const ownSchema = identitySchema.pick({ path: true, issuer: true, tenantClaim: t
   providers: z.unknown().optional(),
 })
 
+const issuerFields = trustedIssuerSchema.extend({ introspection: z.unknown().optional() })
+
 /** Who is calling. */
 export function checkIdentity(context: CheckContext): IdentitySpec {
   const { reading } = context
@@ -35,6 +38,7 @@ export function checkIdentity(context: CheckContext): IdentitySpec {
   const trustedIssuers = checkedNames(context, ['identity', 'trustedIssuers']).flatMap((name) => issuerSpec(context, name) ?? [])
   const apiKeys = checkedNames(context, ['identity', 'apiKeys']).flatMap((id) => apiKeySpec(context, id) ?? [])
   checkDoubles(context, trustedIssuers, apiKeys)
+  checkPrefixes(context, trustedIssuers)
   const ownIssuer = checkOwnIssuer(context, own.issuer)
   for (const { name, issuer } of trustedIssuers) {
     if (issuer !== ownIssuer?.issuer || issuer === '') continue
@@ -71,12 +75,13 @@ function identityPath(context: CheckContext, path: string | undefined): string {
 
 function issuerSpec(context: CheckContext, name: string): TrustedIssuerSpec | undefined {
   const path: ConfigPath = ['identity', 'trustedIssuers', name]
-  const issuer = context.reading.readFields(trustedIssuerSchema, path)
+  const issuer = context.reading.readFields(issuerFields, path)
   if (issuer === undefined) return undefined
-  const hasFile = context.reading.at([...path, 'jwks']) !== undefined
-  if (hasFile === (context.reading.at([...path, 'jwksUri']) !== undefined)) {
+  const isThere = (key: string): boolean => context.reading.at([...path, key]) !== undefined
+  const hasFile = isThere('jwks')
+  if (hasFile === isThere('jwksUri') && (hasFile || !isThere('introspection'))) {
     const message = hasFile ? 'the issuer has both jwksUri and jwks' : 'the issuer has no keys'
-    context.findings.error(path, message, 'give it either jwksUri (an https address), or jwks (a file)')
+    context.findings.error(path, message, 'give it either jwksUri (an https address), or jwks (a file), or introspection')
   }
   if (issuer.tenant !== undefined && issuer.tenants !== undefined) {
     context.findings.error(
@@ -100,6 +105,7 @@ function issuerSpec(context: CheckContext, name: string): TrustedIssuerSpec | un
     tenant: issuer.tenant,
     tenants: issuer.tenants,
     maxLifetimeMs: issuer.maxLifetime ?? dayMs,
+    ...(isThere('introspection') ? { introspection: introspectionSpec(context, [...path, 'introspection']) } : {}),
   }
 }
 

@@ -113,6 +113,8 @@ export interface TrustedIssuerInput {
   readonly jwksUri?: string | undefined
   /** A file with its keys (a JWK set), relative to the config file. */
   readonly jwks?: string | undefined
+  /** Asks the issuer about tokens that cannot be verified here (RFC 7662). */
+  readonly introspection?: IntrospectionInput | undefined
   /** Whom its tokens must be meant for. */
   readonly audience: string | readonly string[]
   /** The signature algorithms it may use. Default: all asymmetric ones. */
@@ -127,6 +129,28 @@ export interface TrustedIssuerInput {
   readonly tenants?: readonly string[] | undefined
   /** Longest lifetime of a token that is believed. Default: `24h`. */
   readonly maxLifetime?: Duration | undefined
+}
+
+/** How an issuer is asked about its tokens. */
+export interface IntrospectionInput {
+  /** Where it is asked: https, or http on loopback. */
+  readonly endpoint: string
+  /** Who this gateway is there. */
+  readonly clientId: string
+  /** The secret that the issuer gave it. */
+  readonly clientSecret: Secret
+  /** Whether the secret travels in `Authorization` or in the form. Default: `basic`. */
+  readonly auth?: 'basic' | 'post' | undefined
+  /** How its tokens begin; only one issuer that is asked may have none. */
+  readonly prefix?: string | undefined
+  /** Whether its answer must name one of `audience`. Default: true. */
+  readonly requireAudience?: boolean | undefined
+  /** How long its answer is waited for. Default: `2s`. */
+  readonly timeout?: Duration | undefined
+  /** For how long its answer holds, at most. Default: `30s`. */
+  readonly cache?: Duration | undefined
+  /** What becomes of tokens while it does not answer. Default: `closed`. */
+  readonly onFailure?: 'closed' | { readonly stale: Duration } | undefined
 }
 
 /** Algorithms by which an issuer may sign: asymmetric ones only. */

@@ -3,11 +3,14 @@ import type { MaybePromise } from '../core/handler.ts'
 import { isPromise } from '../core/handler.ts'
 import { H } from '../core/header-names.ts'
 import type { Identity } from '../core/identity.ts'
+import type { DecideMode } from '../core/policy.ts'
 import type { Closable } from '../core/lasting.ts'
 import type { Authenticator } from './authenticators.ts'
 import type { Judgement, JwtVerifier } from './jwt-verifier.ts'
+import type { OpaqueTokens } from './opaque-tokens.ts'
 import { Rejection, rejections, revocationsUnknown } from './rejection.ts'
 import type { Revocations } from './revocations.ts'
+import { standing } from './standing.ts'
 import { TokenMemory } from './token-memory.ts'
 
 /** Longest time for which a verified token is believed without looking at it anew. */
@@ -42,12 +45,14 @@ export class BearerAuthenticator implements Authenticator {
   readonly #verifier: JwtVerifier
   readonly #memory: BearerMemory
   readonly #revocations: Revocations | undefined
+  readonly #opaque: OpaqueTokens | undefined
 
   /** Without `revocations` nothing is ever revoked: there is no store to say so. */
-  constructor(verifier: JwtVerifier, memory: BearerMemory, revocations?: Revocations) {
+  constructor(verifier: JwtVerifier, memory: BearerMemory, revocations?: Revocations, opaque?: OpaqueTokens) {
     this.#verifier = verifier
     this.#memory = memory
     this.#revocations = revocations
+    this.#opaque = opaque
   }
 
   presented(x: Exchange): string | null | undefined {
@@ -56,16 +61,26 @@ export class BearerAuthenticator implements Authenticator {
     return typeof line === 'string' ? bearerToken(line) : line
   }
 
-  verify(token: string, x: Exchange, staleMs: number): MaybePromise<Identity | Rejection> {
+  verify(token: string, x: Exchange, staleMs: number, mode: DecideMode = 'charge'): MaybePromise<Identity | Rejection> {
     const now = x.startedAt
     const known = this.#memory.good.find(token, now)
     if (known !== undefined) return this.#standing(known, staleMs, false)
     const rejection = this.#memory.bad.find(token, now)
     if (rejection !== undefined) return rejection
+    const asked = this.#opaque?.issuerOf(token)?.verify(token, now, mode)
+    if (asked !== undefined) {
+      return isPromise(asked) ? asked.then((late) => this.#askedStanding(late, staleMs)) : this.#askedStanding(asked, staleMs)
+    }
     const judged = this.#verifier.verify(token, now)
     return isPromise(judged)
       ? judged.then((late) => this.#learn(token, late, now, staleMs))
       : this.#learn(token, judged, now, staleMs)
+  }
+
+  /** What an issuer says of its tokens is one thing; what was revoked here is another, and asked for each request. */
+  #askedStanding(found: Identity | Rejection, staleMs: number): MaybePromise<Identity | Rejection> {
+    if (found instanceof Rejection || this.#revocations === undefined) return found
+    return standing(found, this.#revocations, staleMs)
   }
 
   #learn(token: string, { found, key }: Judgement, now: number, staleMs: number): MaybePromise<Identity | Rejection> {

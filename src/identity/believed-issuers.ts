@@ -1,9 +1,10 @@
 import type { IdentitySpec, TrustedIssuerSpec } from './identity-spec.ts'
 import { ownAlgorithms } from './identity-spec.ts'
 
-/** Every issuer whose tokens are believed: the trusted ones, and Velum itself. */
+/** Every issuer whose tokens are verified here: the trusted ones that publish keys, and Velum itself. */
 export function believedIssuers(spec: IdentitySpec): readonly TrustedIssuerSpec[] {
-  const { own, trustedIssuers } = spec
+  const { own } = spec
+  const trustedIssuers = spec.trustedIssuers.filter(({ jwksUri, jwksFile }) => jwksUri !== undefined || jwksFile !== undefined)
   if (own === undefined) return trustedIssuers
   const itself: TrustedIssuerSpec = {
     name: 'velum',

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { BuildEnv } from '../core/build-env.ts'
 import { ApiKeyAuthenticator } from './api-keys.ts'
 import type { StoredApiKeys } from './api-key-store.ts'
@@ -5,6 +6,8 @@ import type { Authenticators } from './authenticators.ts'
 import { BearerAuthenticator, BearerMemory } from './bearer.ts'
 import { CertificateAuthenticator } from './certificates.ts'
 import type { IdentitySpec } from './identity-spec.ts'
+import { Introspection } from './introspection.ts'
+import { OpaqueTokens } from './opaque-tokens.ts'
 import { JwtVerifier } from './jwt-verifier.ts'
 import { keySourceName } from './key-messages.ts'
 import { believedIssuers } from './believed-issuers.ts'
@@ -21,7 +24,7 @@ export function createAuthenticators(
   revocations?: Revocations,
   storedKeys?: StoredApiKeys,
 ): Authenticators {
-  const { hold, link, clock, log } = env
+  const { hold, link, clock, log, meter } = env
   const trusted = believedIssuers(spec)
   const issuers = trusted.map((issuer) => {
     const name = keySourceName(issuer)
@@ -30,11 +33,18 @@ export function createAuthenticators(
   const verifier = new JwtVerifier(issuers, spec.tenantClaim)
   // A finding depends on everything that is said of issuers: if any of it changes, nothing is remembered.
   const memoryName = `identity.tokens ${JSON.stringify([spec.tenantClaim, trusted])}`
+  const asked = spec.trustedIssuers.filter(({ introspection }) => introspection !== undefined)
+  const introspections = asked.map((issuer) => {
+    const name = hash('sha256', JSON.stringify([spec.tenantClaim, issuer]), 'base64url')
+    const make = (): Introspection => new Introspection(issuer, spec.tenantClaim, { clock, log, meter, fetch: globalThis.fetch })
+    return hold.take(`identity.introspection ${name}`, make)
+  })
   return {
     bearer: new BearerAuthenticator(
       verifier,
       hold.take(memoryName, () => new BearerMemory()),
       revocations,
+      introspections.length === 0 ? undefined : new OpaqueTokens(introspections),
     ),
     'api-key': new ApiKeyAuthenticator(spec.apiKeys, storedKeys, revocations),
     'client-certificate': new CertificateAuthenticator(spec.certificates ?? [], revocations),

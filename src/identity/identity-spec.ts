@@ -2,7 +2,7 @@
 export interface TrustedIssuerSpec {
   readonly name: string
   readonly issuer: string
-  /** Where its keys are: exactly one of the two. `jwksFile` is absolute. */
+  /** Where its keys are: one of the two, or none for an issuer that is only asked. `jwksFile` is absolute. */
   readonly jwksUri: string | undefined
   readonly jwksFile: string | undefined
   readonly audience: readonly string[]
@@ -22,6 +22,26 @@ export interface TrustedIssuerSpec {
   readonly tenants: readonly string[] | undefined
   /** Longest believed lifetime (exp − iat). */
   readonly maxLifetimeMs: number
+  /** How it is asked about tokens that only it can read; absent: it is not. */
+  readonly introspection?: IntrospectionSpec | undefined
+}
+
+/** How an issuer is asked about its tokens (RFC 7662). */
+export interface IntrospectionSpec {
+  /** https, or http on loopback. */
+  readonly endpoint: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly authMethod: 'basic' | 'post'
+  /** How its tokens begin; undefined: all that nobody else has claimed are its. */
+  readonly prefix: string | undefined
+  /** Whether its answer must name an audience. */
+  readonly requiresAudience: boolean
+  readonly timeoutMs: number
+  /** How long an answer holds, at most; a token's own end counts. */
+  readonly cacheMs: number
+  /** How long after that a good answer serves while the endpoint gives none; 0: not at all. */
+  readonly staleMs: number
 }
 
 /** An API key from the configuration. Only its hash is there. */

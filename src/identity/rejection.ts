@@ -49,6 +49,9 @@ const table = {
   'not-a-session': 'The cookie is not of the form of a session cookie.',
   'unknown-session': 'There is no such session, or not any more.',
   'session-expired': 'The session has ended, or was not used for too long.',
+  // Tokens that their issuer was asked about.
+  inactive: 'Its issuer says that the token is not active.',
+  'bound-token': 'The token is bound to a key of its holder (DPoP, certificate), which is not checked here.',
   // API keys.
   'unknown-api-key': 'No API key has this hash.',
   'api-key-expired': 'The API key has expired.',
@@ -77,6 +80,16 @@ export const revocationsUnknown = new Rejection(
   'The store does not answer, so nobody can tell whether the credential was revoked.',
   true,
 )
+
+/** The issuer of a token could not be asked, or gave no answer. */
+export const introspectionUnavailable = new Rejection(
+  'introspection-unavailable',
+  'The issuer of the token cannot be asked about it at the moment.',
+  true,
+)
+
+/** Nobody was asked, since nothing is sent in a peek. */
+export const notIntrospected = new Rejection('not-asked', 'The issuer of the token would be asked about it.', true)
 
 /** The session could not be looked up. */
 export const storeUnavailable = new Rejection(

@@ -153,7 +153,7 @@ export function forgeryAt(seconds: number): Forgery {
     ['exp as a text', () => withClaims({ exp: String(claims.exp) }), 'bad-claim'],
     ['exp as null', () => withClaims({ exp: null }), 'bad-claim'],
     ['a negative exp', () => withClaims({ exp: -1 }), 'bad-claim'],
-    ['an endless exp', () => signed(header, JSON.stringify(claims).replace(String(claims.exp), '1e400'), ec), 'bad-claim'],
+    ['an endless exp', () => signed(header, JSON.stringify(claims).replace(String(claims.exp), '1e400'), ec), 'not-a-jwt'],
     ['exp in the past', () => withClaims({ exp: seconds - 30 }), 'expired'],
     ['exp in the year 9999', () => withClaims({ exp: 253_402_300_799 }), 'lives-too-long'],
     ['a life of a day and a second', () => withClaims({ iat: seconds, exp: seconds + 86_401 }), 'lives-too-long'],

@@ -29,6 +29,35 @@ const tokenType = z
     error: 'tokens of this typ are no access tokens',
   })
 
+/** How an issuer is asked about its tokens. */
+export const introspectionSchema = z.strictObject({
+  endpoint: z
+    .string()
+    .describe('Where it is asked (RFC 7662): https, or http on loopback.')
+    .meta({ examples: ['https://idp.example.com/oauth2/introspect'] }),
+  clientId: z.string().min(1).describe('Who this gateway is there.'),
+  clientSecret: z.string().min(1).describe('The secret that the issuer gave it.'),
+  auth: z.enum(['basic', 'post']).optional().describe('Whether the secret travels in Authorization or in the form. Default: basic.'),
+  prefix: z
+    .string()
+    .regex(/^[!-~]{1,64}$/, { error: 'a prefix is one word' })
+    .optional()
+    .describe('How its tokens begin. Only one issuer that is asked may have none: no token is shown to two.')
+    .meta({ examples: ['gho_'] }),
+  requireAudience: z
+    .boolean()
+    .optional()
+    .describe('Whether its answer must name one of `audience`. False only for an endpoint that knows no tokens but those for this gateway. Default: true.'),
+  timeout: duration('50ms', '30s').optional().describe('How long its answer is waited for; then 503. Default: 2s.'),
+  cache: duration('0s', '1h')
+    .optional()
+    .describe('For how long its answer holds, at most: a token that it revokes is believed as long. What is revoked here counts at once. Default: 30s.'),
+  onFailure: z
+    .union([z.literal('closed'), z.strictObject({ stale: duration('1s', '1h').describe('For how long after `cache` has passed.') })])
+    .optional()
+    .describe('What becomes of tokens while it does not answer: `closed` answers 503, { stale } goes on with those that were good. Default: closed.'),
+})
+
 /** A foreign issuer of bearer tokens. */
 export const trustedIssuerSchema = z.strictObject({
   issuer: z.string().min(1).describe('The exact `iss` of its tokens.').meta({ examples: ['https://idp.example.com'] }),
@@ -38,6 +67,9 @@ export const trustedIssuerSchema = z.strictObject({
     .describe('Where its keys are published: https, or http on loopback. Either this or `jwks`.')
     .meta({ examples: ['https://idp.example.com/.well-known/jwks.json'] }),
   jwks: z.string().min(1).optional().describe('A file with its keys (a JWK set), relative to the config file. Either this or `jwksUri`.'),
+  introspection: introspectionSchema
+    .optional()
+    .describe('Asks the issuer about tokens that cannot be verified here. Besides `jwksUri` or `jwks`, or in their place.'),
   audience: oneOrMore(z.string().min(1)).describe('Whom its tokens must be meant for: `aud` must hold one of these.'),
   algorithms: z
     .array(z.enum(asymmetricAlgorithms))
