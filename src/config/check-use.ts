@@ -1,5 +1,6 @@
 import type { CredentialKind } from '../core/identity.ts'
 import type { CheckContext } from './check-context.ts'
+import { checkCache } from './check-cache.ts'
 import { checkExternal } from './check-external.ts'
 import { issuerRemedy } from './check-own-issuer.ts'
 import type { GatewayModel, RouteModel } from './model.ts'
@@ -10,6 +11,7 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
   checkCredentials(context, model)
   checkSessionsAreSafe(context, model)
   checkPriorities(context, model)
+  checkCache(context, model)
   checkExternal(context, model)
   const services = new Set(
     model.routes.flatMap(({ action }) =>
