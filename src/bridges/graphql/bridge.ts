@@ -1,6 +1,8 @@
-import type { ExecutionArgs, GraphQLSchema } from 'graphql'
+import { OperationTypeNode } from 'graphql'
+import type { GraphQLSchema } from 'graphql'
 import type { Answer } from '../../core/answer.ts'
-import { readAll } from '../../core/body.ts'
+import { emptyBody, readAll } from '../../core/body.ts'
+import { derivedExchange } from '../../core/derived-exchange.ts'
 import type { Exchange } from '../../core/exchange.ts'
 import type { MaybePromise } from '../../core/handler.ts'
 import { H } from '../../core/header-names.ts'
@@ -10,11 +12,14 @@ import type { Call, Service } from '../../core/service.ts'
 import type { Bridge, BridgeEnv } from '../bridge.ts'
 import type { Descriptors } from '../descriptors/descriptors.ts'
 import { knownDescriptors, planned } from '../descriptors/live-descriptors.ts'
+import { acceptWebSocket, closeCodeOf } from '../web-socket/accept-web-socket.ts'
+import { handshakeProblem, isWebSocket, offeredProtocols } from '../web-socket/handshake.ts'
 import { isJsonRequest, readAccept } from './accept.ts'
 import type { Accepted, ResponseType } from './accept.ts'
 import { eventAnswer, graphqlProblem, responseAnswer, statusCodes } from './answer.ts'
 import type { GraphqlResponse, StatusCodes } from './answer.ts'
 import { Documents } from './documents.ts'
+import type { Refused } from './documents.ts'
 import { shownErrors } from './errors.ts'
 import { EventStream } from './event-stream.ts'
 import { Operation } from './operation.ts'
@@ -23,6 +28,8 @@ import type { GraphqlRequest } from './request.ts'
 import { readGot, readPosted } from './request.ts'
 import { executed, oneResponse, responsesTo } from './responses.ts'
 import { buildGraphqlSchema } from './schema.ts'
+import type { Prepared } from './socket-session.ts'
+import { runSocketSession, socketProtocol } from './socket-session.ts'
 
 const notJson: Problem = { name: 'unsupported-type', detail: 'The content must be application/json in UTF-8.' }
 const compressed: Problem = { name: 'unsupported-type', detail: 'The content must not be compressed.' }
@@ -68,8 +75,9 @@ class GraphqlBridge implements Bridge {
     })
   }
 
-  claims({ target }: Call): boolean {
-    return this.#options.takesAll || isGraphqlPath(target)
+  claims(call: Call): boolean {
+    if (!this.#options.takesAll && !isGraphqlPath(call.target)) return false
+    return !isWebSocket(call) || offeredProtocols(call).includes(socketProtocol)
   }
 
   renderer(x: Exchange): ProblemRenderer | undefined {
@@ -79,31 +87,67 @@ class GraphqlBridge implements Bridge {
   async answer(call: Call, x: Exchange, upstream: Service): Promise<Answer> {
     x.renderProblem = this.#render
     const descriptors = knownDescriptors(this.#env.descriptors)
+    if (isWebSocket(call)) return this.#socket(call, x, upstream)
     const read = this.#read(call, x)
     const request = 'status' in read ? read : await read
     if ('status' in request) return request
     if (request.query === undefined && request.documentId === undefined) return x.renderProblem(noQuery, x)
-    const { schema, documents } = this.#built(descriptors)
-    const checked = documents.check(request)
-    if ('errors' in checked) return this.#refuse({ errors: shownErrors(checked.errors, this.#env.log) }, x)
-    const { document, operation, cost } = checked
-    if (call.method !== 'POST' && operation.operation === 'mutation') return x.renderProblem(byPostOnly, x)
-    const context = new Operation(call, x, upstream, this.#env)
-    const answer = await this.#run(x, context, operation.operation === 'subscription', {
-      schema,
-      document,
-      operationName: request.operationName,
-      variableValues: request.variables,
-      contextValue: context,
-      hideSuggestions: !this.#options.introspection,
-    })
-    answer.headers.set(costHeader, String(cost))
+    const prepared = this.#prepare(new Operation(call, x, upstream, this.#env), descriptors, request)
+    if ('errors' in prepared) return this.#refuse({ errors: shownErrors(prepared.errors, this.#env.log) }, x)
+    if (call.method !== 'POST' && prepared.type === OperationTypeNode.MUTATION) return x.renderProblem(byPostOnly, x)
+    const answer = await this.#run(x, prepared)
+    answer.headers.set(costHeader, String(prepared.cost))
     return answer
   }
 
-  async #run(x: Exchange, operation: Operation, isSubscription: boolean, args: ExecutionArgs): Promise<Answer> {
+  /** What a request asks for, judged: nothing has been executed yet. */
+  #prepare(
+    operation: Operation,
+    descriptors: Descriptors,
+    { query, documentId, operationName, variables }: GraphqlRequest,
+  ): (Prepared & { readonly cost: number; readonly type: OperationTypeNode }) | Refused {
+    const { schema, documents } = this.#built(descriptors)
+    const checked = documents.check({ query, documentId, operationName, variables })
+    if ('errors' in checked) return checked
+    const hideSuggestions = !this.#options.introspection
+    const { document, cost } = checked
+    return {
+      args: { schema, document, operationName, variableValues: variables, contextValue: operation, hideSuggestions },
+      operation,
+      cost,
+      type: checked.operation.operation,
+    }
+  }
+
+  /** A connection for any number of operations; each has as long as a request of its own would have. */
+  #socket(call: Call, x: Exchange, upstream: Service): Answer {
+    const wrong = handshakeProblem(call)
+    if (wrong !== undefined) return x.renderProblem(wrong, x)
+    const { descriptors, clock, sweeper, log } = this.#env
+    const waitMs = call.headBy - clock.monotonic()
+    return acceptWebSocket(call, {
+      protocol: socketProtocol,
+      maxMessageBytes: this.#options.limits.bytes,
+      clock,
+      sweeper,
+      run: (socket) => {
+        const prepare = (request: GraphqlRequest): Prepared | Refused => {
+          const startedMono = clock.monotonic()
+          const ownCall: Call = { ...call, method: 'POST', upgrade: undefined, headBy: startedMono + waitMs }
+          const own = derivedExchange(x, { body: emptyBody, startedAt: clock.now(), startedMono })
+          return this.#prepare(new Operation(ownCall, own, upstream, this.#env, true), knownDescriptors(descriptors), request)
+        }
+        runSocketSession({ socket, clock, log, prepare })
+      },
+      // Clients of graphql-ws come again after 4403, with a fresh credential; 4401 is the end for them.
+      hangUp: (socket, why) => socket.close(why === 'caller-over' ? 4403 : closeCodeOf(why)),
+    })
+  }
+
+  async #run(x: Exchange, { args, operation, type }: Prepared & { readonly type: OperationTypeNode }): Promise<Answer> {
     const { single, events } = this.#accepted(x)
     const { clock, log } = this.#env
+    const isSubscription = type === OperationTypeNode.SUBSCRIPTION
     if (single !== undefined && !isSubscription) return responseAnswer(await executed(args, log), single, this.#codes)
     if (!events) return x.renderProblem(notAcceptable, x)
     return eventAnswer(new EventStream(responsesTo(args, operation, isSubscription, log), clock))

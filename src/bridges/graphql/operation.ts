@@ -34,15 +34,18 @@ export class Operation {
   readonly #x: Exchange
   readonly #upstream: Service
   readonly #env: GrpcCallEnv
+  readonly #ownsExchange: boolean
   readonly #asked = new Map<string, Promise<unknown>>()
   readonly #open = new Set<GrpcAnswer>()
   #cancelled: Fault | undefined = undefined
 
-  constructor(call: Call, x: Exchange, upstream: Service, env: GrpcCallEnv) {
+  /** `ownsExchange`: nothing else is done for it, so that it may be left with the operation. */
+  constructor(call: Call, x: Exchange, upstream: Service, env: GrpcCallEnv, ownsExchange = false) {
     this.#call = call
     this.#x = x
     this.#upstream = upstream
     this.#env = env
+    this.#ownsExchange = ownsExchange
   }
 
   /** The answer to a method with one. The same query with the same input is asked once for each operation. */
@@ -71,6 +74,8 @@ export class Operation {
     this.#cancelled ??= why
     for (const answer of this.#open) answer.cancel(why)
     this.#open.clear()
+    // Calls that have no answer yet hear of it by their exchange.
+    if (this.#ownsExchange) this.#x.leave(why)
   }
 
   async #answer(method: MethodCall, messages: Uint8Array | MessageSource): Promise<unknown> {

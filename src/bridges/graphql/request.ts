@@ -26,6 +26,21 @@ export function readPosted(content: Buffer): GraphqlRequest {
   }
 }
 
+/** Reads what a `subscribe` of graphql-ws asks for; integers beyond a double are bigint already. Throws `malformed`. */
+export function readPayload(payload: object): GraphqlRequest {
+  const value = payload as JsonObject
+  const variables = member(value, 'variables') ?? {}
+  if (typeof variables !== 'object' || Array.isArray(variables)) throw new Fault('malformed', '"variables" must be an object')
+  const query = text(member(value, 'query'), 'query')
+  return {
+    // The protocol demands one; it is empty where a document is named.
+    query: query === '' ? undefined : query,
+    documentId: text(member(value, 'documentId'), 'documentId') ?? apolloId(object(member(value, 'extensions'), 'extensions')),
+    operationName: text(member(value, 'operationName'), 'operationName'),
+    variables: variables as Readonly<Record<string, unknown>>,
+  }
+}
+
 /** Reads the query of a GET. Throws `malformed`. */
 export function readGot(query: string): GraphqlRequest {
   const parameters = new URLSearchParams(query)
