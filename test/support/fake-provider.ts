@@ -39,6 +39,8 @@ export class FakeProvider {
   /** Whether refresh tokens are given, and the ones that are good. */
   givesRefreshTokens = false
   readonly refreshTokens = new Set<string>()
+  /** How long refresh tokens are. */
+  refreshTokenLength = 16
   /** Whether the ID token of a refresh leaves out all but what it must say. */
   isTerse = false
   /** How often each path was asked. */
@@ -139,7 +141,8 @@ export class FakeProvider {
     }
     const honest = this.#idToken(nonce)
     const id_token = this.idToken === undefined ? honest : this.idToken(honest)
-    const refresh_token = this.givesRefreshTokens || isRefresh ? randomBytes(8).toString('hex') : undefined
+    const refresh_token =
+      this.givesRefreshTokens || isRefresh ? randomBytes(8).toString('hex').padEnd(this.refreshTokenLength, 'x') : undefined
     if (refresh_token !== undefined) this.refreshTokens.add(refresh_token)
     return json({ access_token: 'an access token', token_type: 'Bearer', expires_in: 60, id_token, refresh_token })
   }

@@ -58,7 +58,7 @@ export function loginFailure(
   text: string,
   returnTo: string | undefined,
 ): Answer {
-  const kind = status === 401 ? 'wrong' : 'busy'
+  const kind = status === 401 ? 'failed' : 'busy'
   const wanted = x.headers.single(H.accept) ?? ''
   if (wanted.includes('text/html')) return pageAnswer(status, doorOf(parts), x, { returnTo }, { kind, text })
   const [name, headers] = status === 401 ? (['invalid-credential', challenge] as const) : (['unavailable', undefined] as const)

@@ -10,7 +10,8 @@ export interface LoginPage {
   readonly returnTo: string | undefined
   /** What was typed before. */
   readonly userName: string
-  readonly message: { readonly kind: 'wrong' | 'locked' | 'busy'; readonly text: string } | undefined
+  /** `wrong`: what was typed; `failed`: something else that did not work. */
+  readonly message: { readonly kind: 'wrong' | 'failed' | 'locked' | 'busy'; readonly text: string } | undefined
   /** Where one can log in instead. */
   readonly providers: readonly ProviderButton[]
 }

@@ -39,7 +39,7 @@ main > svg { display: block; width: 2.5rem; height: 2.5rem; color: var(--accent)
 h1 { margin: 1rem 0 0; font-size: 1.5rem; line-height: 1.25; font-weight: 650 }
 .place { margin: .25rem 0 1.5rem; color: var(--soft); overflow-wrap: anywhere }
 .message { margin: 0 0 1.25rem; padding: .75rem .875rem; border-radius: .5rem; border-left: 4px solid; overflow-wrap: anywhere }
-.wrong { color: var(--bad); background: var(--bad-ground) }
+.wrong, .failed { color: var(--bad); background: var(--bad-ground) }
 .locked, .busy { color: var(--wait); background: var(--wait-ground) }
 .done { color: var(--good); background: var(--good-ground) }
 label { display: block; margin: 0 0 .375rem; font-weight: 600 }

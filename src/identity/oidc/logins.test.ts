@@ -183,6 +183,7 @@ test('an error of the provider is a plain page, without its words', async (t) =>
   assert.equal(answer.status, 401)
   assert.match(textOf(answer), /The login at The corp was not completed. Please try again./)
   assert.ok(!textOf(answer).includes('alert(1)'))
+  assert.ok(!textOf(answer).includes('aria-invalid'), 'nobody typed anything wrong')
   assert.match(
     textOf(answer),
     /href="\/auth\/oidc\/corp\?return_to=%2Forders%3Fx%3D1"/,

@@ -125,6 +125,14 @@ test('sessions without refresh tokens, and sessions by password, ask nobody', as
   assert.equal(corp.forms.length, 1)
 })
 
+test('a token of any length is no burden: one that is too long is not kept', async (t) => {
+  const { corp, browser, login, world } = await oidcWorld(t)
+  Object.assign(corp, { givesRefreshTokens: true, refreshTokenLength: 100_000 })
+  assert.equal((await login(browser())).status, 303)
+  const [{ value }] = (await world.stores.records.list('provider-session', '', 10)).records
+  assert.ok(JSON.stringify(value).length < 1000)
+})
+
 test('a name that stands for another issuer by now gets no token of the old one', async (t) => {
   const { corp, partner, use, hub, own } = await sceneOf(t)
   const [first] = own.providers!

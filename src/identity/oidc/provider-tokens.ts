@@ -15,8 +15,17 @@ export interface ProviderTokens {
   readonly isDoubtful?: boolean | undefined
 }
 
+/** Longest token that is kept: a provider shall not fill the store. */
+const maxLength = 16_384
+
 /** Seals tokens for whoever they belong to; undefined when there is nothing to keep. */
-export function sealTokens(tokens: ProviderTokens, issuer: string, subject: string, keys: DerivedKeys): string | undefined {
+export function sealTokens(
+  { refreshToken, ...others }: ProviderTokens,
+  issuer: string,
+  subject: string,
+  keys: DerivedKeys,
+): string | undefined {
+  const tokens: ProviderTokens = { ...others, refreshToken: (refreshToken?.length ?? 0) > maxLength ? undefined : refreshToken }
   if (tokens.refreshToken === undefined && tokens.idToken === undefined) return undefined
   return seal(JSON.stringify(tokens), aboutTokens(issuer, subject), keys)
 }
