@@ -7,6 +7,7 @@ import { benchLimits } from './limits.ts'
 import { benchMemory } from './memory.ts'
 import { benchProxy } from './proxy.ts'
 import { benchResilience } from './resilience.ts'
+import { benchValidation } from './validation.ts'
 
 export interface BenchOptions {
   /** A look rather than a measurement. */
@@ -31,6 +32,7 @@ const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>>
   identity: benchIdentity,
   limits: benchLimits,
   cache: benchCache,
+  validation: benchValidation,
 }
 
 const { values, positionals } = parseArgs({

@@ -65,6 +65,7 @@ test('refuses what is not JSON, not UTF-8, or nested too deep, and never throws'
 test('a number that no double holds is refused, one that is only long is not', () => {
   assert.equal(parse('{"a":1e400}'), undefined)
   assert.equal(parse('[-1e999]'), undefined)
+  assert.equal(parse('1e999'), undefined)
   assert.deepEqual(parse(`[${'9'.repeat(300)}]`), [Number('9'.repeat(300))])
 })
 

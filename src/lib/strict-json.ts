@@ -10,12 +10,11 @@ const tokenDepth = 20
  */
 export function parseStrictJson(bytes: Buffer, maxDepth = tokenDepth): unknown {
   if (!isUtf8(bytes)) return undefined
-  const text = bytes.toString('utf8')
   // Before it is parsed: megabytes of brackets are not worth the objects they would make.
-  const colons = colonsIn(text, maxDepth)
+  const colons = colonsIn(bytes, maxDepth)
   if (colons === undefined) return undefined
   try {
-    const value: unknown = JSON.parse(text)
+    const value: unknown = JSON.parse(bytes.toString('utf8'))
     // Of a member that was there twice the parser kept one: then there are fewer than the text has colons.
     return membersIn(value) === colons ? value : undefined
   } catch {
@@ -23,7 +22,7 @@ export function parseStrictJson(bytes: Buffer, maxDepth = tokenDepth): unknown {
   }
 }
 
-/** How many members all objects have together; NaN where one is named `__proto__` or a number has become Infinity. */
+/** How many members all objects have together; NaN where one is named `__proto__`, or a number has become Infinity. */
 function membersIn(value: unknown): number {
   if (typeof value !== 'object' || value === null) return value === Infinity || value === -Infinity ? NaN : 0
   let members = 0
@@ -31,47 +30,38 @@ function membersIn(value: unknown): number {
     for (const item of value) members += membersIn(item)
     return members
   }
-  if (Object.hasOwn(value, '__proto__')) return NaN
-  for (const name of Object.keys(value)) members += 1 + membersIn((value as Readonly<Record<string, unknown>>)[name])
+  // What has been parsed has no members but its own; `in` finds them without a list.
+  for (const name in value) {
+    if (name === '__proto__') return NaN
+    members += 1 + membersIn((value as Readonly<Record<string, unknown>>)[name])
+  }
   return members
 }
 
-/** How many colons stand outside of strings, which is one for each member; undefined for what is nested too deep. */
-function colonsIn(text: string, maxDepth: number): number | undefined {
-  let colons = 0
-  let depth = 0
-  for (let i = 0; ;) {
-    const open = text.indexOf('"', i)
-    const stop = open === -1 ? text.length : open
-    for (; i < stop; i++) {
-      const code = text.charCodeAt(i)
-      if (code === colon) colons++
-      else if (code === openBrace || code === openBracket) {
-        if (++depth > maxDepth) return undefined
-      } else if (code === closeBrace || code === closeBracket) depth--
-    }
-    if (open === -1) return colons
-    i = endOfString(text, open)
-  }
-}
-
+const quote = 34
 const colon = 58
+const openBracket = 91
 const backslash = 92
+const closeBracket = 93
 const openBrace = 123
 const closeBrace = 125
-const openBracket = 91
-const closeBracket = 93
 
-/** The index behind the string that begins at `start`; the end of a text in which it does not end. */
-function endOfString(text: string, start: number): number {
-  let end = text.indexOf('"', start + 1)
-  while (end !== -1 && isEscaped(text, end)) end = text.indexOf('"', end + 1)
-  return end === -1 ? text.length : end + 1
-}
-
-/** Whether an odd number of backslashes stands before. */
-function isEscaped(text: string, at: number): boolean {
-  let first = at
-  while (text.charCodeAt(first - 1) === backslash) first--
-  return (at - first) % 2 === 1
+/**
+ * How many colons stand outside of strings, which is one for each member; undefined for what is nested too deep. In UTF-8
+ * no byte of a longer character looks like any of these.
+ */
+function colonsIn(bytes: Buffer, maxDepth: number): number | undefined {
+  const { length } = bytes
+  let colons = 0
+  let depth = 0
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[i]
+    if (byte === quote) {
+      for (i++; i < length && bytes[i] !== quote; i++) if (bytes[i] === backslash) i++
+    } else if (byte === colon) colons++
+    else if (byte === openBrace || byte === openBracket) {
+      if (++depth > maxDepth) return undefined
+    } else if (byte === closeBrace || byte === closeBracket) depth--
+  }
+  return colons
 }
