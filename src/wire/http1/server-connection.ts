@@ -132,7 +132,7 @@ export class ServerConnection implements TurnOwner, IntakeOwner, DeadlineOwner {
     if (body === undefined || body.isComplete) return true
     // A client still waiting for its 100 may send the body or not: nobody can tell what its next bytes are.
     if (body.fault !== undefined || this.#owesContinue) return false
-    return (body.isPulled && !body.isStopped) || (body.left ?? 0) + body.discarded <= maxRestBytes
+    return (body.isPulled && !body.isStopped) || (body.left ?? Infinity) + body.discarded <= maxRestBytes
   }
 
   awaitFlush(turn: Turn): void {
