@@ -46,6 +46,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./import-command.ts')).importCommand,
   },
   {
+    name: 'test',
+    summary: 'Runs tests of policies in-process: time that is told, services that are made up, no ports.',
+    load: async () => (await import('./test-command.ts')).testCommand,
+  },
+  {
     name: 'user',
     summary: 'Keeps the people who log in by password: add, list, disable, enable, passwd.',
     load: async () => (await import('./user-command.ts')).userCommand,

@@ -5,6 +5,7 @@ import type { Command } from './command.ts'
 import { exitCode } from './command.ts'
 
 const file = 'velum.config.ts'
+const testFile = 'velum.test.ts'
 
 /** A configuration that works as it stands and shows where to go on. */
 const text = `import { defineGateway } from 'velum'
@@ -46,6 +47,31 @@ export default defineGateway({
 })
 `
 
+/** Tests of that configuration that pass as they stand. */
+const testText = `import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createTestGateway } from 'velum/testing'
+
+// Run with "velum test": in this process, with no port opened, and with a time that moves only when it is told to.
+const config = new URL('velum.config.ts', import.meta.url)
+
+test('everybody is welcome', async () => {
+  await using gateway = await createTestGateway(config)
+  const answer = await gateway.request('GET', '/')
+  assert.equal(answer.status, 200)
+})
+
+test('but not too often: a burst of 20, then 5 per second', async () => {
+  await using gateway = await createTestGateway(config)
+  for (let i = 0; i < 20; i++) assert.equal((await gateway.request('GET', '/')).status, 200)
+  const refused = await gateway.request('GET', '/')
+  assert.equal(refused.status, 429)
+  assert.equal(refused.refused?.label, 'limited:perAddress')
+  await gateway.advance('1s')
+  assert.equal((await gateway.request('GET', '/')).status, 200)
+})
+`
+
 export const initCommand: Command = {
   usage: '',
   options: {},
@@ -57,7 +83,10 @@ export const initCommand: Command = {
       return exitCode.input
     }
     writeFileSync(join(io.folder, file), text, { flag: 'wx' })
+    const hasTests = existsSync(join(io.folder, testFile))
+    if (!hasTests) writeFileSync(join(io.folder, testFile), testText, { flag: 'wx' })
     io.out(`wrote ${file}; start it with: velum run\n`)
+    if (!hasTests) io.out(`wrote ${testFile}; run it with: velum test\n`)
     return exitCode.done
   },
 }

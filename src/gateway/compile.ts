@@ -86,7 +86,8 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     )
     const offset = Math.max(0, ...[...edges.values()].map((policies) => policies.length))
     const identity = createIdentity(model.identity, env)
-    const { authenticators, streams, tokenEdit } = identity
+    const { streams, tokenEdit } = identity
+    const authenticators = env.recognise?.(identity.authenticators) ?? identity.authenticators
     const { own } = model.identity
     const trustedOrigins = own === undefined ? [] : [own.issuer, ...(own.trustedOrigins ?? [])]
     const hasApiKeys = model.identity.apiKeys.length > 0 || (own !== undefined && takesApiKeys(model))

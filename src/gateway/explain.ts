@@ -219,7 +219,8 @@ export function problemFacts({ name, headers }: Problem): Pick<ExplainedStep, 's
   return { status, problem: type, ...(retryAfter === undefined ? {} : { retryAfter: Number(retryAfter) }) }
 }
 
-function assumedIdentity(caller: AssumedCaller, accepted: readonly CredentialKind[], { identity }: GatewayModel): Identity {
+/** Who somebody is whose credential is taken for granted. Throws a QuestionError for a kind that there is not. */
+export function assumedIdentity(caller: AssumedCaller, accepted: readonly CredentialKind[], { identity }: GatewayModel): Identity {
   const { subject, tenant, client, roles = [], claims } = caller
   const kind = caller.kind ?? accepted[0] ?? 'bearer'
   if (!isKind(kind)) throw new QuestionError(`${JSON.stringify(kind)} is no kind of credential: use ${credentialKinds.join(', ')}`)

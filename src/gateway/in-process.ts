@@ -1,4 +1,5 @@
 import { allocateCache, smallestCacheBytes } from '../cache/cache-memory.ts'
+import { purgeTopic } from '../cache/cache.ts'
 import type { GatewayModel } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Closable } from '../core/lasting.ts'
@@ -31,6 +32,7 @@ export interface InProcessOptions {
   readonly fetch?: Fetch | undefined
   /** What stands behind; absent: the services of the configuration. */
   readonly createService?: GenerationEnv['createService']
+  readonly recognise?: GenerationEnv['recognise']
   /** Keys of limits that may be counted at one time. Default: 64. */
   readonly maxKeys?: number | undefined
 }
@@ -49,11 +51,15 @@ const noFetch: Fetch = () => Promise.reject(new Error('nothing is fetched here')
 
 /** Throws, or rejects, with what keeps the configuration from being served. */
 export async function openInProcess(options: InProcessOptions): Promise<InProcess> {
-  const { model, clock, log = silentLog, store, fetch = noFetch } = options
+  const { clock, log = silentLog, store, fetch = noFetch } = options
+  // Its budgets are those of one process: no fleet is joined.
+  const model: GatewayModel = { ...options.model, store: { kind: 'embedded', path: '.velum' } }
   const meter = silentMeter
   const hub = new MainHub((topic, error) => log.error('a message could not be handled', { topic, error }))
   const link = new WorkerLink({ post: (message) => void hub.receive(message, 0) })
   hub.join(0, { post: (message) => void link.receive(message) })
+  // Nothing is being purged, which a cache must know before it finds anything.
+  hub.answer(purgeTopic, () => [])
   const sweeper = new Sweeper(clock)
   const identity = attachIdentityToHub(hub, { clock, log, meter, fetch, store: () => store })
   const penalties = new PenaltyBox(hub, { clock, log, meter, store: () => undefined })
@@ -89,6 +95,7 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
       accessLog: noAccessLog,
       isMisdirected: () => false,
       createService: options.createService,
+      recognise: options.recognise,
     })
     return {
       generation,

@@ -7,6 +7,7 @@ import type { Hold } from '../core/lasting.ts'
 import { Lasting } from '../core/lasting.ts'
 import type { Count } from '../core/meter.ts'
 import { Sweeper } from '../core/sweeper.ts'
+import type { Authenticators } from '../identity/authenticators.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
 import type { NamedService } from '../services/named-service.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
@@ -36,6 +37,8 @@ export interface GenerationEnv extends BuildEnv {
   readonly isMisdirected: (x: Exchange) => boolean
   /** Where requests are kept for operators; absent: nowhere. */
   readonly requests?: RequestNotes | undefined
+  /** How callers are recognised, besides as the configuration says; absent: not at all. */
+  readonly recognise?: ((authenticators: Authenticators) => Authenticators) | undefined
   /** How what stands behind is made; absent: as the configuration says. */
   readonly createService?: ((spec: ServiceSpec, env: BuildEnv) => NamedService) | undefined
 }

@@ -30,6 +30,7 @@ test('help lists every command that works, and each has help of its own', async 
     'routes',
     'explain',
     'diff',
+    'test',
     'import',
     'user',
     'token',

@@ -19,8 +19,10 @@ export const layers: ReadonlyMap<string, readonly string[]> = new Map([
   ['gateway', [...below, ...siblings, 'config']],
   ['admin', [...below, ...siblings, 'config', 'gateway']],
   ['cli', [...below, ...siblings, 'config', 'gateway', 'admin']],
+  // What tests of a configuration import: a gateway without ports.
+  ['testing', [...below, ...siblings, 'config', 'gateway']],
   // The public doors, `src/index.ts` and the like.
-  ['', [...below, ...siblings, 'config', 'gateway', 'admin', 'cli']],
+  ['', [...below, ...siblings, 'config', 'gateway', 'admin', 'cli', 'testing']],
 ])
 
 /** Where each outside package may be named in src. Whatever is not here may be named nowhere. */
