@@ -8,7 +8,9 @@ import { readyListeners, startVelum, workFolder } from '../support/velum-process
 const config = `
 listeners: { plain: { host: 127.0.0.1, port: 0 } }
 log: { format: none }
-services: { shelf: { url: '\${SHELF}', protos: '\${SHELF_PROTO}', maxMessage: 1mb, retries: { attempts: 3 } } }
+services:
+  shelf: { url: '\${SHELF}', protos: '\${SHELF_PROTO}', maxMessage: 1mb }
+  tried: { targets: [{ url: '\${SHELF}' }, { url: '\${OTHER}' }], protos: '\${SHELF_PROTO}', retries: { attempts: 3, budget: 1 } }
 identity: { apiKeys: { worker: { sha256: '${'0'.repeat(64)}' } } }
 limits: { few: { algorithm: fixed-window, limit: 1, window: 1h, per: [address] } }
 defaults: { auth: public }
@@ -23,6 +25,8 @@ routes:
       statusCodes: '2026'
       methods: { shelf.v1.Shelf.Update: { as: query, name: change }, shelf.v1.Shelf.Download: { as: none } }
   - { name: both, match: { path: ['/both/graphql', '/v1/**'] }, to: shelf, bridge: [rest, graphql, connect] }
+  - { name: tried, match: { path: '/tried' }, to: tried, bridge: { use: graphql, methods: { shelf.v1.Shelf.Fail: { as: mutation } } } }
+  - { name: asked, match: { path: '/asked' }, to: tried, bridge: graphql }
   - { name: closed, match: { path: '/closed' }, to: shelf, bridge: graphql, auth: { any: [api-key] } }
   - { name: few, match: { path: '/few' }, to: shelf, bridge: graphql, limits: [few] }
 `
@@ -42,7 +46,8 @@ suite('GraphQL in front of gRPC', { timeout: 120_000 }, () => {
     const folder = workFolder(t)
     const shelf = await startShelf(t)
     folder.write('velum.config.yaml', config)
-    const env = { SHELF: shelf.url, SHELF_PROTO: fileURLToPath(shelfProto) }
+    const other = await startShelf(t)
+    const env = { SHELF: shelf.url, OTHER: other.url, SHELF_PROTO: fileURLToPath(shelfProto) }
     const velum = startVelum(t, ['run', '--workers', '1'], { folder: folder.path, env })
     const base = (await readyListeners(velum))['plain'].replace(/\/$/, '')
 
@@ -58,7 +63,7 @@ suite('GraphQL in front of gRPC', { timeout: 120_000 }, () => {
         headers: { 'content-type': 'application/json', ...headers },
         body: typeof content === 'string' ? content : JSON.stringify(content),
       })
-    const response = accept('application/graphql-response+json')
+    const newType = accept('application/graphql-response+json')
 
     await t.test('a message comes back with every kind of field', async () => {
       const query = `
@@ -145,17 +150,30 @@ suite('GraphQL in front of gRPC', { timeout: 120_000 }, () => {
       assert.equal(seen.length, 2)
     })
 
-    await t.test('mutations are carried out one after the other, each of them, and never again', async () => {
-      const seen: string[] = []
-      const listen = (path: string): void => void seen.push(path)
-      shelf.events.on('call', listen)
-      t.after(() => shelf.events.off('call', listen))
+    /** How many calls reach the services while something is done. */
+    async function callsOf(work: () => Promise<unknown>): Promise<number> {
+      let count = 0
+      const listen = (): void => void count++
+      for (const service of [shelf, other]) service.events.on('call', listen)
+      await work()
+      for (const service of [shelf, other]) service.events.off('call', listen)
+      return count
+    }
+
+    await t.test('mutations are carried out one after the other, each of them', async () => {
       const query =
         'mutation { a: update(input: { book: { title: "x" } }) { book { title } } b: update(input: { book: { title: "x" } }) { book { title } } }'
-      const { data } = await post({ query })
-      assert.deepEqual(data, { a: { book: { title: 'x' } }, b: { book: { title: 'x' } } })
-      assert.equal(seen.length, 2)
-      shelf.events.off('call', listen)
+      const count = await callsOf(async () => {
+        assert.deepEqual((await post({ query })).data, { a: { book: { title: 'x' } }, b: { book: { title: 'x' } } })
+      })
+      assert.equal(count, 2)
+    })
+
+    await t.test('a query that a service cannot answer is tried at another target; a mutation is never sent twice', async () => {
+      const field = 'fail(input: { title: "unavailable" }) { title }'
+      const asked = await callsOf(() => post({ query: `{ ${field} }` }, '/asked'))
+      const changed = await callsOf(() => post({ query: `mutation { ${field} }` }, '/tried'))
+      assert.deepEqual([asked > 1, changed], [true, 1])
     })
 
     await t.test("the service's errors are errors of their field, with their code and details, and others stand", async () => {
@@ -203,6 +221,16 @@ suite('GraphQL in front of gRPC', { timeout: 120_000 }, () => {
       assert.equal(two.errors![0].extensions['code'], 'GRAPHQL_VALIDATION_FAILED')
     })
 
+    await t.test('a key of a map that stands there twice is refused', async () => {
+      const { errors } = await post({
+        query: '{ echo(input: { counts: [{ key: "x", value: 1 }, { key: "x", value: 2 }] }) { title } }',
+      })
+      assert.deepEqual(
+        [errors![0].extensions['code'], errors![0].message],
+        ['INVALID_ARGUMENT', 'counts: the key "x" stands there twice'],
+      )
+    })
+
     await t.test('queries come by GET too; nothing else does', async () => {
       const got = await send(
         `/graphql?query=${encodeURIComponent('query($t: String) { peek(input: { title: $t }) { title } }')}&variables=${encodeURIComponent('{"t":"ü"}')}`,
@@ -221,9 +249,9 @@ suite('GraphQL in front of gRPC', { timeout: 120_000 }, () => {
       const partial = { query: '{ a: peek { title } b: fail(input: { title: "words" }) { title } }' }
       const invalid = { query: '{ nothing }' }
       assert.equal((await post(invalid)).status, 200)
-      assert.equal((await post(invalid, '/graphql', response)).status, 400)
-      assert.equal((await post({ query: '{' }, '/graphql', response)).status, 400)
-      assert.equal((await post(partial, '/graphql', response)).status, 200)
+      assert.equal((await post(invalid, '/graphql', newType)).status, 400)
+      assert.equal((await post({ query: '{' }, '/graphql', newType)).status, 400)
+      assert.equal((await post(partial, '/graphql', newType)).status, 200)
       assert.equal((await post(invalid, '/new')).status, 422)
       assert.equal((await post({ query: '{' }, '/new')).status, 422)
       assert.equal((await post({ query: 'query($a: Int!) { __typename }' }, '/new')).status, 422)
@@ -263,7 +291,7 @@ suite('GraphQL in front of gRPC', { timeout: 120_000 }, () => {
       assert.ok(closed.headers.has('www-authenticate'))
       assert.equal(closed.errors![0].extensions['code'], 'UNAUTHENTICATED')
       assert.equal((await post({ query: '{ peek { title } }' }, '/few')).status, 200)
-      const few = await post({ query: '{ peek { title } }' }, '/few', response)
+      const few = await post({ query: '{ peek { title } }' }, '/few', newType)
       assert.equal(few.status, 429)
       assert.match(few.headers.get('content-type')!, /^application\/graphql-response\+json/)
       assert.equal(few.errors![0].extensions['code'], 'RESOURCE_EXHAUSTED')
@@ -335,7 +363,7 @@ suite('GraphQL in front of gRPC', { timeout: 120_000 }, () => {
         signal: gone.signal,
       })
       const reader = response.body!.getReader()
-      assert.match(Buffer.from((await reader.read()).value!).toString(), /^event: next/)
+      assert.match(Buffer.from((await reader.read()).value ?? []).toString(), /^event: next/)
       gone.abort()
       await left
     })

@@ -74,6 +74,8 @@ const wrong: Record<string, ShelfMethod> = {
       },
       { endStream: true },
     ),
+  unavailable: (stream) =>
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '14' }, { endStream: true }),
   retry: (stream) => {
     // google.rpc.Status { 8, "slow down" }: RetryInfo { 2.5s }, one of a type that nobody knows }
     const delay = Buffer.from([0x08, 2, 0x10, 0x80, 0xca, 0xb5, 0xee, 0x01])

@@ -24,6 +24,7 @@ import { shownErrors } from './errors.ts'
 import { EventStream } from './event-stream.ts'
 import { Operation } from './operation.ts'
 import type { GraphqlOptions } from './options.ts'
+import { isForgeable } from './preflight.ts'
 import type { GraphqlRequest } from './request.ts'
 import { readGot, readPosted } from './request.ts'
 import { executed, oneResponse, responsesTo } from './responses.ts'
@@ -47,6 +48,11 @@ const byPostOnly: Problem = {
   name: 'method-not-allowed',
   detail: 'Mutations come by POST.',
   headers: headerBlock([['allow', 'POST']]),
+}
+
+const forgeable: Problem = {
+  name: 'cross-site',
+  detail: 'With a credential that browsers send along, a GET needs the header GraphQL-Require-Preflight.',
 }
 
 /** Tells what an operation cost, which a limit can take as its own: `cost: { settle: 'response-header:x-graphql-cost' }`. */
@@ -88,6 +94,7 @@ class GraphqlBridge implements Bridge {
     x.renderProblem = this.#render
     const descriptors = knownDescriptors(this.#env.descriptors)
     if (isWebSocket(call)) return this.#socket(call, x, upstream)
+    if (isForgeable(x)) return x.renderProblem(forgeable, x)
     const read = this.#read(call, x)
     const request = 'status' in read ? read : await read
     if ('status' in request) return request

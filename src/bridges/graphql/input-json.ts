@@ -1,4 +1,5 @@
 import type { DescField, DescMessage, DescOneof } from '@bufbuild/protobuf'
+import { Fault } from '../../core/fault.ts'
 import type { Json } from '../json/json-text.ts'
 import { fieldNames } from './field-names.ts'
 import type { Shape } from './shapes.ts'
@@ -33,9 +34,12 @@ function fieldJson(field: DescField, value: unknown): Json {
   if (field.fieldKind !== 'map') return valueJson(shape, value)
   const json: { [name: string]: Json } = {}
   for (const entry of value as { key: unknown; value: unknown }[]) {
+    const key = String(entry.key)
+    if (Object.hasOwn(json, key))
+      throw new Fault('unfit-message', `${field.jsonName}: the key ${JSON.stringify(key)} stands there twice`)
     // A key may be "__proto__", which must stay a key.
     const member = { value: valueJson(shape, entry.value), enumerable: true, configurable: true, writable: true }
-    Object.defineProperty(json, String(entry.key), member)
+    Object.defineProperty(json, key, member)
   }
   return json
 }

@@ -12,6 +12,7 @@ import type { GrpcAnswer, GrpcCallEnv } from '../grpc/grpc-call.ts'
 import { startGrpcCall, unaryEnd } from '../grpc/grpc-call.ts'
 import type { MessageSource } from '../grpc/message-source.ts'
 import { toMetadata } from '../grpc/metadata.ts'
+import type { Json } from '../json/json-text.ts'
 import type { MessageCodec } from '../json/message-codec.ts'
 import { callError, faultError } from './errors.ts'
 import { inputJson } from './input-json.ts'
@@ -141,16 +142,14 @@ function messagesOf(method: MethodCall, input: unknown): Uint8Array | MessageSou
 }
 
 function bytesOf({ input: codec }: MethodCall, value: unknown): Uint8Array {
+  // What nothing is said of is the empty message.
+  if (value === undefined || value === null) return noBytes
   const isObject = messageShape(codec.desc).kind === 'object'
-  const json = isObject ? inputJson(codec.desc, (value ?? {}) as Record<string, unknown>) : (value ?? emptyOf(codec))
-  return codec.bytesOf(codec.fromJson(json as Parameters<MessageCodec['fromJson']>[0]))
+  const json = isObject ? inputJson(codec.desc, value as Record<string, unknown>) : (value as Json)
+  return codec.bytesOf(codec.fromJson(json))
 }
 
-/** What a message with a form of its own is read from when nothing is given. */
-function emptyOf({ desc }: MessageCodec): unknown {
-  if (desc.fields.length === 0 || desc.typeName === 'google.protobuf.Struct') return {}
-  throw new Fault('unfit-message', 'input: must be given')
-}
+const noBytes = new Uint8Array()
 
 class ListSource implements MessageSource {
   readonly #messages: readonly Uint8Array[]

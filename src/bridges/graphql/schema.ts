@@ -1,5 +1,6 @@
 import { GraphQLBoolean, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, printSchema } from 'graphql'
 import type { GraphQLFieldConfig } from 'graphql'
+import { commentOf } from '../descriptors/comments.ts'
 import type { Descriptors, GrpcMethod } from '../descriptors/descriptors.ts'
 import { MessageCodec } from '../json/message-codec.ts'
 import { NamePlan, camelCase } from './names.ts'
@@ -113,8 +114,12 @@ function rootField(
   }
   const config: GraphQLFieldConfig<unknown, Operation> = {
     type: types.output(output),
+    description: commentOf(desc),
     deprecationReason: desc.deprecated ? 'Deprecated by the service.' : undefined,
-    args: { input: { type: streamsIn ? new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(one))) : one } },
+    args:
+      input.fields.length === 0 && !streamsIn
+        ? {}
+        : { input: { type: streamsIn ? new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(one))) : one } },
   }
   if (root !== 'subscription') return { ...config, resolve: (_source, args, operation) => operation.call(call, args['input']) }
   return {

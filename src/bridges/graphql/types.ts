@@ -3,12 +3,15 @@ import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
 import type { ReflectMessage } from '@bufbuild/protobuf/reflect'
 import { GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull, GraphQLObjectType } from 'graphql'
 import type {
+  GraphQLEnumValueConfig,
   GraphQLFieldConfig,
   GraphQLInputFieldConfig,
+  GraphQLInputType,
   GraphQLNullableInputType,
   GraphQLNullableOutputType,
   GraphQLOutputType,
 } from 'graphql'
+import { commentOf } from '../descriptors/comments.ts'
 import { fieldNames } from './field-names.ts'
 import { nameOf } from './names.ts'
 import { canBeAbsent, fieldReader } from './output-value.ts'
@@ -60,13 +63,13 @@ export class TypeTable {
 
   #enum(desc: DescEnum): GraphQLEnumType {
     return this.#once(this.#names.enum(desc), (name) => {
-      const values = new Map<string, { value: string; deprecationReason: string | undefined }>()
+      const values = new Map<string, GraphQLEnumValueConfig>()
       for (const value of desc.values) {
         let alias = enumName(value.name)
         while (values.has(alias)) alias += '_'
-        values.set(alias, { value: value.name, deprecationReason: reasonOf(value) })
+        values.set(alias, { value: value.name, description: commentOf(value), deprecationReason: reasonOf(value) })
       }
-      return new GraphQLEnumType({ name, values: Object.fromEntries(values) })
+      return new GraphQLEnumType({ name, description: commentOf(desc), values: Object.fromEntries(values) })
     })
   }
 
@@ -78,13 +81,11 @@ export class TypeTable {
           desc.fields.map((field) => {
             const read = fieldReader(field, this.#registry)
             const type = this.#fieldType(field)
-            return [
-              names.of(field),
-              { type, resolve: (source: ReflectMessage) => read(source), deprecationReason: reasonOf(field) },
-            ]
+            const resolve = (source: ReflectMessage): unknown => read(source)
+            return [names.of(field), { type, resolve, description: commentOf(field), deprecationReason: reasonOf(field) }]
           }),
         )
-      return new GraphQLObjectType({ name, fields })
+      return new GraphQLObjectType({ name, description: commentOf(desc), fields })
     })
   }
 
@@ -114,18 +115,22 @@ export class TypeTable {
     return this.#once(this.#names.message(desc, 'input'), (name) => {
       const fields = (): InputFields =>
         Object.fromEntries(inputMembers(desc).map((member) => [names.of(member), this.#inputField(member)]))
-      return new GraphQLInputObjectType({ name, fields })
+      return new GraphQLInputObjectType({ name, description: commentOf(desc), fields })
     })
   }
 
   #inputField(member: DescField | DescOneof): GraphQLInputFieldConfig {
-    if (member.kind === 'oneof') return { type: this.#oneof(member) }
-    const one = this.#input(fieldShape(member))
-    const deprecationReason = isRequired(member) ? undefined : reasonOf(member)
-    if (member.fieldKind === 'map')
-      return { type: new GraphQLList(new GraphQLNonNull(this.#inputEntry(member))), deprecationReason }
-    if (member.fieldKind === 'list') return { type: new GraphQLList(new GraphQLNonNull(one)), deprecationReason }
-    return { type: isRequired(member) ? new GraphQLNonNull(one) : one, deprecationReason }
+    const description = commentOf(member)
+    if (member.kind === 'oneof') return { type: this.#oneof(member), description }
+    const type = this.#inputType(member)
+    return { type, description, deprecationReason: isRequired(member) ? undefined : reasonOf(member) }
+  }
+
+  #inputType(field: DescField): GraphQLInputType {
+    if (field.fieldKind === 'map') return new GraphQLList(new GraphQLNonNull(this.#inputEntry(field)))
+    const one = this.#input(fieldShape(field))
+    if (field.fieldKind === 'list') return new GraphQLList(new GraphQLNonNull(one))
+    return isRequired(field) ? new GraphQLNonNull(one) : one
   }
 
   #inputEntry(field: MapField): GraphQLInputObjectType {
@@ -143,8 +148,10 @@ export class TypeTable {
     const names = fieldNames(oneof.parent)
     return this.#once(this.#names.oneof(oneof), (name) => {
       const fields = (): InputFields =>
-        Object.fromEntries(oneof.fields.map((field) => [names.of(field), { type: this.#input(fieldShape(field)) }]))
-      return new GraphQLInputObjectType({ name, isOneOf: true, fields })
+        Object.fromEntries(
+          oneof.fields.map((field) => [names.of(field), { type: this.#input(fieldShape(field)), description: commentOf(field) }]),
+        )
+      return new GraphQLInputObjectType({ name, description: commentOf(oneof), isOneOf: true, fields })
     })
   }
 }
