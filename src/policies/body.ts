@@ -1,18 +1,14 @@
 import { z } from 'zod'
-import type { Body, Chunk, End } from '../core/body.ts'
-import { END, StreamBody } from '../core/body.ts'
 import type { Exchange } from '../core/exchange.ts'
-import { Fault } from '../core/fault.ts'
-import type { MaybePromise } from '../core/handler.ts'
-import { isPromise } from '../core/handler.ts'
 import { headerBlock } from '../core/headers.ts'
-import type { Headers } from '../core/headers.ts'
 import type { DecideMode, Policy } from '../core/policy.ts'
 import { pass, refuse } from '../core/verdict.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { sizeText } from '../lib/size.ts'
 import { AnswerValidation } from './answer-validation.ts'
+import { BodyDecoding } from './body-decoding.ts'
 import { BodyValidation } from './body-validation.ts'
+import { CountedBody } from './counted-body.ts'
 import { shadowing, shadowWords } from './in-shadow.ts'
 import { MediaTypes } from './media-types.ts'
 import { mediaRangeOption, sizeOption } from './option-schemas.ts'
@@ -30,6 +26,8 @@ export interface BodyInput {
   readonly max?: string | undefined
   /** Media types that are accepted: `application/json`, `image/*`, `application/*+json`. Default: any. */
   readonly types?: readonly string[] | undefined
+  /** Bodies in a content coding are decoded for the service; `max` bounds what comes out. Default: they pass as they are. */
+  readonly decompress?: boolean | undefined
   /** What JSON bodies have to be like: a JSON Schema, or the path of its file. Such bodies are read whole. Default: anything. */
   readonly schema?: string | Readonly<Record<string, unknown>> | undefined
   /** What requests have to be like: the path of an OpenAPI description (3.0 or 3.1), or where it is and how it is used. Default: anything. */
@@ -53,6 +51,7 @@ export interface BodyOptions {
   readonly maxBytes: number
   /** Media ranges in lower case; empty: any type. */
   readonly types: readonly string[]
+  readonly decompress?: boolean | undefined
   readonly shadow?: boolean | undefined
   /** As it was written; a checked configuration has `shape` in its place. */
   readonly schema?: string | Readonly<Record<string, unknown>> | undefined
@@ -75,6 +74,12 @@ const options: z.ZodType<BodyOptions, BodyInput> = z
       .readonly()
       .optional()
       .describe('Media types of request bodies that are accepted; others are answered with 415. Default: any.'),
+    decompress: z
+      .boolean()
+      .optional()
+      .describe(
+        'Bodies in a content coding (gzip, deflate, br, zstd) are decoded on their way, so that the service and `schema` see plain ones; `max` bounds what comes out, so a bomb ends there (413). Another coding is answered with 415, a broken one with 400. Default: bodies pass as they are.',
+      ),
     schema: z
       .union([z.string().min(1), z.record(z.string(), z.unknown())])
       .optional()
@@ -108,13 +113,18 @@ const options: z.ZodType<BodyOptions, BodyInput> = z
       .meta({ examples: ['openapi.yaml'] }),
     shadow: z.boolean().optional().describe(shadowWords),
   })
-  .superRefine(({ schema, openapi }, context) => {
+  .superRefine(({ schema, openapi, decompress, max }, context) => {
+    if (decompress === true && max === Infinity) {
+      const params = { remedy: 'give max a size: it bounds what comes out' }
+      context.addIssue({ code: 'custom', path: ['decompress'], message: 'what is decoded needs a bound', params })
+    }
     if (schema === undefined || openapi === undefined) return
     const params = { remedy: 'keep one of the two' }
     context.addIssue({ code: 'custom', path: ['openapi'], message: 'a body has one form: "schema" stands here too', params })
   })
-  .transform(({ max, types, shadow, schema, openapi }) => {
-    return { maxBytes: max ?? defaultMaxBodyBytes, types: types ?? [], shadow, schema, openapi }
+  .transform(({ max, types, decompress, shadow, schema, openapi }) => {
+    const coded = decompress === true ? { decompress } : {}
+    return { maxBytes: max ?? defaultMaxBodyBytes, types: types ?? [], ...coded, shadow, schema, openapi }
   })
 
 /** What two ways of saying the form of a body have in common: of them a route has one. */
@@ -134,14 +144,17 @@ export const body: PolicyKind<BodyOptions, BodyInput> = {
   doc: 'Bounds on the request body, and its form. A larger one is refused (413) before any of it is read when its length is declared, and cut off at the bound when it is not; one of another type is refused (415), what does not fit its `schema` or `openapi` too (422).',
   options,
   merge: merged,
-  build({ maxBytes, types, shadow = false, shape, checksAnswers = false }, env) {
+  build({ maxBytes, types, decompress = false, shadow = false, shape, checksAnswers = false }, env) {
     // Asked to peek: a charge would cut off a body of undeclared length.
     const bounds =
       maxBytes === Infinity && types.length === 0
         ? []
         : shadowing(shadow, [new BodyBounds(env.source, maxBytes, types)], env, 'peek')
     const form = shape === undefined ? [] : shadowing(shadow, validations(shape, maxBytes, checksAnswers, env), env)
-    return bounds.length + form.length === 0 ? undefined : { policies: [...bounds, ...form] }
+    // Not in shadow: it changes what the service gets, and refuses what it cannot change.
+    const decoding = decompress ? new BodyDecoding(env.source, maxBytes) : undefined
+    const policies = [...bounds, ...(decoding === undefined ? [] : [decoding]), ...form]
+    return policies.length === 0 ? undefined : { policies, requestEdit: decoding?.requestEdit }
   },
 }
 
@@ -201,40 +214,5 @@ class BodyBounds implements Policy {
     if (size !== undefined || this.#maxBytes === Infinity) return fitting
     if (mode === 'charge') x.body = new CountedBody(x.body, this.#maxBytes)
     return counted
-  }
-}
-
-/** A body of undeclared length that breaks off with `body-too-large` once it passes its bound. */
-class CountedBody extends StreamBody {
-  readonly #source: Body
-  readonly #maxBytes: number
-  #seenBytes = 0
-
-  constructor(source: Body, maxBytes: number) {
-    super(undefined)
-    this.#source = source
-    this.#maxBytes = maxBytes
-  }
-
-  trailers(): Headers | undefined {
-    return this.#source.trailers()
-  }
-
-  protected read(): MaybePromise<Chunk | End> {
-    const next = this.#source.pull()
-    return isPromise(next) ? next.then(this.#count) : this.#count(next)
-  }
-
-  protected stop(why: Fault): void {
-    this.#source.cancel(why)
-  }
-
-  readonly #count = (chunk: Chunk | End): Chunk | End => {
-    if (chunk === END) return END
-    this.#seenBytes += chunk.length
-    if (this.#seenBytes <= this.#maxBytes) return chunk
-    const fault = new Fault('body-too-large', `the body is larger than ${this.#maxBytes} bytes`)
-    this.#source.cancel(fault)
-    throw fault
   }
 }

@@ -7,7 +7,7 @@ import { headerBlock } from '../core/headers.ts'
 import type { Policy } from '../core/policy.ts'
 import { chooseCoding, contentCodings } from './accept-encoding.ts'
 import type { ContentCoding } from './accept-encoding.ts'
-import { CompressedBody, compressed } from './compressed-body.ts'
+import { compressed, compressedBody } from './compressed-body.ts'
 import { MediaTypes } from './media-types.ts'
 import { mediaRangeOption, sizeOption } from './option-schemas.ts'
 import { mergeByKey } from './policy-kind.ts'
@@ -134,8 +134,6 @@ class Compress implements Policy {
     if (etag?.startsWith('"') === true) headers.set('etag', `W/${etag}`)
     const { bytes } = body
     answer.body =
-      bytes !== undefined && bytes.length <= atOnceBytes
-        ? new BytesBody(compressed(bytes, coding))
-        : new CompressedBody(body, coding)
+      bytes !== undefined && bytes.length <= atOnceBytes ? new BytesBody(compressed(bytes, coding)) : compressedBody(body, coding)
   }
 }
