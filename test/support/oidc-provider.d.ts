@@ -9,6 +9,7 @@ declare module 'oidc-provider' {
       event: 'backchannel.success',
       listener: (ctx: unknown, client: { clientId: string }, accountId: string, sid: string) => void,
     ): this
+    on(event: 'refresh_token.consumed' | 'grant.revoked', listener: () => void): this
     on(event: 'backchannel.error', listener: (ctx: unknown, error: Error) => void): this
   }
 }

@@ -24,6 +24,10 @@ export interface OpenidProvider {
   readonly claims: Readonly<Record<string, unknown>>
   /** Its client, before the first login. */
   register(client: ProviderClient): void
+  /** Logs somebody in without a browser, from an authorization address to the address that they are sent back to. */
+  authorize(address: string, name: string): Promise<URL>
+  /** How often a refresh token was used up, and how often all of a login was taken back because one was used again. */
+  readonly grants: { refreshed: number; revoked: number }
   /** Who was logged out at the gateway too, and `performance.now()` of when it said so. */
   readonly loggedOut: { readonly account: string; readonly at: number }[]
   readonly faults: Error[]
@@ -48,6 +52,7 @@ export async function startOpenidProvider(
   const clientSecret = randomBytes(24).toString('base64url')
   const loggedOut: OpenidProvider['loggedOut'] = []
   const faults: Error[] = []
+  const grants = { refreshed: 0, revoked: 0 }
   return {
     issuer,
     clientId,
@@ -57,9 +62,13 @@ export async function startOpenidProvider(
       const about = { client_id: clientId, client_secret: clientSecret, ...clientMetadata(client) }
       const provider = new Provider(issuer, configurationOf(about, claims, client.port))
       provider.on('backchannel.success', (_ctx, _client, account) => loggedOut.push({ account, at: performance.now() }))
+      provider.on('refresh_token.consumed', () => void grants.refreshed++)
+      provider.on('grant.revoked', () => void grants.revoked++)
       provider.on('backchannel.error', (_ctx, error) => faults.push(error))
       handler = provider.callback()
     },
+    authorize: (address, name) => authorized(new URL(address), name, issuer),
+    grants,
     loggedOut,
     faults,
     stop: () => stopped(server),
@@ -87,12 +96,35 @@ function configurationOf(
     clients: [client],
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'provider-1', use: 'sig', alg: 'ES256' }] },
     cookies: { keys: [randomBytes(32).toString('hex')] },
+    rotateRefreshToken: true,
     claims: { openid: ['sub', ...Object.keys(claims)] },
     features: { backchannelLogout: { enabled: true } },
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     findAccount: (_ctx: unknown, accountId: string) => ({ accountId, claims: () => ({ sub: accountId, ...claims }) }),
     fetch: (url: string | URL, options: RequestInit) => postedTo(new URL(url), port, options),
   }
+}
+
+async function authorized(address: URL, name: string, issuer: string): Promise<URL> {
+  const cookies = new Map<string, string>()
+  const ask = async (url: URL, form?: Readonly<Record<string, string>>): Promise<URL> => {
+    const cookie = [...cookies].map(([key, value]) => `${key}=${value}`).join('; ')
+    const sent = form === undefined ? {} : { method: 'POST', body: new URLSearchParams(form) }
+    const response = await fetch(url, { redirect: 'manual', headers: { cookie }, ...sent })
+    for (const line of response.headers.getSetCookie()) {
+      const [key, value] = line.slice(0, line.indexOf(';')).split('=', 2)
+      cookies.set(key, value)
+    }
+    await response.arrayBuffer()
+    const location = response.headers.get('location')
+    return location === null ? url : new URL(location, issuer)
+  }
+  let at = await ask(address)
+  for (const form of [{ prompt: 'login', login: name, password: 'whatever' }, { prompt: 'consent' }]) {
+    // A page asks, its form is sent, and what was asked for goes on.
+    at = await ask(await ask(at, form))
+  }
+  return at
 }
 
 /** By TLS to a gateway of ours, whose certificate is one for development. */
