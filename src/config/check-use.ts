@@ -9,7 +9,7 @@ import type { GatewayModel, RouteModel } from './model.ts'
 export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'>): void {
   const { findings } = context
   checkCredentials(context, model)
-  checkSessionsAreSafe(context, model)
+  checkConnectionsAreSafe(context, model)
   checkPriorities(context, model)
   checkCache(context, model)
   checkExternal(context, model)
@@ -46,6 +46,7 @@ function checkCredentials(context: CheckContext, model: Omit<GatewayModel, 'hash
     missing.set('bearer', 'add the issuer of the tokens to identity.trustedIssuers, or identity.issuer for tokens of this gateway')
   }
   if (own === undefined) missing.set('session', issuerRemedy)
+  if (own === undefined) missing.set('basic', issuerRemedy)
   if (apiKeys.length === 0 && own === undefined)
     missing.set('api-key', 'add a key to identity.apiKeys, or identity.issuer for keys made by `velum key create`')
   if (!model.listeners.some(({ tls }) => tls?.clientCertificates !== undefined))
@@ -67,15 +68,25 @@ function checkCredentials(context: CheckContext, model: Omit<GatewayModel, 'hash
   }
 }
 
-/** The cookie of a session only exists over https (`__Host-`), here or at a proxy that is trusted to say so. */
-function checkSessionsAreSafe({ findings }: CheckContext, model: Omit<GatewayModel, 'hash'>): void {
-  const usesSessions = model.routes.some(({ auth }) => auth.mode !== 'public' && auth.any.includes('session'))
-  if (!usesSessions || model.trustedProxies.length > 0) return
+/**
+ * The cookie of a session only exists over https (`__Host-`), and a password that travels without it is everybody's: TLS is
+ * terminated here, or at a proxy that is trusted to say so.
+ */
+function checkConnectionsAreSafe({ findings }: CheckContext, model: Omit<GatewayModel, 'hash'>): void {
+  if (model.trustedProxies.length > 0) return
+  const isUsed = (kind: CredentialKind): boolean =>
+    model.routes.some(({ auth }) => auth.mode !== 'public' && auth.any.includes(kind))
+  const message = isUsed('session')
+    ? 'routes accept sessions, whose cookie no browser sends without TLS'
+    : isUsed('basic')
+      ? 'routes accept basic, whose passwords anybody on the way could read without TLS'
+      : undefined
+  if (message === undefined) return
   for (const { name, tls, redirectPort } of model.listeners) {
     if (tls !== undefined || redirectPort !== undefined) continue
     findings.error(
       ['listeners', name],
-      'routes accept sessions, whose cookie no browser sends without TLS',
+      message,
       'give the listener tls, or redirect it to one that has it; or name the proxy that terminates TLS in trustedProxies',
     )
   }

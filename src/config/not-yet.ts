@@ -12,10 +12,7 @@ const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
   ['defaults', routeNames],
 ])
 
-const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
-  ['routes.*.auth.any.*', ['basic']],
-  ['defaults.auth.any.*', ['basic']],
-])
+const valuesByPlace: ReadonlyMap<string, readonly string[]> = new Map()
 
 /** Whether the contract has this key at this place, though this version does not. */
 export function isNameNotYet(place: readonly PropertyKey[], name: string): boolean {

@@ -1,5 +1,6 @@
 import type { Exchange } from '../core/exchange.ts'
 import type { MaybePromise } from '../core/handler.ts'
+import { credentialKinds } from '../core/identity.ts'
 import type { CredentialKind, Identity } from '../core/identity.ts'
 import type { DecideMode } from '../core/policy.ts'
 import type { Rejection } from './rejection.ts'
@@ -20,12 +21,7 @@ export interface Authenticator {
 }
 
 /** Kinds of credentials that this version can check. A configuration that names another one is refused. */
-export const availableCredentials = [
-  'client-certificate',
-  'bearer',
-  'api-key',
-  'session',
-] as const satisfies readonly CredentialKind[]
+export const availableCredentials = credentialKinds
 export type AvailableCredential = (typeof availableCredentials)[number]
 
 /** The authenticators of a Generation, shared by its routes: one for each kind that can be checked. */

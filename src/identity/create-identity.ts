@@ -13,6 +13,7 @@ import { createDispatch, dispatching } from './dispatch.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { IdentityParts } from './identity-parts.ts'
 import type { IdentitySpec, OwnIssuerSpec } from './identity-spec.ts'
+import { BasicAuthenticator, BasicMemory } from './login/basic.ts'
 import { LiveStreams } from './live-streams.ts'
 import { NearSessions } from './near-sessions.ts'
 import { oidcSeenTopic } from './oidc/oidc-messages.ts'
@@ -79,6 +80,12 @@ function createOwnIdentity(spec: IdentitySpec, own: OwnIssuerSpec, env: BuildEnv
   const accounts = new StoreAccounts(stores)
   const authenticators: Authenticators = {
     ...createAuthenticators(spec, env, revocations, storedKeys),
+    basic: new BasicAuthenticator(
+      own,
+      hold.take(`identity.basic ${JSON.stringify([issuer, own.roles])}`, () => new BasicMemory()),
+      revocations,
+      env,
+    ),
     session: new SessionAuthenticator(own.sessions, near, revocations, clock),
   }
   const parts: IdentityParts = {

@@ -9,11 +9,14 @@ export class Rejection {
   readonly words: string
   /** True when the credential could not be judged, which must not look like a bad credential. */
   readonly isUndecided: boolean
+  /** Set when it was not judged because of too many failures before: the seconds after which one would be. */
+  readonly lockedS: number | undefined
 
-  constructor(reason: string, words: string, isUndecided = false) {
+  constructor(reason: string, words: string, isUndecided = false, lockedS?: number) {
     this.reason = reason
     this.words = words
     this.isUndecided = isUndecided
+    this.lockedS = lockedS
   }
 }
 
@@ -52,6 +55,10 @@ const table = {
   // Tokens that their issuer was asked about.
   inactive: 'Its issuer says that the token is not active.',
   'bound-token': 'The token is bound to a key of its holder (DPoP, certificate), which is not checked here.',
+  // User names and passwords.
+  'basic-without-tls': 'A user name and password were sent without TLS: they count for nothing, and should be changed.',
+  'not-a-pair': 'This is no user name and password (RFC 7617): base64 of both, joined by a colon.',
+  'wrong-password': 'There is no such user, or the password is wrong, or the user is disabled.',
   // API keys.
   'unknown-api-key': 'No API key has this hash.',
   'api-key-expired': 'The API key has expired.',
@@ -90,6 +97,23 @@ export const introspectionUnavailable = new Rejection(
 
 /** Nobody was asked, since nothing is sent in a peek. */
 export const notIntrospected = new Rejection('not-asked', 'The issuer of the token would be asked about it.', true)
+
+/** Too many passwords wait to be judged. */
+export const loginsFull = new Rejection('logins-full', 'Too many passwords are being checked at the moment.', true)
+
+/** Nobody was asked, since in a peek no password is tried. */
+export const notJudged = new Rejection('not-judged', 'The user name and password would be checked.', true)
+
+/** By powers of two, so that they are few: shared as all the others are. */
+const locks = Array.from({ length: 11 }, (_, i) => {
+  const seconds = 2 ** i
+  return new Rejection('locked', 'There were too many failed logins before.', false, seconds)
+})
+
+/** The wait after too many failures: at least what is left of it, and less than twice as much. */
+export function lockedFor(ms: number): Rejection {
+  return locks.find(({ lockedS }) => lockedS! * 1000 >= ms) ?? locks[locks.length - 1]
+}
 
 /** The session could not be looked up. */
 export const storeUnavailable = new Rejection(

@@ -296,11 +296,11 @@ test('verdicts are made once, so that a flood of refusals makes no garbage', asy
   assert.equal(await ask(withHeaders()), await ask(withHeaders()))
 })
 
-test('a setting that contradicts itself, or names what cannot be checked yet, is a mistake', () => {
+test('a setting that contradicts itself, or names what there is not, is a mistake', () => {
   const rows: readonly (readonly [input: unknown, path: string])[] = [
     [{ any: ['bearer'], optional: true, scopes: ['a'] }, 'optional'],
     [{ any: [] }, 'any'],
-    [{ any: ['bearer', 'basic'] }, 'any.1'],
+    [{ any: ['bearer', 'digest'] }, 'any.1'],
     [{ any: ['bearer'], scopes: ['two words'] }, 'scopes.0'],
     [{ any: ['bearer'], claims: { plan: null } }, 'claims.plan'],
     [{ any: ['bearer'], scope: ['a'] }, ''],

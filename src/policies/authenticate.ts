@@ -16,6 +16,7 @@ import type { PolicyEnv } from './policy-kind.ts'
 const challenges: Readonly<Partial<Record<CredentialKind, string>>> = {
   'client-certificate': 'ClientCertificate realm="api"',
   bearer: 'Bearer realm="api"',
+  basic: 'Basic realm="api", charset="UTF-8"',
   'api-key': 'ApiKey realm="api"',
 }
 
@@ -110,7 +111,19 @@ class CredentialSlot {
   }
 
   #reject(rejection: Rejection): Verdict {
-    const verdict = rejection.isUndecided
+    const verdict = this.#lock(rejection) ?? this.#refusal(rejection)
+    this.#rejected.set(rejection, verdict)
+    return verdict
+  }
+
+  #lock({ reason, words, lockedS }: Rejection): Verdict | undefined {
+    if (lockedS === undefined) return undefined
+    const headers = headerBlock([['retry-after', String(lockedS)]])
+    return refuse(reason, { name: 'abnormal-usage', policy: 'auth', headers }, undefined, () => words)
+  }
+
+  #refusal(rejection: Rejection): Verdict {
+    return rejection.isUndecided
       ? refuse(rejection.reason, { name: 'unavailable', policy: 'auth', headers: retrySoon }, undefined, () => rejection.words)
       : refuse(
           rejection.reason,
@@ -118,8 +131,6 @@ class CredentialSlot {
           undefined,
           () => rejection.words,
         )
-    this.#rejected.set(rejection, verdict)
-    return verdict
   }
 }
 

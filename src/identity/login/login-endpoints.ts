@@ -15,8 +15,8 @@ import { areFields, readFields } from '../read-fields.ts'
 import type { PostedFields } from '../read-fields.ts'
 import type { Login } from '../sessions.ts'
 import { memoryAnswer, tokenAnswer } from '../token-endpoints.ts'
+import { askLogin } from './ask-login.ts'
 import { deviceCookieMs } from './known-device.ts'
-import { loginTopic } from './login-messages.ts'
 import type { LoginAttempt, LoginOutcome } from './login-messages.ts'
 import type { LoginPage, ProviderButton } from './login-page.ts'
 import { loginPageAnswer } from './login-page.ts'
@@ -25,8 +25,6 @@ import { parseReturnTo } from './return-to.ts'
 const challenge = headerBlock([['www-authenticate', 'Bearer realm="api"']])
 const wrongWords = 'The user name or the password is wrong.'
 const busyWords = 'Logins cannot be checked at the moment. Please try again shortly.'
-/** Longest wait for main: the store may be slow, and the queue of hashes full. */
-const judgeWithinMs = 10_000
 
 /** Where people log in by password: `POST login` for programs, pages and forms, `GET login` for the page itself. */
 export function loginEndpoints(parts: IdentityParts): Endpoint[] {
@@ -96,7 +94,7 @@ async function login(x: Exchange, door: LoginDoor): Promise<Answer> {
   return outcome.kind === 'locked' ? locked(x, door, form, seconds) : full(x, door, form, seconds)
 }
 
-async function judge(x: Exchange, fields: PostedFields, { parts }: LoginDoor): Promise<LoginOutcome> {
+function judge(x: Exchange, fields: PostedFields, { parts }: LoginDoor): Promise<LoginOutcome> {
   const device = readCookie(x, cookieNames.device)
   const attempt: LoginAttempt = {
     name: fields.get('username') ?? '',
@@ -105,16 +103,7 @@ async function judge(x: Exchange, fields: PostedFields, { parts }: LoginDoor): P
     device: device ?? undefined,
     request: x.id,
   }
-  const { link, clock } = parts.env
-  let timer
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = clock.after(judgeWithinMs, () => reject(new Fault('store-down', 'main did not judge the login in time')))
-  })
-  try {
-    return (await Promise.race([link.ask(loginTopic, attempt), late])) as LoginOutcome
-  } finally {
-    timer!.cancel()
-  }
+  return askLogin(attempt, parts.env)
 }
 
 interface FormState {
