@@ -1,3 +1,5 @@
+import type { Headers } from '../core/headers.ts'
+
 /**
  * What a message says about caching, from `Cache-Control` (RFC 9111 §5.2) or from a field aimed at caches of one kind
  * (RFC 9213). Seconds; undefined where a directive is absent.
@@ -77,6 +79,11 @@ export function parseCacheControl(value: string | undefined): Directives {
     note(read, found[1].toLowerCase(), found[2] ?? found[3])
   }
   return read
+}
+
+/** What a request says about caching; `Pragma` counts where nothing else is said (RFC 9111 §5.4). */
+export function requestDirectives(headers: Headers): Directives {
+  return parseCacheControl(headers.get('cache-control') ?? (headers.has('pragma') ? 'no-cache' : undefined))
 }
 
 // A member of an RFC 8941 dictionary, as far as directives need one: a key, perhaps an item, perhaps parameters.

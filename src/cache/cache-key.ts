@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Exchange } from '../core/exchange.ts'
 import type { Identity } from '../core/identity.ts'
 
@@ -12,16 +13,22 @@ export function keyOf(url: string, shape: string, extra: string, partition: stri
   return `${url}\n${shape}\n${partition}${extra}`
 }
 
-/** A caller as far as an answer may depend on who he is; for keys. */
+/** Claims that differ from token to token of one caller. */
+const ofOneToken: ReadonlySet<string> = new Set(['iat', 'exp', 'nbf', 'jti'])
+
+/** A caller as far as an answer may depend on who he is: by all that a service can be told of him. For keys. */
 export function partitionOf(identity: Identity | undefined): string {
   if (identity === undefined) return '-'
+  const { kind, issuer, subject, tenant, client, session, claims } = identity
   // JSON, so that no name can hold what separates names.
-  return JSON.stringify([
-    identity.issuer,
-    identity.subject,
-    identity.tenant ?? null,
-    identity.client ?? null,
+  const told = JSON.stringify([
+    [kind, issuer, subject, tenant ?? null, client ?? null, session ?? null],
     identity.scopes.toSorted(),
     identity.roles.toSorted(),
+    Object.keys(claims)
+      .filter((name) => !ofOneToken.has(name))
+      .toSorted()
+      .map((name) => [name, claims[name]]),
   ])
+  return hash('sha256', told, 'base64url')
 }

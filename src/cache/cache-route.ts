@@ -3,6 +3,7 @@ import { emptyBody } from '../core/body.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { Slot } from '../core/exchange.ts'
 import { Fault } from '../core/fault.ts'
+import type { CredentialKind } from '../core/identity.ts'
 import type { Handler, MaybePromise } from '../core/handler.ts'
 import { isPromise } from '../core/handler.ts'
 import { H, headerId } from '../core/header-names.ts'
@@ -11,21 +12,23 @@ import type { Headers } from '../core/headers.ts'
 import type { Count, Meter } from '../core/meter.ts'
 import type { Policy } from '../core/policy.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
-import { noDirectives, parseCacheControl } from './cache-control.ts'
+import { noDirectives, requestDirectives } from './cache-control.ts'
 import type { Directives } from './cache-control.ts'
 import type { Cache, Found } from './cache.ts'
 import { keyOf, partitionOf, urlOf } from './cache-key.ts'
-import { cacheResults, forwardedLine } from './cache-status.ts'
+import { countsOf, forwardedLine } from './cache-status.ts'
 import type { CacheResult, Forwarded } from './cache-status.ts'
 import type { Stored } from './cache-storage.ts'
 import type { Claim } from './claims.ts'
 import { askWhether, conditionDrop, hasAlready, hasPrecondition, speaksOf } from './conditional.ts'
 import { detachedFrom, finishDetached } from './detached.ts'
+import { saidOfUrl, trait, traitsOf } from './request-traits.ts'
 import { serveStored } from './serve-stored.ts'
 import { freshen, storeAnswer } from './store-answer.ts'
 import type { Fetch, StoreOptions } from './store-answer.ts'
 import { isForErrors, usabilityOf } from './usability.ts'
 import { variantOf } from './vary.ts'
+import { voidedBy } from './voided-by.ts'
 
 /** How one route uses the cache. */
 export interface CacheRouteOptions extends StoreOptions {
@@ -47,6 +50,8 @@ export interface CacheRouteEnv {
   readonly source: string
   /** What the answers' shape depends on besides their URL: a changed configuration must not serve old shapes. */
   readonly shape: string
+  /** Whether services are told more of a caller than his identity says, by a verdict from outside: then each is one of his own. */
+  readonly isToldMore: boolean
   /** Whether a service would see cookies of this request. */
   readonly passesCookies: (headers: Headers) => boolean
 }
@@ -83,14 +88,7 @@ export class CacheRoute implements Policy {
     this.#options = options
     this.#env = env
     this.#cache = env.cache
-    const count = (result: CacheResult): [CacheResult, Count] => [
-      result,
-      env.meter.counter('velum_cache_requests_total', 'Requests at the cache, by what became of them.', {
-        route: env.route,
-        result,
-      }),
-    ]
-    this.#counts = Object.fromEntries(cacheResults.map(count)) as Record<CacheResult, Count>
+    this.#counts = countsOf(env.meter, env.route)
   }
 
   /** Makes the request to the service ask for what the cache needs, whatever conditions the client set. */
@@ -105,26 +103,29 @@ export class CacheRoute implements Policy {
     return (x) => {
       const { headers } = x
       if (!safeMethods.has(x.method)) return this.#passUnsafe(x, next)
-      const hasCredentials = x.identity !== undefined || headers.first(H.authorization) !== undefined
+      const traits = traitsOf(headers)
+      const hasCredentials =
+        x.identity !== undefined || (traits & (trait.authorization | trait.apiKey)) !== 0 || this.#env.isToldMore
       const isOut =
         (x.method !== 'GET' && x.method !== 'HEAD') ||
+        (traits & trait.method) !== 0 || // for some services it is none
         x.upgrade !== undefined ||
         (x.body.size !== 0 && x.body !== emptyBody) || // a GET with content means more than its URL says
-        (hasCredentials && (this.#options.authorized === 'bypass' || this.#isUntold(x))) ||
+        (hasCredentials && (this.#options.authorized === 'bypass' || this.#isUntold(x.identity?.kind, traits))) ||
         hasPrecondition(headers)
       if (isOut) return this.#bypass(x, next)
       const url = urlOf(x)
       const { vary, authorized } = this.#options
-      const said = headers.get('cache-control') ?? (headers.has('pragma') ? 'no-cache' : undefined)
       const request: Request = {
         url,
         key: keyOf(
           url,
           this.#env.shape,
-          vary.length === 0 ? '' : variantOf(vary, headers),
+          (vary.length === 0 ? '' : variantOf(vary, headers)) +
+            ((traits & (trait.url | trait.proxied)) === 0 ? '' : saidOfUrl(headers, x.isProxied)),
           authorized === 'per-identity' ? partitionOf(x.identity) : '',
         ),
-        directives: said === undefined ? noDirectives : parseCacheControl(said),
+        directives: requestDirectives(headers),
         isCredentialed: hasCredentials && authorized === 'rfc',
         hasCookies:
           (authorized !== 'per-identity' || x.identity === undefined) &&
@@ -135,10 +136,14 @@ export class CacheRoute implements Policy {
     }
   }
 
-  /** Copies for each caller need to know him: whoever only the service can tell from others, by `Authorization`, is not told apart here. */
-  #isUntold({ identity, headers }: Exchange): boolean {
-    if (this.#options.authorized !== 'per-identity' || headers.first(H.authorization) === undefined) return false
-    return identity === undefined || (identity.kind !== 'bearer' && identity.kind !== 'basic')
+  /** Copies for each caller need to know him: whoever only the service can tell from others is not told apart here. */
+  #isUntold(kind: CredentialKind | undefined, traits: number): boolean {
+    if (this.#options.authorized !== 'per-identity') return false
+    return (
+      this.#env.isToldMore ||
+      ((traits & trait.authorization) !== 0 && kind !== 'bearer' && kind !== 'basic') ||
+      ((traits & trait.apiKey) !== 0 && kind !== 'api-key')
+    )
   }
 
   /** Answers from the store, or goes to the service. `waitedMs`: how long this request has waited for others. */
@@ -188,27 +193,32 @@ export class CacheRoute implements Policy {
       if (claim.kind === 'theirs') return this.#wait(x, next, request, claim.ended, waitedMs)
     }
     const over = claim?.kind === 'mine' ? claim.end : nothing
-    const fetch = this.#fetchOf(request, over)
+    const isForOthers = isShared && !request.directives.noStore && !request.directives.isMalformed
+    const fetch = this.#fetchOf(request, isForOthers, over)
     // The client's conditions are kept where nothing could be stored anyway.
     if (x.method === 'GET' && !x.headers.has('range') && !found.isPassing) asking.set(x, { stored })
+    return this.#go(x, next, fetch, stored, why)
+  }
+
+  #go(x: Exchange, next: Handler, fetch: Fetch, stored: Stored | undefined, why: Forwarded): MaybePromise<Answer> {
     let answer: MaybePromise<Answer>
     try {
       answer = next(x)
     } catch (thrown) {
-      over()
+      fetch.over()
       throw thrown
     }
     if (!isPromise(answer)) return this.#arrived(x, next, answer, fetch, stored, why)
     return answer.then(
       (a) => this.#arrived(x, next, a, fetch, stored, why),
       (thrown: unknown) => {
-        over()
+        fetch.over()
         throw thrown
       },
     )
   }
 
-  #fetchOf(request: Request, over: () => void): Fetch {
+  #fetchOf(request: Request, isForOthers: boolean, over: () => void): Fetch {
     return {
       key: request.key,
       url: this.#cache.storage.urlPlace(request.url),
@@ -217,6 +227,7 @@ export class CacheRoute implements Policy {
       directives: request.directives,
       isCredentialed: request.isCredentialed,
       hasCookies: request.hasCookies,
+      isForOthers,
       over,
     }
   }
@@ -231,9 +242,13 @@ export class CacheRoute implements Policy {
     why: Forwarded,
   ): MaybePromise<Answer> {
     const now = this.#cache.clock.now()
-    if (stored !== undefined && answer.status === 304 && x.method === 'GET') {
-      if (speaksOf(answer.headers, stored.headers)) return this.#stillHolds(x, next, answer, fetch, stored)
-    } else if (stored !== undefined && failures.has(answer.status) && isForErrors(stored.record.freshness, now)) {
+    if (answer.status === 304 && asking.get(x) !== undefined) {
+      const asked = asking.get(x)!.stored
+      return asked !== undefined && speaksOf(answer.headers, asked.headers)
+        ? this.#stillHolds(x, next, answer, fetch, asked)
+        : this.#fetchWhole(x, next, fetch, asked)
+    }
+    if (stored !== undefined && failures.has(answer.status) && isForErrors(stored.record.freshness, now)) {
       const instead = serveStored(this.#cache.storage, x, stored, now, 'stale-if-error')
       if (instead !== undefined) {
         fetch.over()
@@ -261,18 +276,25 @@ export class CacheRoute implements Policy {
   /** The service says that the stored answer holds: it is brought up to date and served. */
   #stillHolds(x: Exchange, next: Handler, answer: Answer, fetch: Fetch, stored: Stored): MaybePromise<Answer> {
     freshen(this.#cache, stored, answer.headers, fetch, this.#options)
-    fetch.over()
     const now = this.#cache.clock.now()
     const found = this.#cache.find(fetch.key, x.headers).stored
     const hit =
-      serveStored(this.#cache.storage, x, found ?? stored, now, 'revalidated') ??
+      (found === undefined || !isFor(found, fetch) ? undefined : serveStored(this.#cache.storage, x, found, now, 'revalidated')) ??
       serveStored(this.#cache.storage, x, stored, now, 'revalidated')
-    if (hit !== undefined) return this.#counted('revalidated', hit)
     // Dropped in the very moment: the whole is asked for after all.
+    if (hit === undefined) return this.#fetchWhole(x, next, fetch, stored)
+    fetch.over()
+    return this.#counted('revalidated', hit)
+  }
+
+  /** Asks once more, without conditions: a 304 spoke of something that is not, or no longer, stored here. */
+  #fetchWhole(x: Exchange, next: Handler, fetch: Fetch, asked: Stored | undefined): MaybePromise<Answer> {
+    if (asked === undefined) {
+      fetch.over()
+      throw new Fault('service-nonsense', 'the service answers 304 to a request without conditions')
+    }
     asking.set(x, { stored: undefined })
-    const again = next(x)
-    const sent = (a: Answer): Answer => this.#sent('miss', a, 'stale', '')
-    return isPromise(again) ? again.then(sent) : sent(again)
+    return this.#go(x, next, fetch, undefined, 'stale')
   }
 
   /** The answer to HEAD tells whether a stored answer to GET still stands (RFC 9111 §4.3.5). */
@@ -312,14 +334,18 @@ export class CacheRoute implements Policy {
     const offset = x.reached - (x.route?.policies.indexOf(this) ?? 0) - 1
     const detached = detachedFrom(x, clock)
     asking.set(detached, { stored })
-    const fetch = this.#fetchOf(request, over)
+    const fetch = this.#fetchOf(request, false, over)
     void (async () => {
       let isComplete = false
       try {
-        const answer = await next(detached)
+        let answer = await next(detached)
         if (answer.status === 304 && speaksOf(answer.headers, stored.headers)) {
           freshen(this.#cache, stored, answer.headers, fetch, this.#options)
-        } else if (detached.fault === undefined && !failures.has(answer.status) && answer.tunnel === undefined) {
+        } else if (answer.status === 304) {
+          asking.set(detached, { stored: undefined })
+          answer = await next(detached)
+        }
+        if (answer.status !== 304 && detached.fault === undefined && !failures.has(answer.status) && answer.tunnel === undefined) {
           storeAnswer(this.#cache, detached, answer, fetch, this.#options)
         }
         for (let chunk = await answer.body.pull(); chunk !== null; chunk = await answer.body.pull());
@@ -344,12 +370,7 @@ export class CacheRoute implements Policy {
     const answer = next(x)
     const sent = (a: Answer): Answer => {
       if (a.status >= 200 && a.status < 400) {
-        const url = urlOf(x)
-        this.#cache.storage.forgetUrl(url)
-        for (const name of ['location', 'content-location']) {
-          const other = sameOrigin(a.headers.get(name), url)
-          if (other !== undefined && other !== url) this.#cache.storage.forgetUrl(other)
-        }
+        for (const url of voidedBy(a.headers, urlOf(x))) this.#cache.storage.forgetUrl(url)
       }
       return this.#sent('bypass', a, 'method', '')
     }
@@ -374,14 +395,6 @@ export class CacheRoute implements Policy {
 }
 
 /** Whether a stored answer may be given to who asks. */
-function isFor({ record }: Stored, request: Request): boolean {
-  return (!request.isCredentialed || record.forWhom.credentialed) && (!request.hasCookies || record.forWhom.withCookies)
-}
-
-/** The URL that a field of the answer names, when it is of the same scheme, host and port. */
-function sameOrigin(value: string | undefined, base: string): string | undefined {
-  if (value === undefined || !URL.canParse(value, base)) return undefined
-  const url = new URL(value, base)
-  const origin = base.slice(0, base.indexOf('/', base.indexOf('://') + 3))
-  return url.origin === new URL(base).origin ? `${origin}${url.pathname}${url.search}` : undefined
+function isFor({ record }: Stored, asked: Pick<Request, 'isCredentialed' | 'hasCookies'>): boolean {
+  return (!asked.isCredentialed || record.forWhom.credentialed) && (!asked.hasCookies || record.forWhom.withCookies)
 }

@@ -1,3 +1,5 @@
+import type { Count, Meter } from '../core/meter.ts'
+
 /**
  * What became of a request at the cache, as `Cache-Status` tells it (RFC 9211) and as metrics count it. Keys are never
  * told: they may say who else asks.
@@ -10,7 +12,14 @@ export type CacheResult =
   | 'miss'
   | 'bypass' // not looked up
 
-export const cacheResults: readonly CacheResult[] = ['hit', 'stale', 'revalidated', 'collapsed', 'miss', 'bypass']
+const cacheResults: readonly CacheResult[] = ['hit', 'stale', 'revalidated', 'collapsed', 'miss', 'bypass']
+
+/** The counts of one route, by result. */
+export function countsOf(meter: Meter, route: string): Readonly<Record<CacheResult, Count>> {
+  const help = 'Requests at the cache, by what became of them.'
+  const counts = cacheResults.map((result) => [result, meter.counter('velum_cache_requests_total', help, { route, result })])
+  return Object.fromEntries(counts) as Record<CacheResult, Count>
+}
 
 /** Why a request went on to the service. */
 export type Forwarded = 'uri-miss' | 'vary-miss' | 'stale' | 'request' | 'bypass' | 'method'

@@ -18,6 +18,7 @@ export type NotStored =
   | 'cookies' // the same for cookies
   | 'no-freshness'
   | 'size'
+  | 'until-close' // whether it came whole cannot be known
   | 'no-room' // no slab was free, or it took so long that a purge since then is over
   | 'stale' // good for no time and without a validator
 

@@ -30,6 +30,8 @@ export interface Fetch {
   readonly directives: Directives
   readonly isCredentialed: boolean
   readonly hasCookies: boolean
+  /** Others may go by what becomes of it: when its answer is not kept, nobody should wait for one. */
+  readonly isForOthers: boolean
   /** Called once, when it is known whether the answer is stored whole. */
   readonly over: () => void
 }
@@ -60,19 +62,16 @@ const unstored = dropTable([
  */
 export function storeAnswer(cache: Cache, x: Exchange, answer: Answer, fetch: Fetch, options: StoreOptions): NotStored | undefined {
   const timing: Timing = { requestedAt: fetch.requestedAt, receivedAt: cache.clock.now() }
+  const unkept = (why: NotStored): NotStored => {
+    if (fetch.isForOthers && answer.status < 500) passFor(cache, x, fetch, timing.receivedAt)
+    fetch.over()
+    return why
+  }
   const storing = storingOf(answer.status, answer.headers, timing, fetch, options)
-  if (!storing.isStored) {
-    // Said of the URL, not of this one caller: what only concerns his credentials says nothing of others' answers.
-    if (answer.status < 500 && storing.why !== 'credentialed' && storing.why !== 'cookies') passFor(cache, fetch, timing.receivedAt)
-    fetch.over()
-    return storing.why
-  }
+  if (!storing.isStored) return unkept(storing.why)
   const { body } = answer
-  if (body.size !== undefined && body.size > options.maxBytes) {
-    passFor(cache, fetch, timing.receivedAt)
-    fetch.over()
-    return 'size'
-  }
+  if (answer.isUntilClose) return unkept('until-close')
+  if (body.size !== undefined && body.size > options.maxBytes) return unkept('size')
   const { storage } = cache
   const common = { epoch: fetch.epoch, url: fetch.url, freshness: storing.freshness }
   const key = cache.variantKey(fetch.key, storing.vary, x.headers, common)
@@ -120,11 +119,12 @@ export function freshen(cache: Cache, stored: Stored, update: Headers, fetch: Fe
   })
 }
 
-function passFor(cache: Cache, fetch: Fetch, now: number): void {
+/** Says so of the variant that this request stands for, not of the whole URL. */
+function passFor(cache: Cache, x: Exchange, fetch: Fetch, now: number): void {
   const until = now + passMs
   cache.storage.put({
     kind: 'pass',
-    key: fetch.key,
+    key: cache.find(fetch.key, x.headers).key,
     epoch: fetch.epoch,
     url: fetch.url,
     status: 0,

@@ -31,6 +31,9 @@ export class Answer {
    */
   hangUp: ((why: TunnelNotice) => void) | undefined
 
+  /** Its body ends where the connection does: whether it came whole cannot be known (RFC 9112 §8). */
+  isUntilClose = false
+
   constructor(status: number, headers: Headers, body: Body, tunnel?: Tunnel) {
     this.status = status
     this.headers = headers

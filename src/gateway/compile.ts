@@ -96,7 +96,13 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       const policyEnv = (source: string): PolicyEnv => ({
         ...env,
         source,
-        route: { name: route.name, index, acceptsSession: isSentAlong(route.auth.any), shape: shapeOf(route) },
+        route: {
+          name: route.name,
+          index,
+          acceptsSession: isSentAlong(route.auth.any),
+          shape: shapeOf(route),
+          isToldMore: (route.auth.external?.toService.length ?? 0) > 0,
+        },
         authenticators,
         shapes,
         streams,

@@ -126,7 +126,8 @@ export function clientWireContract(name: string, create: CreateClientWire, trait
       play(
         (socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n'),
         async ({ wire, service }) => {
-          const { body } = await wire.send(callOf(), exchangeOf())
+          const { body, isUntilClose } = await wire.send(callOf(), exchangeOf())
+          assert.equal(isUntilClose, false)
           for (const event of ['data: 1\n\n', 'data: 2\n\n', 'data: 3\n\n']) {
             for (const socket of service.open) socket.write(`${event.length.toString(16)}\r\n${event}\r\n`)
             assert.equal((await body.pull())?.toString(), event)
@@ -144,12 +145,13 @@ export function clientWireContract(name: string, create: CreateClientWire, trait
         assert.equal(body.trailers()?.get('x-digest'), 'abc')
       }))
 
-    it('may last until the connection ends', () =>
+    it('may last until the connection ends, and says so', () =>
       play(
         (socket) => void socket.end('HTTP/1.1 200 OK\r\n\r\nhello'),
         async ({ wire }) => {
-          const { body } = await wire.send(callOf(), exchangeOf())
+          const { body, isUntilClose } = await wire.send(callOf(), exchangeOf())
           assert.equal(body.size, undefined)
+          assert.equal(isUntilClose, true)
           assert.equal(await pulled(body), 'hello')
         },
       ))

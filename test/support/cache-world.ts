@@ -17,6 +17,7 @@ import { exchangeOf } from './exchange.ts'
 /** What a service answers in a cache's world. */
 export interface Given {
   readonly status?: number
+  readonly isUntilClose?: boolean
   readonly headers?: readonly (readonly [string, string])[]
   readonly body?: Body | string
 }
@@ -95,6 +96,7 @@ export class CacheWorld {
     cache: Cache,
     options: Partial<CacheRouteOptions> = {},
     shape = 'route',
+    isToldMore = false,
   ): (parts?: ExchangeParts, edit?: (x: Exchange) => void) => Promise<Got> {
     const route = new CacheRoute(
       { ...plainOptions, ...options },
@@ -104,6 +106,7 @@ export class CacheWorld {
         route: 'test',
         source: 'routes[0].cache',
         shape,
+        isToldMore,
         passesCookies: (headers) => headers.has('cookie'),
       },
     )
@@ -116,6 +119,7 @@ export class CacheWorld {
       const body =
         typeof given.body === 'string' || given.body === undefined ? new BytesBody(Buffer.from(given.body ?? '')) : given.body
       const answer = new Answer(given.status ?? 200, Headers.from(given.headers ?? []), body)
+      answer.isUntilClose = given.isUntilClose ?? false
       if (!answer.headers.has('date')) answer.headers.set('date', new Date(this.clock.now()).toUTCString())
       return answer
     })

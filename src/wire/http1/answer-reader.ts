@@ -145,7 +145,9 @@ export class AnswerReader {
     const body = new ClientBody(length, this.#owner)
     this.body = body
     const goesOn = first === undefined || body.offer(first)
-    this.#owner.answered(new Answer(status, headers, body))
+    const answer = new Answer(status, headers, body)
+    answer.isUntilClose = content === 'until-close'
+    this.#owner.answered(answer)
     return decoder.done ? this.#bodyEnds(body, end) : goesOn
   }
 

@@ -148,7 +148,9 @@ export class UndiciCall implements Dispatcher.DispatchHandler, Due, BodySource, 
     }
     const body = new ClientBody(size, this)
     this.#body = body
-    this.#resolve(new Answer(status, headers, body))
+    const answer = new Answer(status, headers, body)
+    answer.isUntilClose = size === undefined && !received.has('transfer-encoding')
+    this.#resolve(answer)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
