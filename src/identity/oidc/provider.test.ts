@@ -78,6 +78,22 @@ test('a provider that never answers is given up after five seconds, and takes no
   assert.equal((await waiting).status, 503)
 })
 
+test('of those who wait for a provider that hangs there are so many at most; further ones are told to come later', async (t) => {
+  const { browser, corp, world, login } = await oidcWorld(t)
+  corp.faults.set('*', 'silent')
+  const waiting = Array.from({ length: 250 }, () => browser().go('/auth/oidc/corp'))
+  await turns()
+  const answer = await browser().go('/auth/oidc/corp')
+  assert.equal(answer.status, 503)
+  assert.match(textOf(answer), /Logins cannot be checked at the moment/)
+  assert.equal((await login(browser(), 'partner')).status, 303)
+  world.clock.advance(5000)
+  for (const one of await Promise.all(waiting)) assert.equal(one.status, 503)
+  corp.faults.clear()
+  world.clock.advance(2000)
+  assert.equal((await login(browser())).status, 303)
+})
+
 test('metadata that cannot be had anew stays in use; what it says anew counts', async (t) => {
   const { browser, corp, world, login } = await oidcWorld(t)
   await login(browser())
