@@ -9,6 +9,8 @@ import { ManualClock } from '../core/manual-clock.ts'
 import { silentLog } from '../core/log.ts'
 import { silentMeter } from '../core/meter.ts'
 import type { Purge } from '../cache/purges.ts'
+import type { Stores } from '../core/stores.ts'
+import { createMemoryStores } from '../stores/memory/memory-stores.ts'
 import { NodeCache } from './node-cache.ts'
 
 const minuteMs = 60_000
@@ -16,7 +18,9 @@ const hour: [string, string] = ['cache-control', 'max-age=3600']
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
 /** A node's cache and one worker of it, on one clock. */
-async function node(): Promise<{ main: NodeCache; world: CacheWorld; clock: ManualClock; get: ReturnType<CacheWorld['client']> }> {
+async function node(
+  stores?: Stores,
+): Promise<{ main: NodeCache; world: CacheWorld; clock: ManualClock; get: ReturnType<CacheWorld['client']> }> {
   const hub = new LocalHub()
   const clock = new ManualClock(Date.UTC(2026, 10, 24))
   const main = new NodeCache({
@@ -26,8 +30,9 @@ async function node(): Promise<{ main: NodeCache; world: CacheWorld; clock: Manu
     clock,
     log: silentLog,
     meter: silentMeter,
-    store: () => undefined,
+    store: () => (stores === undefined ? undefined : { stores }),
   })
+  await main.prepare()
   const world = new CacheWorld(0, 0, main.memory, clock)
   return { main, world, clock, get: world.client(await world.worker(0, hub.link())) }
 }
@@ -138,5 +143,24 @@ describe('a purge, long afterwards,', () => {
     await settled(main)
     assert.equal((await get({ target: '/a' })).text, '2')
     main.close()
+  })
+})
+
+describe('the nodes of a fleet', () => {
+  it('hear what one was told to purge, each once, and ignore what they do not know', async () => {
+    const stores = createMemoryStores(new ManualClock())
+    const [one, two] = [await node(stores), await node(stores)]
+    for (const { world } of [one, two]) world.respond = () => ({ headers: [hour], body: String(world.seen.length) })
+    for (const { get } of [one, two]) await get({ target: '/a' })
+    await one.main.purge({ kind: 'url', value: '/a', isSoft: false })
+    await turn()
+    assert.deepEqual([one.main.state.purges, two.main.state.purges], [1, 1])
+    assert.equal((await two.get({ target: '/a' })).text, '2')
+    await stores.bus.append({ topic: 'cache-purge', key: '', data: { url: '/a', of: 'a later version' }, keepUntil: 0 })
+    for (const data of [null, 7, {}, { url: 7 }]) await stores.bus.append({ topic: 'cache-purge', key: '', data, keepUntil: 0 })
+    await turn()
+    assert.deepEqual([one.main.state.purges, two.main.state.purges], [2, 2])
+    for (const { main } of [one, two]) main.close()
+    await stores.close()
   })
 })

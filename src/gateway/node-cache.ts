@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { Closable } from '../core/lasting.ts'
 import type { Hub } from '../core/link.ts'
@@ -46,6 +47,8 @@ export interface NodeCacheOptions {
 export class NodeCache implements Closable {
   readonly memory: SharedArrayBuffer
   readonly #options: NodeCacheOptions
+  /** Tells what this node said on the bus from what others did. */
+  readonly #id = randomUUID()
   readonly #view: CacheMemory
   readonly #storage: CacheStorage
   readonly #unanswer: () => void
@@ -84,7 +87,10 @@ export class NodeCache implements Closable {
         if (!isFirst) this.#run({ kind: 'prefix', value: '/', isSoft: true })
       },
       hear: (message) => {
-        const purge = message.topic === busTopic ? parsePurge(message.data) : undefined
+        if (message.topic !== busTopic) return
+        // Only what is known: a node of a later version may say more.
+        const { url, prefix, tag, soft, from } = (message.data ?? {}) as Record<string, unknown>
+        const purge = from === this.#id ? undefined : parsePurge({ url, prefix, tag, soft })
         if (purge !== undefined) this.#run(purge)
       },
     })
@@ -95,7 +101,7 @@ export class NodeCache implements Closable {
     const stores = this.#options.store()?.stores
     this.#run(purge)
     if (stores === undefined) return
-    const data = { [purge.kind]: purge.value, soft: purge.isSoft }
+    const data = { [purge.kind]: purge.value, soft: purge.isSoft, from: this.#id }
     await stores.bus.append({ topic: busTopic, key: '', data, keepUntil: 0 })
   }
 

@@ -354,7 +354,7 @@ export class Node implements Gateway {
       return
     }
     const keepsPenalties = model.penalties !== undefined && model.penalties.length > 0
-    if (model.identity.own === undefined && !isFleet(model) && !keepsPenalties) return
+    if (model.identity.own === undefined && !isFleet(model) && !keepsPenalties && !sharesPurges(model)) return
     const { clock, log } = this.#options
     this.#store = await openNodeStore(model, this.#hub, clock, log)
     if (this.#adminUrl !== undefined) this.#store.setAdmin(this.#adminUrl)
@@ -376,6 +376,12 @@ export class Node implements Gateway {
     await this.#sink.close()
     await this.#store?.close()
   }
+}
+
+/** Whether what this node purges has to leave the caches of others, and the other way round. */
+function sharesPurges({ store, routes }: GatewayModel): boolean {
+  if (store.kind !== 'redis') return false
+  return routes.some(({ policies }) => policies.some(({ policy, options }) => policy === 'cache' && options !== 'off'))
 }
 
 function hasReusePort(): boolean {
