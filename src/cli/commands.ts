@@ -51,6 +51,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./test-command.ts')).testCommand,
   },
   {
+    name: 'replay',
+    summary: 'Decides about the requests of an access log again, by another configuration: who would be treated differently?',
+    load: async () => (await import('./replay-command.ts')).replayCommand,
+  },
+  {
     name: 'user',
     summary: 'Keeps the people who log in by password: add, list, disable, enable, passwd.',
     load: async () => (await import('./user-command.ts')).userCommand,

@@ -3,6 +3,7 @@ import type { Fault } from '../core/fault.ts'
 import { H } from '../core/header-names.ts'
 import type { Identity } from '../core/identity.ts'
 import type { Outcome } from '../core/policy.ts'
+import { ReplayFields } from './access-replay.ts'
 import { redactQuery } from './redact.ts'
 
 /** Longest text of a client's own making in a line (user agent, host); what is longer is cut. */
@@ -38,6 +39,7 @@ interface Closing {
  */
 export class AccessLines {
   readonly #tail: string
+  readonly #replay: ReplayFields
   #time = NaN
   #opening = ''
   #method = ''
@@ -47,7 +49,8 @@ export class AccessLines {
   readonly #answered: (Answered | undefined)[] = []
   readonly #closings: (Closing | undefined)[] = Array.from({ length: closings })
 
-  constructor(generation: string, worker: number) {
+  constructor(generation: string, worker: number, replay = new ReplayFields()) {
+    this.#replay = replay
     this.#tail = `,"generation":${quoted(generation.slice(0, hashLength))},"worker":${worker}}\n`
   }
 
@@ -60,6 +63,7 @@ export class AccessLines {
     if (x.serviceHeadAt !== 0) line += millis(x.serviceHeadAt - x.startedMono)
     line += `,"durationMs":${millis(outcome.endedAt - x.startedMono)},"receivedBytes":${outcome.receivedBytes},"sentBytes":${outcome.sentBytes}`
     if (x.identity !== undefined) line += identityText(x.identity)
+    line += this.#replay.text(x)
     if (x.refusedBy !== undefined) line += `,"refusedBy":${quoted(x.refusedBy.name)}`
     if (x.refusal !== undefined) {
       line += `,"verdict":${quoted(x.refusal.code)}`

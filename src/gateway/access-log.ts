@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Count, Meter } from '../core/meter.ts'
 import { AccessLines } from './access-line.ts'
+import type { ReplayFields } from './access-replay.ts'
 import type { Port, ToMain } from './messages.ts'
 import type { AccessLog } from './observe.ts'
 
@@ -96,8 +97,14 @@ export function droppedLines(meter: Meter): Count {
 }
 
 /** The access log of one Generation on one worker. */
-export function createAccessLog(lines: LineSender, clock: Clock, generation: string, worker: number): AccessLog {
-  const texts = new AccessLines(generation, worker)
+export function createAccessLog(
+  lines: LineSender,
+  clock: Clock,
+  generation: string,
+  worker: number,
+  replay?: ReplayFields,
+): AccessLog {
+  const texts = new AccessLines(generation, worker, replay)
   return {
     write: (x, outcome) => lines.add(texts.line(x, outcome)),
     refused: (id, fault, connection, status) => lines.add(texts.refused(id, fault, connection, status, clock.now())),

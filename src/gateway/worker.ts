@@ -16,6 +16,7 @@ import type { ServerWire, ServerWireOptions } from '../wire/server-wire.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
 import { createAccessLog, LineSender, noAccessLog } from './access-log.ts'
 import { answerExplain } from './explain-link.ts'
+import { ReplayFields } from './access-replay.ts'
 import type { Generation } from './generation.ts'
 import { CurrentGeneration } from './generation.ts'
 import { cloneError, WorkerLink } from './link.ts'
@@ -195,7 +196,9 @@ export class GatewayWorker {
 
   async #compile(model: GatewayModel, hold: Hold): Promise<Generation> {
     const accessLog =
-      model.log.format === 'none' ? noAccessLog : createAccessLog(this.#lines, this.#env.clock, model.hash, this.#birth.worker)
+      model.log.format === 'none'
+        ? noAccessLog
+        : createAccessLog(this.#lines, this.#env.clock, model.hash, this.#birth.worker, ReplayFields.of(model))
     return this.#parts.compile(model, { ...this.#env, hold, accessLog })
   }
 

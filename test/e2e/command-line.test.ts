@@ -31,6 +31,7 @@ test('help lists every command that works, and each has help of its own', async 
     'explain',
     'diff',
     'test',
+    'replay',
     'import',
     'user',
     'token',
