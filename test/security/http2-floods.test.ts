@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:http2'
 import { suite, test } from 'node:test'
-import { textAnswer } from '../../src/core/answer.ts'
+import { Answer, textAnswer } from '../../src/core/answer.ts'
+import type { Chunk, End } from '../../src/core/body.ts'
+import { END, StreamBody } from '../../src/core/body.ts'
+import { Headers } from '../../src/core/headers.ts'
 import { createHttp2Server } from '../../src/wire/http2/http2-server.ts'
 import { maxStreams } from '../../src/wire/http2/server-session.ts'
 import { nextTurn, until } from '../support/client-wires.ts'
@@ -21,6 +24,29 @@ import type { CreateServerWire, ServerScene } from '../support/server-wires.ts'
 
 const create: CreateServerWire = (options) => createHttp2Server(options, () => 0.5)
 const never = new Promise<never>(() => {})
+
+/** Some pieces, a few turns of the event loop apart, and an end of unknown length. */
+class Trickle extends StreamBody {
+  #count = 0
+
+  constructor() {
+    super(undefined)
+  }
+
+  trailers(): undefined {
+    return undefined
+  }
+
+  protected async read(): Promise<Chunk | End> {
+    const count = this.#count++
+    for (let i = 0; i < count % 5; i++) await nextTurn()
+    return count === 20 ? END : Buffer.from('piece')
+  }
+
+  protected stop(): void {
+    this.#count = 20
+  }
+}
 
 /** An honest client is answered while and after somebody else floods. */
 async function honest({ port }: ServerScene): Promise<void> {
@@ -83,6 +109,31 @@ suite('floods over HTTP/2', () => {
         client.close()
       },
       { handler: () => never },
+    )
+  })
+
+  test('rapid reset of answers that stream: the connection falls, the process does not', { timeout: 60_000 }, async () => {
+    await serverScene(
+      create,
+      async (scene) => {
+        for (let round = 0; round < 20; round++) {
+          const client = await FrameSocket.to(scene.port)
+          let id = 1
+          let resets: Buffer[] = []
+          while (!client.hasEnded && id < 1200) {
+            const heads: Buffer[] = []
+            for (let i = 0; i < 20; i++, id += 2) heads.push(headersFrame(id, requestFields('/stream', 'POST'), flag.endHeaders))
+            client.send(...heads, ...resets)
+            // A twentieth of them goes on, so that there is something to end when the connection falls.
+            resets = heads.slice(1).map((_head, i) => resetFrame(id - 2 * (i + 1), errorCode.cancel))
+            for (let i = 0; i < (round * 7 + id) % 12; i++) await nextTurn()
+          }
+          assert.equal(await client.goawayCode(), errorCode.calm)
+          client.close()
+        }
+        await honest(scene)
+      },
+      { handler: (x) => (x.target === '/honest' ? textAnswer(200, 'yes') : new Answer(200, new Headers(), new Trickle())) },
     )
   })
 

@@ -79,6 +79,7 @@ export class ServerSession implements TurnOwner, Due {
   #endBy: number
   #closeBy = Infinity
   #probeBy = Infinity
+  #hasFallen = false
   #windowBy: number
 
   constructor(owner: SessionOwner, socket: Socket, peer?: Peer) {
@@ -260,12 +261,17 @@ export class ServerSession implements TurnOwner, Due {
     if (this.#guard.isFlood(kind)) this.#fell(NGHTTP2_ENHANCE_YOUR_CALM)
   }
 
-  /** The client abuses the connection: it is told, and closed whatever is under way. */
+  /**
+   * The client abuses the connection: it is told, and closed whatever is under way. A turn of the event loop later, since
+   * streams that end while frames are read may still be asked for their trailers, which ends the process when they are
+   * destroyed by then (an assertion of Node.js in OnTrailers).
+   */
   #fell(code: number): void {
-    if (this.#session.destroyed) return
+    if (this.#session.destroyed || this.#hasFallen) return
+    this.#hasFallen = true
     this.#state = closing
     this.#closeBy = this.#now() + lingerMs
-    this.#session.destroy(abused, code)
+    setImmediate(() => this.#session.destroy(abused, code))
     this.#setDue()
   }
 
