@@ -1,7 +1,10 @@
+import { formatFindings } from '../config/format-findings.ts'
 import { loadGateway } from '../config/load.ts'
+import { ConfigWatch } from '../config/watch.ts'
+import { systemClock } from '../core/clock.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { parseDuration } from '../lib/duration.ts'
-import type { Arguments, Command } from './command.ts'
+import type { Arguments, Command, Io } from './command.ts'
 import { configOption, exitCode, textOption, UsageError } from './command.ts'
 import { loadModel } from './load-model.ts'
 import { serve } from './serve.ts'
@@ -9,10 +12,11 @@ import type { Serving } from './serve.ts'
 import { echoHeard, onSignals } from './signals.ts'
 
 export const runCommand: Command = {
-  usage: '[--config FILE] [--workers N|auto] [--shutdown-delay TIME] [--shutdown-deadline TIME]',
+  usage: '[--config FILE] [--workers N|auto] [--watch] [--shutdown-delay TIME] [--shutdown-deadline TIME]',
   options: {
     config: configOption,
     workers: { type: 'string', short: 'w', value: 'N|auto', help: 'Worker threads. Default: auto, one per core.' },
+    watch: { type: 'boolean', help: 'Load the configuration again whenever it, or a file that it is made of, has changed.' },
     'shutdown-delay': {
       type: 'string',
       value: 'TIME',
@@ -31,12 +35,37 @@ export const runCommand: Command = {
     const deadlineMs = durationOption(args, 'shutdown-deadline', '30s')
     const first = await loadModel(args, io)
     if (first === undefined) return exitCode.input
-    const load = (): ReturnType<typeof loadGateway> =>
-      loadGateway(textOption(args, 'config'), { folder: io.folder, env: io.env, print: io.err })
+    let { files } = first
+    const load = async (): ReturnType<typeof loadGateway> => {
+      const loaded = await loadGateway(textOption(args, 'config'), { folder: io.folder, env: io.env, print: io.err })
+      // One that failed may have come to its end before it read all: what was watched stays.
+      files = loaded.model === undefined ? [...files, ...loaded.files] : loaded.files
+      return loaded
+    }
     const serving = await serve({ first, load, workers, env: io.env, logFile: 'stderr' })
     announce(serving)
-    return untilStopped(serving, delayMs, deadlineMs)
+    const watch = args.options['watch'] === true ? watching(serving, first.files, () => files, io) : undefined
+    try {
+      return await untilStopped(serving, delayMs, deadlineMs)
+    } finally {
+      watch?.close()
+    }
   },
+}
+
+/** Loads again what has changed. What fails changes nothing, and is printed for whoever edits. */
+function watching({ reloader }: Serving, files: readonly string[], filesNow: () => readonly string[], io: Io): ConfigWatch {
+  return new ConfigWatch({
+    clock: systemClock,
+    files,
+    changed: async () => {
+      const { isCommitted, findings, failure } = await reloader.reload()
+      io.err(formatFindings(findings, io.folder))
+      if (failure !== undefined) io.err(`velum: ${failure}\n`)
+      if (!isCommitted) io.err('velum: the configuration of before goes on\n')
+      return filesNow()
+    },
+  })
 }
 
 /** Serves until a signal says otherwise. Resolves with the exit code, when nothing is left. */
