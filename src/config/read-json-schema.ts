@@ -41,7 +41,7 @@ export function readJsonSchema(files: SchemaFiles, root: SchemaFile, folder: str
   const whole = withBase(root.document as Schema, base)
   const shape: SchemaShape = { kind: 'schema', dialect, digest: '', root: whole, others }
   try {
-    const compiler = new SchemaCompiler(dialect)
+    const compiler = new SchemaCompiler(dialect, shape)
     for (const [uri, schema] of others) compiler.add(uri, schema)
     compiler.compile(whole)
   } catch (thrown) {

@@ -129,6 +129,12 @@ test('of a schema that takes several kinds the one that fits counts', () => {
   assert.notEqual(judge(shape, { target: '/?p=ab' }), 'valid')
 })
 
+test('a parameter that may be empty may be', () => {
+  const flag = { name: 'p', in: 'query', schema: { type: 'boolean' } }
+  assert.deepEqual(judge(withParameters(flag), { target: '/?p' }), ['query p #'])
+  assert.equal(judge(withParameters({ ...flag, allowEmptyValue: true }), { target: '/?p' }), 'valid')
+})
+
 test('a query that cannot be decoded is malformed, and so is one of a thousand parameters', () => {
   const shape = withParameters({ name: 'p', in: 'query', schema: { type: 'string' } })
   assert.equal(judge(shape, { target: '/?p=%zz' }), 'malformed-query')

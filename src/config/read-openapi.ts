@@ -241,6 +241,7 @@ class Reader {
       place: place as ParameterPlace,
       name: isHeader ? name.toLowerCase() : name,
       isRequired: written['required'] === true || place === 'path',
+      mayBeEmpty: place === 'query' && written['allowEmptyValue'] === true,
       schema,
       isJson: type !== undefined && /^application\/(?:.*\+)?json\b/i.test(type),
       ...this.#writing(written, place === 'path' || isHeader ? 'simple' : 'form', at),
@@ -249,7 +250,7 @@ class Reader {
 
   /** Compiles everything once, so that what cannot be compiled is said with its place. */
   #compile(operations: readonly Operation[]): void {
-    const compiler = new SchemaCompiler('2020-12')
+    const compiler = new SchemaCompiler('2020-12', [operations, [...this.#schemas.named.values()].map(({ schema }) => schema)])
     const attempt = (place: Place, run: () => void): void => {
       try {
         run()

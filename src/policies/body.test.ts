@@ -191,3 +191,17 @@ test('media ranges are read without case and without parameters', () => {
     assert.equal(parseMediaRange(text), undefined, text)
   assert.equal(new MediaTypes(['a/*']).has('a/*'), true)
 })
+
+const merge = (defaults: BodyInput, own: BodyInput): BodyInput => body.merge!(defaults, own)
+
+test('a form that a route names replaces the one of the defaults whole; all else is merged by key', () => {
+  assert.deepEqual(merge({ max: '1kb', schema: { required: ['a'] } }, { schema: { type: 'object' } }), {
+    max: '1kb',
+    schema: { type: 'object' },
+  })
+  assert.deepEqual(merge({ schema: 'a.json' }, { openapi: 'b.yaml' }), { openapi: 'b.yaml' })
+  assert.deepEqual(merge({ openapi: { file: 'a.yaml', base: '/v1' } }, { openapi: { file: 'b.yaml' } }), {
+    openapi: { file: 'b.yaml' },
+  })
+  assert.deepEqual(merge({ schema: 'a.json' }, { max: '1kb' }), { schema: 'a.json', max: '1kb' })
+})

@@ -56,7 +56,7 @@ export function compileShape(shape: Shape, hold: Hold): CompiledShape {
 }
 
 function compileSchemaShape(shape: SchemaShape): CompiledShape {
-  const compiler = new SchemaCompiler(shape.dialect)
+  const compiler = new SchemaCompiler(shape.dialect, shape)
   for (const [uri, schema] of shape.others) compiler.add(uri, schema)
   const check = inBody(compiler.compile(shape.root))
   const content: CompiledContent = { types: new MediaTypes(jsonRanges), range: 'application/json', check }
@@ -66,7 +66,7 @@ function compileSchemaShape(shape: SchemaShape): CompiledShape {
 }
 
 function compileOpenapiShape(shape: OpenapiShape): CompiledShape {
-  const compiler = new SchemaCompiler('2020-12')
+  const compiler = new SchemaCompiler('2020-12', shape)
   for (const [uri, schema] of shape.named) compiler.add(uri, schema)
   const kinds = new SchemaKinds(new Map(shape.named))
   const table = new OperationTable<Expectation>()

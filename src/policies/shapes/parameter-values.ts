@@ -65,13 +65,14 @@ export function parameterMisfits(parameters: readonly CompiledParameter[], text:
 }
 
 function readParameter(parameter: CompiledParameter, text: RequestText, misfits: Misfit[]): void {
-  const { place, name, isRequired, schema, isJson, kinds, check } = parameter
+  const { place, name, isRequired, mayBeEmpty, schema, isJson, kinds, check } = parameter
   const say = (pointer: string, detail: string): void => void misfits.push({ in: place, name, pointer, detail })
   const raw = rawValue(parameter, text)
   if (raw === undefined) {
     if (isRequired) say('#', 'is required')
     return
   }
+  if (mayBeEmpty && isEmpty(raw)) return
   if (raw === unreadable) return say('#', 'cannot be read as it is written')
   const value = isJson ? parsed(raw) : typed(raw, schema, kinds)
   if (value === unreadable) return say('#', 'must be JSON')
@@ -80,6 +81,10 @@ function readParameter(parameter: CompiledParameter, text: RequestText, misfits:
   // Of a schema that takes texts and numbers, or one value and lists of them, another reading may be the one that fits.
   if (!isJson && otherReadings(raw, parameter).some((reading) => check(reading, 0) === undefined)) return
   for (const { pointer, detail } of faults) say(pointer, detail)
+}
+
+function isEmpty(raw: unknown): boolean {
+  return raw === '' || (Array.isArray(raw) && (raw.length === 0 || (raw.length === 1 && raw[0] === '')))
 }
 
 function otherReadings(raw: unknown, { schema, kinds }: CompiledParameter): readonly unknown[] {

@@ -4,7 +4,7 @@ import { SchemaCompiler, SchemaError, schemaFaults } from './schema-compiler.ts'
 import type { Dialect, Schema } from './shape.ts'
 
 const check = (schema: Schema, value: unknown, sizeBytes = 100, dialect: Dialect = '2020-12') =>
-  new SchemaCompiler(dialect).compile(schema)(value, sizeBytes)
+  new SchemaCompiler(dialect, schema).compile(schema)(value, sizeBytes)
 
 const order: Schema = {
   type: 'object',
@@ -86,28 +86,75 @@ test('members of every object are its own', () => {
   ])
 })
 
-const node = (name: string): Schema => ({ properties: { child: { $ref: '#/$defs/node' } }, required: [name] })
+const node = (name: string): Schema => ({
+  allOf: [{ properties: { child: { $ref: '#/$defs/node' } } }, { required: [name] }],
+})
+const endless = [{ pointer: '#', detail: 'takes more work to check than its length allows' }]
+const nestedIn = (levels: number, innermost: object): unknown => {
+  let value: unknown = innermost
+  for (let i = 0; i < levels; i++) value = { child: value }
+  return value
+}
 
-test('branches that recurse end by the work that a text of this length allows', () => {
-  const schema: Schema = { $ref: '#/$defs/node', $defs: { node: { anyOf: [node('a'), node('b')] } } }
-  let value: unknown = { a: 1 }
-  for (let i = 0; i < 10; i++) value = { a: 1, child: value }
-  assert.equal(check(schema, value), undefined)
-  value = {}
-  for (let i = 0; i < 60; i++) value = { child: value }
-  assert.deepEqual(check(schema, value), [{ pointer: '#', detail: 'takes more work to check than its length allows' }])
+for (const dialect of ['2020-12', '2019-09', 'draft-07'] as const) {
+  test(`branches that recurse end by the work that a text of this length allows, in ${dialect}`, () => {
+    const first: Schema = { $ref: '#/$defs/node', $defs: { node: { anyOf: [node('child'), node('b')] } } }
+    assert.equal(check(first, nestedIn(60, { child: 1 }), 1000, dialect), undefined)
+    const schema: Schema = { $ref: '#/$defs/node', $defs: { node: { anyOf: [node('a'), node('b')] } } }
+    assert.deepEqual(check(schema, nestedIn(60, {}), 1000, dialect), endless)
+    assert.deepEqual(check(schema, nestedIn(60, {}), 10_000_000, dialect), endless)
+  })
+}
+
+const cheapFirst = (name: string): Schema => ({ properties: { child: { $ref: '#/$defs/node' } }, required: [name] })
+
+test('where telling everything would take too much work the first fault is told', () => {
+  const schema: Schema = { $ref: '#/$defs/node', $defs: { node: { anyOf: [cheapFirst('a'), cheapFirst('b')] } } }
+  assert.deepEqual(check(schema, nestedIn(60, {})), [
+    { pointer: '#/a', detail: 'is required' },
+    { pointer: '#/b', detail: 'is required' },
+    { pointer: '#', detail: 'must match a schema in anyOf' },
+  ])
 })
 
+const branch = (name: string): Schema => ({ allOf: [{ properties: { child: { $dynamicRef: '#node' } } }, { required: [name] }] })
+
 test('the same holds where recursion passes a $dynamicRef', () => {
-  const tree = { $dynamicAnchor: 'node', properties: { child: { $dynamicRef: '#node' } } }
+  const schema: Schema = { $id: 'https://example.com/tree', $dynamicAnchor: 'node', anyOf: [branch('a'), branch('b')] }
+  assert.deepEqual(check(schema, nestedIn(60, {})), endless)
+})
+
+const over = (name: string): Schema => ({ allOf: [{ properties: { child: { $recursiveRef: '#' } } }, { required: [name] }] })
+
+test('and where it passes a $recursiveRef', () => {
+  const schema: Schema = { $id: 'https://example.com/tree', $recursiveAnchor: true, anyOf: [over('a'), over('b')] }
+  assert.deepEqual(check(schema, nestedIn(60, {}), 1000, '2019-09'), endless)
+})
+
+test('members that no branch has seen are found, also behind a $ref', () => {
   const schema: Schema = {
-    $id: 'https://example.com/tree',
-    ...tree,
-    anyOf: [{ properties: { child: { $dynamicRef: '#node' } }, required: ['x'] }],
+    anyOf: [{ properties: { a: true }, required: ['a'] }, { $ref: '#/$defs/b' }],
+    unevaluatedProperties: false,
+    $defs: { b: { properties: { b: true } } },
   }
-  let value: unknown = {}
-  for (let i = 0; i < 60; i++) value = { x: 1, child: value }
-  assert.deepEqual(check(schema, value), [{ pointer: '#', detail: 'takes more work to check than its length allows' }])
+  assert.equal(check(schema, { a: 1, b: 2 }), undefined)
+  assert.deepEqual(check(schema, { a: 1, c: 2 }), [{ pointer: '#/c', detail: 'is not expected here' }])
+})
+
+test('a schema that leads to itself alone fits nothing, and breaks nothing', () => {
+  for (const schema of [
+    { $ref: '#/$defs/a', $defs: { a: { allOf: [{ $ref: '#/$defs/a' }] } } },
+    { anyOf: [{ $ref: '#' }, { type: 'string' }] },
+  ]) {
+    assert.deepEqual(check(schema, 1), [{ pointer: '#', detail: 'takes more work to check than its length allows' }])
+  }
+})
+
+test('words of the compiler that no dialect has mean nothing', () => {
+  assert.equal(check({ $async: true, type: 'string' }, 5)?.length, 1)
+  assert.equal(check({ type: 'string', nullable: true }, null)?.length, 1)
+  assert.equal(check({ properties: { a: { nullable: true } }, id: 'https://example.com/x' }, { a: 1 }), undefined)
+  assert.equal(check({ properties: { id: { type: 'string' }, nullable: { type: 'string' } } }, { id: 1, nullable: 2 })?.length, 2)
 })
 
 test('a pattern that backtracks for ever elsewhere does not here', () => {

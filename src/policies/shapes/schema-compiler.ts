@@ -1,4 +1,4 @@
-import { Ajv, _ } from 'ajv'
+import { _, Ajv, Name } from 'ajv'
 import type { CodeKeywordDefinition, Options, ValidateFunction } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'
@@ -33,9 +33,12 @@ const maxExplainedBytes = 64 * 1024
  * Work allowed for one value, however its schema is made: characters that patterns look at, and sixteen for each `$ref`
  * that is followed. Schemas whose branches recurse double the work with every level of a value; nobody else comes near.
  */
-const freeWork = 1_000_000
-const workPerByte = 16
+const freeWork = 500_000
+const workPerByte = 8
+const mostWork = 32_000_000
 const workPerReference = 16
+/** Work for telling all that is wrong; the answer names less where that is not enough. */
+const workToExplain = 200_000
 const tooMuchWork: readonly SchemaFault[] = [{ pointer: '#', detail: 'takes more work to check than its length allows' }]
 /** Thrown by a check that has used up its work. */
 const workIsUsedUp = new Error('the work for one value is used up')
@@ -60,9 +63,11 @@ export class SchemaCompiler {
   readonly #whole: Ajv
   readonly #known = new Set<string>()
 
-  constructor(dialect: Dialect) {
-    this.#quick = ajvOf(dialect, false, this.#work)
-    this.#whole = ajvOf(dialect, true, this.#work)
+  /** `schemas` is whatever holds all that will be added and compiled. */
+  constructor(dialect: Dialect, schemas: unknown) {
+    const isTracking = hasUnevaluated(schemas)
+    this.#quick = ajvOf(dialect, false, this.#work, isTracking)
+    this.#whole = ajvOf(dialect, true, this.#work, isTracking)
   }
 
   /** Makes a schema known under a URI, so that others can name it. */
@@ -81,35 +86,38 @@ export class SchemaCompiler {
     const quick = attempt(() => this.#quick.compile(counted))
     let whole: ValidateFunction | undefined
     return (value, sizeBytes) => {
-      if (this.#fits(quick, value, sizeBytes)) return undefined
-      let { errors } = quick
-      if (sizeBytes <= maxExplainedBytes && this.#work.steps >= 0) {
-        whole ??= this.#whole.compile(counted)
-        this.#fits(whole, value, sizeBytes)
-        ;({ errors } = whole)
-      }
-      return this.#work.steps < 0 ? tooMuchWork : faultsOf(errors ?? [])
+      if (this.#fits(quick, value, Math.min(freeWork + workPerByte * sizeBytes, mostWork))) return undefined
+      if (this.#work.steps < 0) return tooMuchWork
+      const first = quick.errors ?? []
+      if (sizeBytes > maxExplainedBytes) return faultsOf(first)
+      whole ??= this.#whole.compile(counted)
+      this.#fits(whole, value, workToExplain + workPerByte * sizeBytes)
+      return faultsOf(this.#work.steps < 0 ? first : (whole.errors ?? first))
     }
   }
 
-  #fits(validate: ValidateFunction, value: unknown, sizeBytes: number): boolean {
-    this.#work.steps = freeWork + workPerByte * sizeBytes
+  #fits(validate: ValidateFunction, value: unknown, work: number): boolean {
+    this.#work.steps = work
     try {
       return validate(value)
     } catch (thrown) {
-      if (thrown !== workIsUsedUp) throw thrown
+      // A schema that leads to itself, and to no smaller value, ends with the stack before the work does.
+      if (thrown !== workIsUsedUp && !(thrown instanceof RangeError)) throw thrown
+      this.#work.steps = -1
       return false
     }
   }
 }
 
+/** No words of these dialects, though the compiler knows them: one even makes promises, which all are true. */
+const foreign = ['nullable', '$async', 'id', stepKeyword]
+
 /** A copy that counts each `$ref` it follows: whatever recurses passes one. */
 function counting(schema: Schema): Schema {
   return mapSchema(schema, (keywords) => {
-    // No word of JSON Schema, though the compiler would take it for one.
-    const { nullable, ...rest } = keywords
-    if (refers(keywords)) return { [stepKeyword]: true, ...rest }
-    return nullable === undefined ? undefined : rest
+    const isForeign = foreign.some((key) => keywords[key] !== undefined)
+    const rest = isForeign ? Object.fromEntries(Object.entries(keywords).filter(([key]) => !foreign.includes(key))) : keywords
+    return refers(keywords) ? { [stepKeyword]: true, ...rest } : rest
   }) as Schema
 }
 
@@ -117,10 +125,19 @@ function refers(keywords: Keywords): boolean {
   return ['$ref', '$dynamicRef', '$recursiveRef'].some((key) => typeof keywords[key] === 'string')
 }
 
-function ajvOf(dialect: Dialect, allErrors: boolean, work: WorkLeft): Ajv {
+/** Whether `unevaluatedProperties` or `unevaluatedItems` may stand somewhere. */
+function hasUnevaluated(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.some(hasUnevaluated)
+  return Object.entries(value).some(([key, inner]) => key.startsWith('unevaluated') || hasUnevaluated(inner))
+}
+
+function ajvOf(dialect: Dialect, allErrors: boolean, work: WorkLeft, isTracking: boolean): Ajv {
   const regExp = Object.assign((pattern: string) => new LinearPattern(pattern, work), { code: '' })
   const wanted = { ...options, allErrors, code: { regExp } }
   const ajv = dialect === '2020-12' ? new Ajv2020(wanted) : dialect === '2019-09' ? new Ajv2019(wanted) : new Ajv(wanted)
+  // What members a branch has seen is kept only for these keywords, at the price of every branch after the one that fits.
+  if (!isTracking) ajv.opts.unevaluated = false
   ajvFormats.default(ajv)
   // What comes with it takes time by the square of the text's length.
   const url = ajv.formats['url'] as RegExp
@@ -135,19 +152,25 @@ function ajvOf(dialect: Dialect, allErrors: boolean, work: WorkLeft): Ajv {
     schemaType: 'boolean',
     compile: (isWanted: boolean) => (items: readonly unknown[]) => !isWanted || new Set(items.map(sameness)).size === items.length,
   })
-  ajv.addKeyword(stepping(work))
+  ajv.addKeyword(stepping(work, allErrors, dialect))
   return ajv
 }
 
-/** Comes first among the keywords of its schema, since it stands first there. */
-function stepping(work: WorkLeft): CodeKeywordDefinition {
+/**
+ * Takes work for each `$ref` that is followed; when only the first fault is wanted also for each fault that is kept: branches
+ * that fail one after the other keep theirs, and memory must not double with every level of a value.
+ */
+function stepping(work: WorkLeft, allErrors: boolean, dialect: Dialect): CodeKeywordDefinition {
   return {
     keyword: stepKeyword,
     schemaType: 'boolean',
+    // In front of the first keyword of its dialect that refers to something.
+    before: dialect === 'draft-07' ? '$ref' : '$dynamicRef',
     code({ gen }) {
       const left = gen.scopeValue('obj', { ref: work, key: work })
       const usedUp = gen.scopeValue('obj', { ref: workIsUsedUp, key: workIsUsedUp })
-      gen.code(_`if ((${left}.steps -= ${workPerReference}) < 0) throw ${usedUp};`)
+      const cost = allErrors ? _`${workPerReference}` : _`${workPerReference} * (1 + ${new Name('errors')})`
+      gen.code(_`if ((${left}.steps -= ${cost}) < 0) throw ${usedUp};`)
     },
   }
 }
@@ -180,7 +203,7 @@ function attempt<T>(run: () => T): T {
 
 /** What is wrong with a schema itself, by the rules of its dialect. */
 export function schemaFaults(schema: unknown, dialect: Dialect): readonly SchemaFault[] {
-  const ajv = ajvOf(dialect, true, { steps: Infinity })
+  const ajv = ajvOf(dialect, true, { steps: Infinity }, false)
   const uri = dialect === 'draft-07' ? 'http://json-schema.org/draft-07/schema' : `https://json-schema.org/draft/${dialect}/schema`
   if (ajv.validate(uri, schema)) return []
   // Of several reasons for one place the first is the plainest: the others are of forms that were not meant.

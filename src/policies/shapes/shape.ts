@@ -57,6 +57,8 @@ export interface Parameter extends Writing {
   /** Of a header in lower case. */
   readonly name: string
   readonly isRequired: boolean
+  /** Whether it may stand there without a value, whatever its schema says. */
+  readonly mayBeEmpty: boolean
   readonly schema: Schema
 }
 
