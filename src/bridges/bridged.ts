@@ -19,6 +19,11 @@ export function bridged(bridges: readonly Bridge[], upstream: Service): Service 
   }
 }
 
+/** A service behind a bridge that takes every call, whatever it looks like. */
+export function guarded(guard: Bridge | undefined, upstream: Service): Service {
+  return guard === undefined ? upstream : (call, x) => guard.answer(call, x, upstream)
+}
+
 function isPlainGrpc({ method, headers }: Call): boolean {
   if (method !== 'POST') return false
   const type = headers.first(H.contentType)

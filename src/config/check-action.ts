@@ -5,6 +5,7 @@ import type { QueryEdits } from '../routing/rewrite-query.ts'
 import { compileQueryRewrite } from '../routing/rewrite-query.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import { checkBridges } from './check-bridges.ts'
+import { checkGuard } from './check-graphql.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ReadRoute } from './check-routes.ts'
 import type { ConfigPath } from './finding.ts'
@@ -30,7 +31,7 @@ export function checkAction(
     return undefined
   }
   if (given[0] !== 'to') {
-    for (const key of ['rewrite', 'split', 'mirror', 'bridge'] as const) {
+    for (const key of ['rewrite', 'split', 'mirror', 'bridge', 'graphql'] as const) {
       if (reading.at([...path, key]) !== undefined)
         findings.error([...path, key], `${key} does nothing without to`, `remove it, or send the route to a service`)
     }
@@ -100,6 +101,7 @@ function toAction(
       rewrite === undefined
         ? undefined
         : { path: rewrite.path, host: rewrite.host?.toLowerCase(), ...(query === undefined ? {} : { query }) },
+    ...(route.graphql === undefined ? {} : { graphql: checkGuard(context, [...path, 'graphql'], route.graphql, route) }),
     ...(route.bridge === undefined ? {} : { bridges: checkBridges(context, [...path, 'bridge'], route, shares) }),
   }
 }

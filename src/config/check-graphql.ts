@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readDescriptors } from '../bridges/descriptors/descriptors.ts'
 import type { Descriptors } from '../bridges/descriptors/descriptors.ts'
 import { readDocument } from '../bridges/graphql/documents.ts'
-import type { GraphqlLimits, GraphqlOptions, PersistedDocuments } from '../bridges/graphql/options.ts'
+import type { GraphqlGuardOptions, GraphqlLimits, GraphqlOptions, PersistedDocuments } from '../bridges/graphql/options.ts'
 import { standardLimits } from '../bridges/graphql/options.ts'
 import { buildGraphqlSchema, selectorOf } from '../bridges/graphql/schema.ts'
 import { absolutePath } from './check-context.ts'
@@ -11,7 +11,7 @@ import type { ReadRoute } from './check-routes.ts'
 import type { ConfigPath } from './finding.ts'
 import type { GatewayModel } from './model.ts'
 import { readConfigFile } from './read-config-file.ts'
-import type { GraphqlBridge } from './schema/graphql-bridge.ts'
+import type { GraphqlBridge, GraphqlGuard } from './schema/graphql-bridge.ts'
 
 /** A bridge of GraphQL as it was written, with what is left unsaid. `beside` are all bridges of its route. */
 export function readGraphql(
@@ -33,6 +33,25 @@ export function readGraphql(
     // REST could be anything; the others tell themselves.
     takesAll: !beside.some((other) => other === 'rest' || (typeof other === 'object' && other.use === 'rest')),
   }
+}
+
+/** What stands before a service that speaks GraphQL itself. */
+export function checkGuard(
+  { findings }: CheckContext,
+  path: ConfigPath,
+  written: GraphqlGuard,
+  { bridge, mirror }: ReadRoute,
+): GraphqlGuardOptions {
+  const { introspection = false, statusCodes = '2025', limits = {} } = written === true ? {} : written
+  if (bridge !== undefined)
+    findings.error(
+      path,
+      'the service is called by gRPC here',
+      'remove graphql, whose limits belong to the bridge, or remove bridge',
+    )
+  if (mirror !== undefined)
+    findings.error(path, 'a mirror cannot copy what is judged first', 'remove mirror, or make a route of its own')
+  return { introspection, statusCodes, limits: readLimits(limits) }
 }
 
 function readLimits(written: NonNullable<GraphqlBridge['limits']>): GraphqlLimits {

@@ -48,3 +48,12 @@ export interface GraphqlBridgeInput {
   readonly limits?: GraphqlLimitsInput | undefined
   readonly persisted?: GraphqlPersistedInput | undefined
 }
+
+/** What stands before a service that speaks GraphQL itself. */
+export interface GraphqlGuardInput {
+  /** Passes questions for the schema. Default: false. */
+  readonly introspection?: boolean | undefined
+  /** The status codes of refusals. Default: `2025`. */
+  readonly statusCodes?: '2025' | '2026' | undefined
+  readonly limits?: GraphqlLimitsInput | undefined
+}

@@ -7,6 +7,7 @@ import type { CorsInput } from '../policies/cors.ts'
 import type { CsrfInput } from '../policies/csrf.ts'
 import type { HeadersInput } from '../policies/headers.ts'
 import type { BridgeInput } from './bridge-input.ts'
+import type { GraphqlGuardInput } from './graphql-input.ts'
 import type { IdentityInput } from './identity-input.ts'
 import type { LimitInput, LimitUseInput } from './limit-input.ts'
 import type { PenaltyInput } from './penalty-input.ts'
@@ -258,6 +259,8 @@ export interface RouteInput<S extends string = string, L extends string = string
   readonly rewrite?: RewriteInput | undefined
   /** Protocols of the edge that are translated to the gRPC of the service. */
   readonly bridge?: BridgeInput | readonly BridgeInput[] | undefined
+  /** The service speaks GraphQL itself: operations are judged before it sees them. */
+  readonly graphql?: true | GraphqlGuardInput | undefined
   /** Sends the client elsewhere. */
   readonly redirect?: RedirectInput | undefined
   /** Answers right here. */

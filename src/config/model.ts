@@ -1,4 +1,5 @@
 import type { BridgeSpec } from '../bridges/create-bridge.ts'
+import type { GraphqlGuardOptions } from '../bridges/graphql/options.ts'
 import type { ConfiguredRule } from '../bridges/descriptors/http-rule.ts'
 import type { CredentialKind } from '../core/identity.ts'
 import type { IdentitySpec } from '../identity/identity-spec.ts'
@@ -161,6 +162,8 @@ export interface ToAction {
     | undefined
   /** What is translated to gRPC on the way; absent or empty: nothing. */
   readonly bridges?: readonly BridgeSpec[] | undefined
+  /** How operations of GraphQL are judged before the service, which speaks it itself, sees them; absent: they are not. */
+  readonly graphql?: GraphqlGuardOptions | undefined
 }
 
 export interface RedirectAction {

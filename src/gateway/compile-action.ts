@@ -1,5 +1,6 @@
 import type { Bridge } from '../bridges/bridge.ts'
-import { bridged, speaking } from '../bridges/bridged.ts'
+import { bridged, guarded, speaking } from '../bridges/bridged.ts'
+import { createGraphqlGuard } from '../bridges/graphql/guard.ts'
 import type { RedirectAction, RespondAction, RouteModel, ServiceModel, ToAction } from '../config/model.ts'
 import { Answer, emptyAnswer } from '../core/answer.ts'
 import { BytesBody } from '../core/body.ts'
@@ -105,12 +106,13 @@ export function compileAction(route: RouteModel, env: ActionEnv): RouteEnd {
 function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteEnd {
   const edits = [withoutOwnCookies, ...env.edits]
   let speak: RouteEnd['speak']
+  const guard = action.graphql === undefined ? undefined : createGraphqlGuard(action.graphql)
   const upstreams = action.services.map(({ service, weight }): LimitedUpstream => {
     const { spec } = compiledOf(route, service, env)
     const upstream = upstreamOf(route, service, weight, env)
     const bridges = env.bridgesTo?.(action, spec) ?? []
-    speak ??= speaking(bridges)
-    const through = bridges.length === 0 ? upstream.service : bridged(bridges, upstream.service)
+    speak ??= speaking(guard === undefined ? bridges : [guard])
+    const through = bridges.length === 0 ? guarded(guard, upstream.service) : bridged(bridges, upstream.service)
     return { ...upstream, service: through, limits: env.limitsOf(spec), capacity: env.capacityOf(spec) }
   })
   const rewrite = action.rewrite?.path === undefined ? undefined : compileRewrite(action.rewrite.path, route.match)

@@ -16,6 +16,9 @@ export interface GraphqlResponse {
   readonly extensions?: unknown
 }
 
+/** Tells what an operation cost, which a limit can take as its own: `cost: { settle: 'response-header:x-graphql-cost' }`. */
+export const costHeader = 'x-graphql-cost'
+
 /** How GraphQL over HTTP says in a status what became of a request. */
 export interface StatusCodes {
   /** A document that cannot be read, is not valid or asks for too much; variables that do not fit. */

@@ -1,12 +1,10 @@
 import { OperationTypeNode } from 'graphql'
 import type { GraphQLSchema } from 'graphql'
 import type { Answer } from '../../core/answer.ts'
-import { emptyBody, readAll } from '../../core/body.ts'
+import { emptyBody } from '../../core/body.ts'
 import { derivedExchange } from '../../core/derived-exchange.ts'
 import type { Exchange } from '../../core/exchange.ts'
-import type { MaybePromise } from '../../core/handler.ts'
-import { H } from '../../core/header-names.ts'
-import { headerBlock } from '../../core/headers.ts'
+import { isPromise } from '../../core/handler.ts'
 import type { Problem, ProblemRenderer } from '../../core/problem.ts'
 import type { Call, Service } from '../../core/service.ts'
 import type { Bridge, BridgeEnv } from '../bridge.ts'
@@ -14,50 +12,27 @@ import type { Descriptors } from '../descriptors/descriptors.ts'
 import { knownDescriptors, planned } from '../descriptors/live-descriptors.ts'
 import { acceptWebSocket, closeCodeOf } from '../web-socket/accept-web-socket.ts'
 import { handshakeProblem, isWebSocket, offeredProtocols } from '../web-socket/handshake.ts'
-import { isJsonRequest, readAccept } from './accept.ts'
+import { readAccept } from './accept.ts'
 import type { Accepted, ResponseType } from './accept.ts'
-import { eventAnswer, graphqlProblem, responseAnswer, statusCodes } from './answer.ts'
+import { costHeader, eventAnswer, graphqlProblem, responseAnswer, statusCodes } from './answer.ts'
 import type { GraphqlResponse, StatusCodes } from './answer.ts'
 import { Documents } from './documents.ts'
 import type { Refused } from './documents.ts'
 import { shownErrors } from './errors.ts'
 import { EventStream } from './event-stream.ts'
+import { byPostOnly, readHttp } from './http-request.ts'
 import { Operation } from './operation.ts'
 import type { GraphqlOptions } from './options.ts'
-import { isForgeable } from './preflight.ts'
 import type { GraphqlRequest } from './request.ts'
-import { readGot, readPosted } from './request.ts'
 import { executed, oneResponse, responsesTo } from './responses.ts'
 import { buildGraphqlSchema } from './schema.ts'
 import type { Prepared } from './socket-session.ts'
 import { runSocketSession, socketProtocol } from './socket-session.ts'
 
-const notJson: Problem = { name: 'unsupported-type', detail: 'The content must be application/json in UTF-8.' }
-const compressed: Problem = { name: 'unsupported-type', detail: 'The content must not be compressed.' }
 const notAcceptable: Problem = {
   name: 'not-acceptable',
   detail: 'An answer is application/graphql-response+json or application/json; that to a subscription is text/event-stream.',
 }
-const noQuery: Problem = { name: 'malformed', detail: 'There is no query.' }
-const otherMethod: Problem = {
-  name: 'method-not-allowed',
-  detail: 'Operations come by POST; all but mutations by GET too.',
-  headers: headerBlock([['allow', 'GET, HEAD, POST']]),
-}
-const byPostOnly: Problem = {
-  name: 'method-not-allowed',
-  detail: 'Mutations come by POST.',
-  headers: headerBlock([['allow', 'POST']]),
-}
-
-const forgeable: Problem = {
-  name: 'cross-site',
-  detail: 'With a credential that browsers send along, a GET needs the header GraphQL-Require-Preflight.',
-}
-
-/** Tells what an operation cost, which a limit can take as its own: `cost: { settle: 'response-header:x-graphql-cost' }`. */
-const costHeader = 'x-graphql-cost'
-
 /** GraphQL over HTTP: a schema of all methods of the service, made of the descriptors as they stand. */
 export function createGraphqlBridge(env: BridgeEnv, options: GraphqlOptions): Bridge {
   return new GraphqlBridge(env, options)
@@ -94,12 +69,10 @@ class GraphqlBridge implements Bridge {
     x.renderProblem = this.#render
     const descriptors = knownDescriptors(this.#env.descriptors)
     if (isWebSocket(call)) return this.#socket(call, x, upstream)
-    if (isForgeable(x)) return x.renderProblem(forgeable, x)
-    const read = this.#read(call, x)
-    const request = 'status' in read ? read : await read
-    if ('status' in request) return request
-    if (request.query === undefined && request.documentId === undefined) return x.renderProblem(noQuery, x)
-    const prepared = this.#prepare(new Operation(call, x, upstream, this.#env), descriptors, request)
+    const read = readHttp(call, x, this.#options.limits.bytes)
+    const http = isPromise(read) ? await read : read
+    if (!('request' in http)) return x.renderProblem(http, x)
+    const prepared = this.#prepare(new Operation(call, x, upstream, this.#env), descriptors, http.request)
     if ('errors' in prepared) return this.#refuse({ errors: shownErrors(prepared.errors, this.#env.log) }, x)
     if (call.method !== 'POST' && prepared.type === OperationTypeNode.MUTATION) return x.renderProblem(byPostOnly, x)
     const answer = await this.#run(x, prepared)
@@ -172,19 +145,6 @@ class GraphqlBridge implements Bridge {
 
   #accepted(x: Exchange): Accepted {
     return readAccept(x.headers.get('accept'), this.#usual)
-  }
-
-  #read(call: Call, x: Exchange): Answer | MaybePromise<GraphqlRequest> {
-    const { method, headers, target } = call
-    if (method === 'GET' || method === 'HEAD') {
-      const question = target.indexOf('?')
-      return question === -1 ? x.renderProblem(noQuery, x) : readGot(target.slice(question + 1))
-    }
-    if (method !== 'POST') return x.renderProblem(otherMethod, x)
-    if (!isJsonRequest(headers.first(H.contentType))) return x.renderProblem(notJson, x)
-    const encoding = headers.first(H.contentEncoding)
-    if (encoding !== undefined && encoding !== 'identity') return x.renderProblem(compressed, x)
-    return readAll(call.body, this.#options.limits.bytes).then(readPosted)
   }
 }
 

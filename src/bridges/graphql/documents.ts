@@ -2,7 +2,7 @@ import { GraphQLError, NoSchemaIntrospectionCustomRule, getOperationAST, parse, 
 import type { DocumentNode, GraphQLSchema, OperationDefinitionNode } from 'graphql'
 import { requestError } from './errors.ts'
 import { costError, formError, operationCost } from './operation-limits.ts'
-import type { GraphqlOptions } from './options.ts'
+import type { GraphqlLimits, GraphqlOptions } from './options.ts'
 import type { GraphqlRequest } from './request.ts'
 
 /** An operation that may be executed. */
@@ -40,14 +40,8 @@ export class Documents {
     if (text instanceof GraphQLError) return { errors: [text] }
     const document = this.#document(text)
     if ('errors' in document) return document
-    const operation = getOperationAST(document, operationName)
-    if (operation === null || operation === undefined) {
-      const words =
-        operationName === undefined
-          ? 'The document has several operations: operationName must say which.'
-          : 'The document has no operation of that name.'
-      return { errors: [requestError('OPERATION_RESOLUTION_FAILURE', words)] }
-    }
+    const operation = operationOf(document, operationName)
+    if ('errors' in operation) return operation
     const cost = operationCost(this.#schema, document, operation, variables, this.#options.limits)
     const refused = costError(cost, this.#options.limits)
     return refused === undefined ? { document, operation, cost } : { errors: [refused] }
@@ -89,6 +83,15 @@ export function readDocument(
   schema: GraphQLSchema,
   { introspection, limits }: Pick<GraphqlOptions, 'introspection' | 'limits'>,
 ): DocumentNode | Refused {
+  const document = parseDocument(text, limits)
+  if ('errors' in document) return document
+  const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule]
+  const errors = validate(schema, document, rules, { maxErrors: 10, hideSuggestions: !introspection })
+  return errors.length === 0 ? document : { errors: errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED')) }
+}
+
+/** A document whose form is within the limits, or what is wrong with it. */
+export function parseDocument(text: string, limits: GraphqlLimits): DocumentNode | Refused {
   let document: DocumentNode
   try {
     document = parse(text, { maxTokens: limits.tokens })
@@ -101,10 +104,18 @@ export function readDocument(
     return { errors: [withCode(thrown, 'GRAPHQL_PARSE_FAILED')] }
   }
   const form = formError(document, limits)
-  if (form !== undefined) return { errors: [form] }
-  const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule]
-  const errors = validate(schema, document, rules, { maxErrors: 10, hideSuggestions: !introspection })
-  return errors.length === 0 ? document : { errors: errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED')) }
+  return form === undefined ? document : { errors: [form] }
+}
+
+/** The operation of a document that is meant. */
+export function operationOf(document: DocumentNode, name: string | undefined): OperationDefinitionNode | Refused {
+  const operation = getOperationAST(document, name)
+  if (operation !== null && operation !== undefined) return operation
+  const words =
+    name === undefined
+      ? 'The document has several operations: operationName must say which.'
+      : 'The document has no operation of that name.'
+  return { errors: [requestError('OPERATION_RESOLUTION_FAILURE', words)] }
 }
 
 function withCode({ message, nodes, source, positions }: GraphQLError, code: string): GraphQLError {

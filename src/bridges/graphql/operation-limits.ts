@@ -8,6 +8,7 @@ import type {
   GraphQLSchema,
   OperationDefinitionNode,
   SelectionSetNode,
+  ValueNode,
 } from 'graphql'
 import { requestError } from './errors.ts'
 import type { GraphqlLimits } from './options.ts'
@@ -125,19 +126,20 @@ function isIntrospection({ name }: FieldNode): boolean {
   return name.value === '__schema' || name.value === '__type'
 }
 
-/** What one field of each kind costs. */
-const callCost = 10
-const objectCost = 1
+/** What a call costs. */
+export const callCost = 10
+/** What an object costs. */
+export const objectCost = 1
 
 /** So many fields are looked at: fragments inside of fragments grow faster than the document. */
-const maxVisits = 20_000
+export const maxVisits = 20_000
 
 /** Arguments that say how long a list will be, as APIs call them. */
-const sizeNames = ['pageSize', 'limit', 'first', 'maxResults']
+const sizeNames = ['pageSize', 'limit', 'first', 'last', 'maxResults']
 
 /**
  * The cost of a valid operation: a call 10, an object 1, times the lengths of the lists that it stands in. A list is as long
- * as its call's input says (`pageSize`, `limit`, `first`, `maxResults`), else as `listSize`. Infinity: too much to tell.
+ * as its call's input says (`pageSize`, `limit`, `first`, `last`, `maxResults`), else as `listSize`. Infinity: too much to tell.
  */
 export function operationCost(
   schema: GraphQLSchema,
@@ -190,7 +192,11 @@ function holdsList(type: GraphQLOutputType): boolean {
   return isListType('ofType' in type && !isListType(type) ? type.ofType : type)
 }
 
-function givenValues(operation: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>): Map<string, unknown> {
+/** The values of an operation's variables, as they were given or by default; not judged. */
+export function givenValues(
+  operation: OperationDefinitionNode,
+  variables: Readonly<Record<string, unknown>>,
+): Map<string, unknown> {
   const given = new Map<string, unknown>()
   for (const { variable, defaultValue } of operation.variableDefinitions ?? []) {
     const { value: name } = variable.name
@@ -200,16 +206,20 @@ function givenValues(operation: OperationDefinitionNode, variables: Readonly<Rec
   return given
 }
 
-function sizeOf({ arguments: args = [] }: FieldNode, given: ReadonlyMap<string, unknown>): number | undefined {
+/** The length of lists that a field's arguments, or its `input`, say. */
+export function sizeOf({ arguments: args = [] }: FieldNode, given: ReadonlyMap<string, unknown>): number | undefined {
+  const own = sizeIn((name) => valueOf(args.find((arg) => arg.name.value === name)?.value, given))
   const input = args.find(({ name }) => name.value === 'input')?.value
-  if (input === undefined) return undefined
-  if (input.kind === Kind.VARIABLE) return sizeIn((name) => (given.get(input.name.value) as Record<string, unknown> | null)?.[name])
+  if (own !== undefined || input === undefined) return own
+  if (input.kind === Kind.VARIABLE)
+    return sizeIn((name) => (valueOf(input, given) as Record<string, unknown> | null | undefined)?.[name])
   if (input.kind !== Kind.OBJECT) return undefined
-  return sizeIn((name) => {
-    const value = input.fields.find((field) => field.name.value === name)?.value
-    if (value === undefined) return undefined
-    return value.kind === Kind.VARIABLE ? given.get(value.name.value) : valueFromASTUntyped(value)
-  })
+  return sizeIn((name) => valueOf(input.fields.find((field) => field.name.value === name)?.value, given))
+}
+
+function valueOf(value: ValueNode | undefined, given: ReadonlyMap<string, unknown>): unknown {
+  if (value === undefined) return undefined
+  return value.kind === Kind.VARIABLE ? given.get(value.name.value) : valueFromASTUntyped(value)
 }
 
 function sizeIn(read: (name: string) => unknown): number | undefined {

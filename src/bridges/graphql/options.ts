@@ -52,13 +52,17 @@ export interface GraphqlSchemaOptions {
   readonly methods: readonly MethodChoice[]
 }
 
-/** The bridge of one route. Plain data. */
-export interface GraphqlOptions extends GraphqlSchemaOptions {
+/** What a service that speaks GraphQL itself is guarded by. Plain data. */
+export interface GraphqlGuardOptions {
   /** Whether the schema may be asked for. */
   readonly introspection: boolean
   /** The status codes of GraphQL over HTTP: those of the drafts until 2025, or those of August 2026. */
   readonly statusCodes: '2025' | '2026'
   readonly limits: GraphqlLimits
+}
+
+/** The bridge of one route. Plain data. */
+export interface GraphqlOptions extends GraphqlSchemaOptions, GraphqlGuardOptions {
   readonly persisted: PersistedDocuments | undefined
   /** Whether every request of the route is GraphQL; otherwise those whose path ends with `/graphql`. */
   readonly takesAll: boolean

@@ -29,7 +29,7 @@ const limitsSchema = z.strictObject({
   cost: count(1_000_000_000)
     .optional()
     .describe(
-      'Highest cost of an operation: a call 10, an object 1, times the lengths of the lists that it stands in. A list is as long as the input of its call says (pageSize, limit, first, maxResults), else as listSize. Default: 5000.',
+      'Highest cost of an operation: a call 10, an object 1, times the lengths of the lists that it stands in. A list is as long as the input of its call says (pageSize, limit, first, last, maxResults), else as listSize. Default: 5000.',
     ),
   listSize: count(100_000).optional().describe('The length that a list is taken for. Default: 10.'),
 })
@@ -64,3 +64,19 @@ export const graphqlBridgeSchema = z.strictObject({
 })
 
 export type GraphqlBridge = z.output<typeof graphqlBridgeSchema>
+
+/** What stands before a service that speaks GraphQL itself. */
+export const graphqlGuardSchema = z.union([
+  z.literal(true),
+  z.strictObject({
+    introspection: graphqlBridgeSchema.shape.introspection,
+    statusCodes: graphqlBridgeSchema.shape.statusCodes,
+    limits: limitsSchema
+      .optional()
+      .describe(
+        'Bounds of what one operation may ask for, judged by its form: the schema is the service\'s. A list counts for as long as the arguments around it say, else once; listSize is not used.',
+      ),
+  }),
+])
+
+export type GraphqlGuard = z.output<typeof graphqlGuardSchema>

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { priorities } from '../../limits/priority.ts'
 import { policyKinds } from '../../policies/list.ts'
 import { bridgeSchema } from './bridges.ts'
+import { graphqlGuardSchema } from './graphql-bridge.ts'
 import { hostNameSchema } from './listeners.ts'
 import { limitUses } from './limits.ts'
 import { duration, name, oneOrMore } from './units.ts'
@@ -120,6 +121,10 @@ export const ownRouteSchema = z.strictObject({
     .optional()
     .describe('Protocols of the edge that are translated to the gRPC of the service, which needs `protos`, `descriptors` or `reflection`. gRPC itself passes without a bridge.')
     .meta({ examples: ['rest'] }),
+  graphql: graphqlGuardSchema
+    .optional()
+    .describe('The service speaks GraphQL itself: operations are read and judged before it sees them, and go on as they came. POST and GET; no WebSocket, no batches.')
+    .meta({ examples: [true, { limits: { depth: 8 } }] }),
   redirect: redirectSchema.optional().describe('Sends the client elsewhere. Exactly one of `to`, `redirect`, `respond`.'),
   respond: respondSchema.optional().describe('Answers right here. Exactly one of `to`, `redirect`, `respond`.'),
   limits: limitsSchema
