@@ -286,6 +286,14 @@ suite('WebSocket in front of gRPC', { timeout: 120_000 }, () => {
       client.socket.terminate()
     })
 
+    await t.test('a call goes on when the configuration is replaced', async () => {
+      folder.write('velum.config.yaml', `${config}  - { name: new, match: { path: /new }, respond: { status: 204 } }\n`)
+      velum.kill('SIGHUP')
+      await velum.printed(/"msg":"the configuration was replaced"/)
+      assert.equal((await fetch(`${url}/new`)).status, 204)
+      assert.equal(await overNode!.send({ text: 'still' }).frame(1), '{"text":"still","number":"2"}')
+    })
+
     await t.test('a drain ends streams with 1001, and waits for single answers', async () => {
       const stream = await open('/flow.v1.Flow/Both')
       await stream.send({ how: 'ok' }).frame(0)
