@@ -6,7 +6,7 @@ import { Fault } from '../core/fault.ts'
 import type { CredentialKind } from '../core/identity.ts'
 import type { Handler, MaybePromise } from '../core/handler.ts'
 import { isPromise } from '../core/handler.ts'
-import { H, headerId } from '../core/header-names.ts'
+import { headerId } from '../core/header-names.ts'
 import { dropTable } from '../core/headers.ts'
 import type { Headers } from '../core/headers.ts'
 import type { Count, Meter } from '../core/meter.ts'
@@ -20,7 +20,7 @@ import { countsOf, forwardedLine } from './cache-status.ts'
 import type { CacheResult, Forwarded } from './cache-status.ts'
 import type { Stored } from './cache-storage.ts'
 import type { Claim } from './claims.ts'
-import { askWhether, conditionDrop, hasAlready, hasPrecondition, speaksOf } from './conditional.ts'
+import { askWhether, conditionDrop, hasAlready, speaksOf } from './conditional.ts'
 import { detachedFrom, finishDetached } from './detached.ts'
 import { saidOfUrl, trait, traitsOf } from './request-traits.ts'
 import { serveStored } from './serve-stored.ts'
@@ -108,11 +108,10 @@ export class CacheRoute implements Policy {
         x.identity !== undefined || (traits & (trait.authorization | trait.apiKey)) !== 0 || this.#env.isToldMore
       const isOut =
         (x.method !== 'GET' && x.method !== 'HEAD') ||
-        (traits & trait.method) !== 0 || // for some services it is none
+        (traits & (trait.precondition | trait.method)) !== 0 ||
         x.upgrade !== undefined ||
         (x.body.size !== 0 && x.body !== emptyBody) || // a GET with content means more than its URL says
-        (hasCredentials && (this.#options.authorized === 'bypass' || this.#isUntold(x.identity?.kind, traits))) ||
-        hasPrecondition(headers)
+        (hasCredentials && (this.#options.authorized === 'bypass' || this.#isUntold(x.identity?.kind, traits)))
       if (isOut) return this.#bypass(x, next)
       const url = urlOf(x)
       const { vary, authorized } = this.#options
@@ -125,11 +124,11 @@ export class CacheRoute implements Policy {
             ((traits & (trait.url | trait.proxied)) === 0 ? '' : saidOfUrl(headers, x.isProxied)),
           authorized === 'per-identity' ? partitionOf(x.identity) : '',
         ),
-        directives: requestDirectives(headers),
+        directives: (traits & trait.directives) === 0 ? noDirectives : requestDirectives(headers),
         isCredentialed: hasCredentials && authorized === 'rfc',
         hasCookies:
           (authorized !== 'per-identity' || x.identity === undefined) &&
-          headers.first(H.cookie) !== undefined &&
+          (traits & trait.cookie) !== 0 &&
           this.#env.passesCookies(headers),
       }
       return this.#serve(x, next, request, 0)

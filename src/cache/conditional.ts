@@ -113,11 +113,6 @@ function opaque(etag: string): string {
   return etag.startsWith('W/') ? etag.slice(2) : etag
 }
 
-/** Whether the client asks for something only a precondition of its own decides: left to the service. */
-export function hasPrecondition(request: Headers): boolean {
-  return request.has('if-match') || request.has('if-unmodified-since')
-}
-
 /** Fields of a 304 made from a stored answer (RFC 9110 §15.4.5): those that would have been sent, without the content's. */
 export const notModifiedDrop = dropTable([
   H.contentType,

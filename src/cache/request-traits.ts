@@ -2,48 +2,62 @@ import { H, headerId, headerName } from '../core/header-names.ts'
 import type { Headers } from '../core/headers.ts'
 import { marksPerLine } from '../core/headers.ts'
 
-/** What a request field may be to a service besides what this cache takes it for. */
+/** What there may be about a request that bears on the cache, by its fields. */
 export const trait = {
-  /** The client's own credential. */
   authorization: 1,
-  apiKey: 16,
-  /** A part of the URL. */
-  url: 2,
+  apiKey: 2,
+  cookie: 4,
+  /** What the client says about caching. */
+  directives: 8,
+  /** A condition that only the service decides: it is left to it. */
+  precondition: 16,
+  /** What some services take for the method. */
+  method: 32,
+  /** What some services take for a part of the URL. */
+  url: 64,
   /** The same, where a trusted proxy set it; from others it does not reach a service. */
-  proxied: 4,
-  /** The method. */
-  method: 8,
+  proxied: 128,
 } as const
 
-const traits: readonly (readonly [name: string, trait: number])[] = [
-  ['authorization', trait.authorization],
-  ['x-api-key', trait.apiKey],
-  ['x-original-url', trait.url],
-  ['x-rewrite-url', trait.url],
-  ['x-original-uri', trait.url],
-  ['x-original-host', trait.url],
-  ['x-original-path', trait.url],
-  ['x-host', trait.url],
-  ['x-http-host-override', trait.url],
-  ['x-http-path-override', trait.url],
-  ['x-forwarded-scheme', trait.url],
-  ['x-forwarded-protocol', trait.url],
-  ['x-forwarded-ssl', trait.url],
-  ['x-forwarded-uri', trait.url],
-  ['x-forwarded-url', trait.url],
-  ['x-forwarded-path', trait.url],
-  ['x-url-scheme', trait.url],
-  ['x-scheme', trait.url],
-  ['front-end-https', trait.url],
-  ['x-forwarded-host', trait.proxied],
-  ['forwarded', trait.proxied],
-  ['x-http-method-override', trait.method],
-  ['x-http-method', trait.method],
-  ['x-method-override', trait.method],
-]
-const ids = traits.map(([name]) => headerId(name))
-const byId = new Uint8Array(Math.max(...ids) + 1)
-for (const [i, id] of ids.entries()) byId[id] = traits[i][1]
+const names: Readonly<Record<keyof typeof trait, readonly string[]>> = {
+  authorization: ['authorization'],
+  apiKey: ['x-api-key'],
+  cookie: ['cookie'],
+  directives: ['cache-control', 'pragma'],
+  precondition: ['if-match', 'if-unmodified-since'],
+  method: ['x-http-method-override', 'x-http-method', 'x-method-override'],
+  url: [
+    'x-original-url',
+    'x-rewrite-url',
+    'x-original-uri',
+    'x-original-host',
+    'x-original-path',
+    'x-host',
+    'x-http-host-override',
+    'x-http-path-override',
+    'x-forwarded-scheme',
+    'x-forwarded-protocol',
+    'x-forwarded-ssl',
+    'x-forwarded-uri',
+    'x-forwarded-url',
+    'x-forwarded-path',
+    'x-url-scheme',
+    'x-scheme',
+    'front-end-https',
+  ],
+  proxied: ['x-forwarded-host', 'forwarded'],
+}
+
+const byId = traitsById()
+
+function traitsById(): Uint8Array {
+  const pairs = Object.entries(names).flatMap(([key, list]) =>
+    list.map((name) => [headerId(name), trait[key as keyof typeof trait]] as const),
+  )
+  const table = new Uint8Array(Math.max(...pairs.map(([id]) => id)) + 1)
+  for (const [id, value] of pairs) table[id] = value
+  return table
+}
 
 /** The traits of all received fields together, in either spelling (`x_original_url` too). */
 export function traitsOf({ marks }: Headers): number {
