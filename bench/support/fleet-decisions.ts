@@ -97,7 +97,7 @@ async function cpuPerDecision(
   let isSpoilt = false
   const caller = async (): Promise<void> => {
     try {
-      while (next < drawn.length && !isSpoilt) {
+      while (next < drawn.length) {
         const charged = counters.charge([charge(drawn[next++])])
         if (isPromise(charged)) await charged
       }
@@ -105,6 +105,7 @@ async function cpuPerDecision(
       if (!isStoreDown(thrown)) throw thrown
       // What is refused without the store costs next to nothing: such a round says nothing.
       isSpoilt = true
+      next = drawn.length
     }
   }
   const before = process.cpuUsage()

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
+import { Deadlines, endWait } from '../../core/deadlines.ts'
 import { Fault } from '../../core/fault.ts'
 
 /** How often a store that does not answer is tried again. */
@@ -10,14 +11,15 @@ const probeMs = 100
  */
 export class FleetBreaker {
   readonly #clock: Clock
-  readonly #deadlineMs: number
+  readonly #deadlines: Deadlines
   readonly #probe: () => Promise<unknown>
   #isOpen = false
   #isClosed = false
 
   constructor(clock: Clock, deadlineMs: number, probe: () => Promise<unknown>) {
     this.#clock = clock
-    this.#deadlineMs = deadlineMs
+    // Whenever it looks, answers may lie unread: it looks twice.
+    this.#deadlines = new Deadlines(clock, deadlineMs, 0)
     this.#probe = probe
   }
 
@@ -42,24 +44,19 @@ export class FleetBreaker {
 
   #within<T>(ask: () => Promise<T>, late?: (answer: T) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      let isLate = false
-      const giveUp = (): void => {
-        isLate = true
-        reject(storeDown())
-      }
-      // Timers come before what has arrived: a thread that was busy looks once more whether the answer is there.
-      let timer = this.#clock.after(this.#deadlineMs, () => {
-        timer = this.#clock.after(1, giveUp)
-      })
+      const wait = this.#deadlines.add(() => reject(storeDown()))
       ask().then(
         (answer) => {
-          timer.cancel()
-          if (isLate) late?.(answer)
-          else resolve(answer)
+          if (wait.isOver) {
+            late?.(answer)
+            return undefined
+          }
+          endWait(wait)
+          resolve(answer)
           return undefined
         },
         (thrown: unknown) => {
-          timer.cancel()
+          endWait(wait)
           reject(thrown)
         },
       )

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Clock } from '../core/clock.ts'
-import { ManualClock } from '../core/manual-clock.ts'
-import { Deadlines } from './deadlines.ts'
+import type { Clock } from './clock.ts'
+import { ManualClock } from './manual-clock.ts'
+import { Deadlines, endWait } from './deadlines.ts'
 
 test('each wait is due after its own time, in order, and one that is over is not', () => {
   const clock = new ManualClock()
@@ -60,4 +60,23 @@ test('ending makes everything due at once', () => {
   deadlines.endAll()
   clock.advance(1000)
   assert.equal(due, 1)
+})
+
+test('however many waits come and end, each one left is due in its time, and none is forgotten', () => {
+  const clock = new ManualClock()
+  const deadlines = new Deadlines(clock, 100)
+  const due: number[] = []
+  for (let i = 0; i < 5000; i++) {
+    const wait = deadlines.add(() => due.push(i))
+    if (i % 1000 !== 999) endWait(wait)
+    if (i % 100 === 99) clock.advance(1)
+  }
+  // Added after 9, 19, … 49 ms.
+  clock.advance(100)
+  assert.deepEqual(due, [999, 1999, 2999, 3999, 4999])
+  const last = deadlines.add(() => due.push(-1))
+  clock.advance(99)
+  assert.equal(due.length, 5)
+  clock.advance(1)
+  assert.deepEqual([due.length, last.isOver], [6, true])
 })
