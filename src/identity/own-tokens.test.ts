@@ -29,6 +29,8 @@ const worker1 = {
   roles: [],
   tenant: 'acme',
 }
+/** The same, who may see and end the tokens of others too. */
+const inspector1 = { ...worker1, scopes: [...worker1.scopes, 'tokens:introspect', 'tokens:revoke'] }
 
 for (const algorithm of ['ES256', 'EdDSA', 'RS256'] as const) {
   test(`an access token by ${algorithm} is believed on every node, with 5 seconds of skew, and published keys verify it`, async (t) => {
@@ -54,7 +56,7 @@ for (const algorithm of ['ES256', 'EdDSA', 'RS256'] as const) {
 }
 
 test('each kind of credential fails in every slot of another', async (t) => {
-  const world = await identityWorld({ clients: [worker1] })
+  const world = await identityWorld({ clients: [inspector1] })
   t.after(() => world.close())
   const worker = await world.worker()
   const login = await world.login()
@@ -111,7 +113,7 @@ async function retyped(world: IdentityWorld, token: string, typ: string | undefi
 }
 
 test('a revoked token is refused in all its spellings, and another one is not', async (t) => {
-  const world = await identityWorld({ clients: [worker1] })
+  const world = await identityWorld({ clients: [inspector1] })
   t.after(() => world.close())
   const [one, other] = [await world.worker(), await world.worker()]
   const { text } = minted(one)
@@ -216,7 +218,7 @@ test('keys rotate with overlap: published before use, kept until what they signe
 const basic = (secret: string): string[] => ['Authorization', `Basic ${Buffer.from(`worker-1:${secret}`).toString('base64')}`]
 
 test('a program gets tokens for itself by its secret, within its scopes', async (t) => {
-  const world = await identityWorld({ clients: [worker1] })
+  const world = await identityWorld({ clients: [inspector1] })
   t.after(() => world.close())
   const worker = await world.worker()
   const form = { grant_type: 'client_credentials' }

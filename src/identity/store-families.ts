@@ -39,6 +39,8 @@ interface FamilyValue {
   readonly device: string
   readonly address: string
   readonly startedAt: number
+  /** Whom it was issued to; absent: to nobody in particular. */
+  readonly client?: string | undefined
 }
 
 /** Families in the store. What a rotation decides is decided there, in one step. */
@@ -49,13 +51,19 @@ export class StoreFamilies implements TokenFamilies {
     this.#env = env
   }
 
-  async start({ account, methods, generation: judgedAt }: Login, use: FamilyUse, x: Exchange): Promise<IssuedTokens> {
+  async start(
+    { account, methods, generation: judgedAt }: Login,
+    use: FamilyUse,
+    x: Exchange,
+    client?: string,
+  ): Promise<IssuedTokens> {
     const { spec, stores, clock, audit } = this.#env
     const id = randomBytes(16).toString('base64url')
     const token = newRefreshToken(id, this.#secrets())
     const generation = judgedAt ?? (await stores.generations.of(account.subject))
     const now = clock.now()
-    const value: FamilyValue = { generation, methods, device: deviceOf(x), address: x.clientAddress, startedAt: now }
+    const who = client === undefined ? {} : { client }
+    const value: FamilyValue = { generation, methods, device: deviceOf(x), address: x.clientAddress, startedAt: now, ...who }
     const endsAt = now + spec.tokens.refreshMs
     const isNew = await stores.families.create({
       id,
@@ -63,15 +71,15 @@ export class StoreFamilies implements TokenFamilies {
       value: { ...value },
       schema,
       token: token.hash,
-      bound: use,
+      bound: boundTo(use, client),
       idleMs: spec.tokens.refreshIdleMs,
       expiresAt: endsAt,
     })
     if (!isNew) throw new Error('a family id was not unique')
-    audit.write('tokens-started', { subject: account.subject, family: id, methods: methods.join(' '), use }, x)
+    audit.write('tokens-started', { subject: account.subject, family: id, methods: methods.join(' '), use, client }, x)
     const replaced = use === 'cookie' ? readCookie(x, cookieNames.refresh) : undefined
     if (typeof replaced === 'string') await this.end(replaced, 'replaced')
-    return this.#issued(id, account, generation, token.text, endsAt)
+    return this.#issued(id, account, value, token.text, endsAt)
   }
 
   async refresh(
@@ -79,6 +87,7 @@ export class StoreFamilies implements TokenFamilies {
     use: FamilyUse,
     x: Exchange,
     scopes?: readonly string[],
+    client?: string,
   ): Promise<IssuedTokens | RefreshRefusal> {
     const { spec, stores, clock, audit } = this.#env
     const secrets = this.#secrets()
@@ -93,7 +102,7 @@ export class StoreFamilies implements TokenFamilies {
       presented: presented.hash,
       successor: successor.hash,
       sealed: seal(successor.text, aboutFamily(id), secrets),
-      bound: use,
+      bound: boundTo(use, client),
       asked: scopes === undefined ? '' : [...new Set(scopes)].sort().join(' '),
       graceMs: spec.tokens.reuseGraceMs,
       idleMs: spec.tokens.refreshIdleMs,
@@ -126,6 +135,15 @@ export class StoreFamilies implements TokenFamilies {
     return token !== undefined && (await this.#endFamily(token.family, why)) !== undefined
   }
 
+  async endOf(refreshToken: string, client: string | undefined): Promise<'ended' | 'of-another' | 'unknown'> {
+    const token = parseRefreshToken(refreshToken, this.#secrets())
+    const family = token === undefined ? undefined : await this.#env.stores.families.get(token.family)
+    if (family === undefined) return 'unknown'
+    if (client !== undefined && (family.value as unknown as FamilyValue).client !== client) return 'of-another'
+    await this.#endFamily(family.id, 'logout')
+    return 'ended'
+  }
+
   /** New tokens, if whoever they are for may still have any: asked at every refresh, from the store. */
   async #reissued(
     family: Family,
@@ -135,9 +153,10 @@ export class StoreFamilies implements TokenFamilies {
   ): Promise<IssuedTokens | RefreshRefusal> {
     const { accounts, stores } = this.#env
     const [account, generation] = await Promise.all([accounts.find(family.owner), stores.generations.of(family.owner)])
-    const { generation: own } = family.value as unknown as FamilyValue
+    const value = family.value as unknown as FamilyValue
+    const { generation: own } = value
     if (account?.isEnabled === true && own >= generation)
-      return this.#issued(family.id, account, own, text, family.expiresAt, scopes)
+      return this.#issued(family.id, account, value, text, family.expiresAt, scopes)
     await this.#endFamily(family.id, account?.isEnabled === true ? 'ended-by-owner' : 'disabled')
     this.#env.audit.write('tokens-refused', { family: family.id, why: account?.isEnabled === true ? 'revoked' : 'disabled' }, x)
     return 'invalid'
@@ -156,7 +175,7 @@ export class StoreFamilies implements TokenFamilies {
   #issued(
     id: string,
     account: Account,
-    generation: number,
+    { generation, client }: FamilyValue,
     refreshToken: string,
     endsAt: number,
     narrowed?: readonly string[],
@@ -167,7 +186,7 @@ export class StoreFamilies implements TokenFamilies {
     const { text, expiresInS } = tokens.accessToken({
       subject: account.subject,
       tenant: account.tenant,
-      client: undefined,
+      client,
       scopes,
       roles: account.roles,
       session: id,
@@ -195,6 +214,11 @@ export class StoreFamilies implements TokenFamilies {
     if (secrets === undefined) throw new Fault('store-down', 'main has not said by what to seal')
     return secrets
   }
+}
+
+/** Who may use a family, as the store compares it. */
+function boundTo(use: FamilyUse, client: string | undefined): string {
+  return client === undefined ? use : `${use} ${client}`
 }
 
 function aboutFamily(id: string): string {

@@ -2,30 +2,34 @@ import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
 import { oauthError, privateJson, privateNothing, refuseCaller } from './answers.ts'
-import { proveClient } from './client-credentials.ts'
-import type { ClientProof } from './client-credentials.ts'
+import { createClientDesk } from './client-desk.ts'
+import type { ClientDesk, GoodProof } from './client-desk.ts'
 import { cookieNames, readCookie, setCookie } from './cookies.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { ClientSpec } from './identity-spec.ts'
 import type { IdentityParts } from './identity-parts.ts'
 import { areFields, readFields } from './read-fields.ts'
 import type { PostedFields } from './read-fields.ts'
-import { Rejection } from './rejection.ts'
+import { notIntrospected, Rejection } from './rejection.ts'
 import { revoke } from './revoked.ts'
 import type { IssuedTokens } from './token-families.ts'
 
-type Fielded = (x: Exchange, fields: PostedFields, proof: ClientProof) => Promise<Answer>
+type Fielded = (x: Exchange, fields: PostedFields, proof: GoodProof) => Promise<Answer>
+
+/** What lets a client revoke, or see, tokens of others besides its own. */
+const revokesAny = 'tokens:revoke'
+const seesAny = 'tokens:introspect'
 
 /** Tokens anew, for pages by cookie and for programs by RFC 6749; their revocation and inspection for programs. */
 export function tokenEndpoints(parts: IdentityParts): Endpoint[] {
-  const { path, spec } = parts
-  const clients = new Map(spec.clients.map((client) => [client.id, client]))
+  const { path } = parts
+  const desk = createClientDesk(parts)
   const post = (name: string, handle: Fielded): Endpoint => ({
     method: 'POST',
     path: `${path}/${name}`,
     // No cookie counts here: whoever calls brings a secret that no page of another site has.
     isSameSiteOnly: false,
-    handle: fielded(parts, clients, handle),
+    handle: fielded(desk, handle),
   })
   return [
     { method: 'POST', path: `${path}/refresh`, isSameSiteOnly: true, handle: (x) => silentRefresh(x, parts) },
@@ -64,19 +68,17 @@ async function silentRefresh(x: Exchange, { families, env }: IdentityParts): Pro
   return memoryAnswer(issued, env.clock.now())
 }
 
-function fielded(parts: IdentityParts, clients: ReadonlyMap<string, ClientSpec>, handle: Fielded): Handler {
+function fielded(desk: ClientDesk, handle: Fielded): Handler {
   return async (x) => {
     const fields = await readFields(x)
     if (!areFields(fields))
       return fields.name === 'malformed' ? oauthError(400, 'invalid_request', fields.detail) : x.renderProblem(fields, x)
-    const proof = proveClient(x, fields, clients)
-    if (proof.kind !== 'invalid') return handle(x, fields, proof)
-    parts.audit.write('client-failed', { client: proof.id }, x)
-    return oauthError(401, 'invalid_client')
+    const proof = await desk(x, fields)
+    return 'kind' in proof ? handle(x, fields, proof) : proof
   }
 }
 
-async function token(x: Exchange, fields: PostedFields, proof: ClientProof, parts: IdentityParts): Promise<Answer> {
+async function token(x: Exchange, fields: PostedFields, proof: GoodProof, parts: IdentityParts): Promise<Answer> {
   const grant = fields.get('grant_type')
   if (grant === undefined) return oauthError(400, 'invalid_request', 'grant_type is missing')
   if (grant === 'client_credentials') {
@@ -85,7 +87,9 @@ async function token(x: Exchange, fields: PostedFields, proof: ClientProof, part
   if (grant !== 'refresh_token') return oauthError(400, 'unsupported_grant_type')
   const text = fields.get('refresh_token')
   if (text === undefined) return oauthError(400, 'invalid_request', 'refresh_token is missing')
-  const issued = await parts.families.refresh(text, 'body', x, scopesIn(fields))
+  // Who a refresh token was issued to is who may use it (RFC 6749 §6): a program with its proof, or nobody in particular.
+  const by = proof.kind === 'valid' ? proof.client.id : undefined
+  const issued = await parts.families.refresh(text, 'body', x, scopesIn(fields), by)
   if (issued === 'invalid-scope') return oauthError(400, 'invalid_scope')
   return issued === 'invalid' ? oauthError(400, 'invalid_grant') : tokenAnswer(issued)
 }
@@ -116,18 +120,28 @@ async function clientToken(x: Exchange, fields: PostedFields, client: ClientSpec
 }
 
 /** RFC 7009: also of what is no token (any more) it says 200, so that nobody learns which ones exist. */
-async function revokeToken(x: Exchange, fields: PostedFields, proof: ClientProof, parts: IdentityParts): Promise<Answer> {
+async function revokeToken(x: Exchange, fields: PostedFields, proof: GoodProof, parts: IdentityParts): Promise<Answer> {
   if (proof.kind !== 'valid') return oauthError(401, 'invalid_client')
   const text = fields.get('token')
   if (text === undefined) return oauthError(400, 'invalid_request', 'token is missing')
-  if (await parts.families.end(text)) return privateNothing200()
-  const found = await parts.authenticators.bearer!.verify(text, x, 0)
+  const { client } = proof
+  const isForAll = client.scopes.includes(revokesAny)
+  const ended = await parts.families.endOf(text, isForAll ? undefined : client.id)
+  if (ended !== 'unknown') return ended === 'ended' ? privateNothing200() : notYours()
+  // A peek: no foreign issuer is asked on behalf of a client.
+  const found = await parts.authenticators.bearer!.verify(text, x, 0, 'peek')
+  if (found === notIntrospected) return privateNothing200()
   if (found instanceof Rejection) return found.isUndecided ? refuseCaller(found, x) : privateNothing200()
-  if (found.issuer === parts.spec.issuer && found.credentialId !== undefined) {
-    await revoke(parts.stores, { kind: 'token', issuer: found.issuer, id: found.credentialId, keepUntil: found.expiresAt })
-    parts.audit.write('revoked', { token: found.credentialId, subject: found.subject, by: proof.client.id }, x)
-  }
+  if (found.issuer !== parts.spec.issuer || found.credentialId === undefined) return privateNothing200()
+  if (!isForAll && found.client !== client.id) return notYours()
+  await revoke(parts.stores, { kind: 'token', issuer: found.issuer, id: found.credentialId, keepUntil: found.expiresAt })
+  parts.audit.write('revoked', { token: found.credentialId, subject: found.subject, by: client.id }, x)
   return privateNothing200()
+}
+
+/** RFC 7009 §2.1: a token of another client is left alone, and that is said. */
+function notYours(): Answer {
+  return oauthError(400, 'unauthorized_client', 'the token was not issued to this client')
 }
 
 function privateNothing200(): Answer {
@@ -136,13 +150,16 @@ function privateNothing200(): Answer {
   return answer
 }
 
-/** RFC 7662, for programs that do not verify tokens themselves. */
-async function introspect(x: Exchange, fields: PostedFields, proof: ClientProof, parts: IdentityParts): Promise<Answer> {
+/** RFC 7662, for programs that do not verify tokens themselves. Of what is not a client's to see it learns nothing (§2.2). */
+async function introspect(x: Exchange, fields: PostedFields, proof: GoodProof, parts: IdentityParts): Promise<Answer> {
   if (proof.kind !== 'valid') return oauthError(401, 'invalid_client')
   const text = fields.get('token')
   if (text === undefined) return oauthError(400, 'invalid_request', 'token is missing')
-  const found = await parts.authenticators.bearer!.verify(text, x, 0)
+  const found = await parts.authenticators.bearer!.verify(text, x, 0, 'peek')
+  if (found === notIntrospected) return privateJson(200, { active: false })
   if (found instanceof Rejection) return found.isUndecided ? refuseCaller(found, x) : privateJson(200, { active: false })
+  const isOwn = found.issuer === parts.spec.issuer && found.client === proof.client.id
+  if (!isOwn && !proof.client.scopes.includes(seesAny)) return privateJson(200, { active: false })
   const { issuer, subject, tenant, client, scopes, roles, session, credentialId, expiresAt } = found
   return privateJson(200, {
     active: true,

@@ -29,13 +29,24 @@ export type RefreshRefusal = 'invalid' | 'invalid-scope'
  * twice within the grace gets the same successor; anything older ends the family. Throws `store-down`.
  */
 export interface TokenFamilies {
-  /** Begins a family and ends the one whose refresh cookie the request brings. */
-  start(login: Login, use: FamilyUse, x: Exchange): Promise<IssuedTokens>
+  /** Begins a family and ends the one whose refresh cookie the request brings. With a `client`, only that one may use it. */
+  start(login: Login, use: FamilyUse, x: Exchange, client?: string): Promise<IssuedTokens>
   /**
    * `scopes` narrows the new access token, and this one only (RFC 6749 §6); absent: all that the login grants. A retry
    * within the grace must ask for the same.
    */
-  refresh(refreshToken: string, use: FamilyUse, x: Exchange, scopes?: readonly string[]): Promise<IssuedTokens | RefreshRefusal>
+  refresh(
+    refreshToken: string,
+    use: FamilyUse,
+    x: Exchange,
+    scopes?: readonly string[],
+    client?: string,
+  ): Promise<IssuedTokens | RefreshRefusal>
   /** Ends the family of a refresh token that Velum issued; false for anything else. */
   end(refreshToken: string): Promise<boolean>
+  /**
+   * The same on behalf of a client: only what was issued to it; undefined: to whomever. `unknown` for what Velum never
+   * issued or does not keep any more.
+   */
+  endOf(refreshToken: string, client: string | undefined): Promise<'ended' | 'of-another' | 'unknown'>
 }

@@ -156,7 +156,7 @@ export const identitySchema = z.strictObject({
     .optional()
     .describe('Origins besides its own whose pages may log in and out, refresh, and act with a session. Default: none.')
     .meta({ examples: [['https://app.example.com']] }),
-  clients: z.record(name(), clientSchema).optional().describe('Programs that get tokens for themselves (client credentials), by client id.'),
+  clients: z.record(name(), clientSchema).optional().describe('Programs that get tokens for themselves (client credentials), by client id. They see and revoke their own tokens; those of others with the scopes tokens:introspect and tokens:revoke.'),
   providers: z
     .record(name(), providerSchema)
     .optional()

@@ -15,6 +15,8 @@ import { areFields, readFields } from '../read-fields.ts'
 import type { PostedFields } from '../read-fields.ts'
 import type { Login } from '../sessions.ts'
 import { memoryAnswer, tokenAnswer } from '../token-endpoints.ts'
+import { createClientDesk } from '../client-desk.ts'
+import type { ClientDesk } from '../client-desk.ts'
 import { askLogin } from './ask-login.ts'
 import { deviceCookieMs } from './known-device.ts'
 import type { LoginAttempt, LoginOutcome } from './login-messages.ts'
@@ -29,10 +31,11 @@ const busyWords = 'Logins cannot be checked at the moment. Please try again shor
 /** Where people log in by password: `POST login` for programs, pages and forms, `GET login` for the page itself. */
 export function loginEndpoints(parts: IdentityParts): Endpoint[] {
   const door = doorOf(parts)
+  const desk = createClientDesk(parts)
   const { path } = door
   return [
     { method: 'GET', path, isSameSiteOnly: false, handle: (x) => showPage(x, door) },
-    { method: 'POST', path, isSameSiteOnly: true, handle: (x) => login(x, door) },
+    { method: 'POST', path, isSameSiteOnly: true, handle: (x) => login(x, door, desk) },
   ]
 }
 
@@ -68,7 +71,7 @@ function showPage(x: Exchange, door: LoginDoor): Answer {
   return pageAnswer(200, door, x, { returnTo })
 }
 
-async function login(x: Exchange, door: LoginDoor): Promise<Answer> {
+async function login(x: Exchange, door: LoginDoor, desk: ClientDesk): Promise<Answer> {
   const { parts, path } = door
   const fields = await readFields(x)
   if (!areFields(fields)) return x.renderProblem(fields, x)
@@ -81,10 +84,17 @@ async function login(x: Exchange, door: LoginDoor): Promise<Answer> {
   const form: FormState | undefined = isForm ? { returnTo: parseReturnTo(fields.get('return_to'), path), userName } : undefined
   if (!isForm && (fields.get('username') === undefined || fields.get('password') === undefined))
     return x.renderProblem({ name: 'malformed', detail: 'Send username and password.' }, x)
+  let client: string | undefined
+  if (deliver === 'token') {
+    // A program that proves itself gets tokens that nobody else can refresh.
+    const proof = await desk(x, fields)
+    if (!('kind' in proof)) return proof
+    if (proof.kind === 'valid') client = proof.client.id
+  }
   let outcome: LoginOutcome
   try {
     outcome = await judge(x, fields, door)
-    if (outcome.kind === 'proved') return await deliverLogin(outcome, deliver as Delivery, x, door, form)
+    if (outcome.kind === 'proved') return await deliverLogin(outcome, deliver as Delivery, x, door, form, client)
   } catch (thrown) {
     if (form === undefined || !(thrown instanceof Fault) || thrown.code !== 'store-down') throw thrown
     return retryLater(pageAnswer(503, door, x, form, { kind: 'busy', text: busyWords }), 1)
@@ -117,11 +127,12 @@ async function deliverLogin(
   x: Exchange,
   { parts }: LoginDoor,
   form: FormState | undefined,
+  client: string | undefined,
 ): Promise<Answer> {
   const { sessions, families, env } = parts
   const { account, generation, device } = proved
   const by: Login = { account, methods: ['pwd'], generation }
-  if (deliver === 'token') return tokenAnswer(await families.start(by, 'body', x))
+  if (deliver === 'token') return tokenAnswer(await families.start(by, 'body', x, client))
   let answer: Answer
   if (deliver === 'memory') answer = memoryAnswer(await families.start(by, 'cookie', x), env.clock.now())
   else {

@@ -53,6 +53,11 @@ export class LoginTallies {
     this.#clock = clock
   }
 
+  /** The milliseconds for which a lock that was met here still holds; asks nobody. */
+  seenLockMs(key: string): number {
+    return this.#waitMs(this.#locks.get(key))
+  }
+
   /** Counts a failure under each key, all of them or none; or gives the milliseconds until nothing of it is locked. */
   async charge(wanted: readonly (readonly [key: string, growth: Growth])[]): Promise<readonly Charge[] | number> {
     const seenMs = Math.max(...wanted.map(([key]) => this.#waitMs(this.#locks.get(key))))
