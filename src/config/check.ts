@@ -5,6 +5,7 @@ import { supportedAlgorithms } from '../limits/limit-fault.ts'
 import { BodyShapes } from './body-shapes.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, namesOf } from './check-context.ts'
+import { checkDescriptions } from './check-descriptions.ts'
 import { checkDns } from './check-dns.ts'
 import { checkFleet } from './check-fleet.ts'
 import { checkIdentity } from './check-identity.ts'
@@ -101,6 +102,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   if (!findings.hasErrors) checkUse(context, model)
   if (!findings.hasErrors) checkFleet(context, model)
   if (!findings.hasErrors) checkRules(context, model)
+  if (!findings.hasErrors) checkDescriptions(context, model)
   if (!findings.hasErrors) checkSchemas(context, model)
   return done({ ...model, hash: modelHash(model) })
 }
