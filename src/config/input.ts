@@ -87,7 +87,7 @@ export interface ListenerInput<L extends string = string> {
   readonly maxTargetBytes?: Size | undefined
   /** Requests served on one connection before it is closed. Default: 10000. */
   readonly maxRequests?: number | undefined
-  /** Open connections per worker; more are closed at once. Default: 20000. */
+  /** Open connections, shared out among the workers of the node; more are closed at once. Default: 20000. */
   readonly maxConnections?: number | undefined
   /** Lowest average rate of a request body, per second, once it has taken longer than `timeouts.body`. Default: `240b`. */
   readonly minBodyRate?: Size | undefined

@@ -109,7 +109,7 @@ export const listenerSchema = z.strictObject({
   maxHeaderCount: count(8, 2000).optional().describe('Most header lines of a request; more is answered with 431. Default: 100.'),
   maxTargetBytes: size('256b', '1mb').optional().describe('Longest request target; more is answered with 414. Default: 8kb.'),
   maxRequests: count(1, 1_000_000_000).optional().describe('Requests served on one connection before it is closed. Default: 10000.'),
-  maxConnections: count(1, 1_000_000).optional().describe('Open connections per worker; more are closed at once. Default: 20000.'),
+  maxConnections: count(1, 1_000_000).optional().describe('Open connections, shared out among the workers of the node; more are closed at once. Default: 20000.'),
   minBodyRate: size('0b', '1gb')
     .optional()
     .describe('Lowest average rate of a request body, per second, once it has taken longer than `timeouts.body`. Default: 240b.'),
