@@ -75,7 +75,7 @@ interface Scene {
   leave(): void
 }
 
-function play(kind: string, upstream: Service, isTaking: boolean): Scene {
+function play(kind: string, upstream: Service, isTaking: boolean, early: Buffer = Buffer.alloc(0)): Scene {
   const clock = new ManualClock()
   const sweeper = new Sweeper(clock)
   const bridge = createWebsocketBridge(
@@ -113,7 +113,7 @@ function play(kind: string, upstream: Service, isTaking: boolean): Scene {
       if (isTaking) taken()
     },
   })
-  const end = answer.tunnel!(client, Buffer.alloc(0))
+  const end = answer.tunnel!(client, early)
   return {
     x,
     answer,
@@ -200,6 +200,40 @@ suite('a call over a WebSocket', { timeout: 30_000 }, () => {
     const both = play('Both', service, true)
     assert.equal(calls[1].headBy, Infinity)
     for (const scene of [one, both]) {
+      scene.leave()
+      await scene.end
+    }
+  })
+
+  test('takes what came right behind the handshake', async () => {
+    const calls: Call[] = []
+    const service: Service = (call) => {
+      calls.push(call)
+      return answerOf(new Messages(() => END))
+    }
+    const scene = play('Out', service, true, clientFrame('{}', 1))
+    await turns()
+    assert.equal(calls.length, 1)
+    assert.match(textOf(scene.written), /"code":0/)
+    scene.leave()
+    await scene.end
+  })
+
+  test('of a client that breaks the protocol is closed with the code that says so, and the service hears of it', async () => {
+    for (const [bytes, code] of [
+      [Buffer.from([0x81, 2, 0x7b, 0x7d]), 1002], // not masked
+      [clientFrame('{}', 3), 1002], // no such frame
+      [Buffer.concat([Buffer.from([0xc1]), clientFrame('{}', 1).subarray(1)]), 1002], // compressed, though nobody offered that
+      [clientFrame(Buffer.from([0xff]), 1), 1007], // not UTF-8
+      [Buffer.concat([clientFrame('{', 1).with(0, 0x01), clientFrame('{}', 1)]), 1002], // a message inside of another
+    ] as const) {
+      const body = new Messages(() => new Promise(() => {}))
+      const scene = play('Both', () => answerOf(body), true)
+      await turns()
+      scene.client.push(Buffer.from(bytes))
+      await turns()
+      assert.deepEqual(Buffer.concat(scene.written).subarray(-4), Buffer.from([0x88, 2, code >> 8, code & 255]))
+      assert.equal(body.cancelled?.code, 'client-left')
       scene.leave()
       await scene.end
     }
