@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { stringify } from 'yaml'
+import fc from 'fast-check'
 import { exchangeOf } from '../../test/support/exchange.ts'
 import { policyEnv } from '../../test/support/policy-env.ts'
 import { emptyBody, textBody } from '../core/body.ts'
+import type { Policy } from '../core/policy.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { body } from '../policies/body.ts'
 import type { Misfit, OpenapiShape } from '../policies/shapes/shape.ts'
@@ -35,10 +37,17 @@ interface Asked {
   readonly content?: string
 }
 
+const policies = new Map<OpenapiShape, Policy>()
+
+function policyOf(shape: OpenapiShape): Policy {
+  const env = policyEnv({ shapes: new Map([[shape.digest, shape]]) })
+  return body.build({ maxBytes: 1e6, types: [], shape: shape.digest }, env)!.policies.at(-1)!
+}
+
 /** What a request comes to: `valid`, the code of its refusal, or what does not fit as `place name pointer`. */
 function judge(shape: OpenapiShape, { method = 'GET', target = '/', headers = [], content }: Asked): string | string[] {
-  const env = policyEnv({ shapes: new Map([[shape.digest, shape]]) })
-  const policy = body.build({ maxBytes: 1e6, types: [], shape: shape.digest }, env)!.policies.at(-1)!
+  const policy = policies.get(shape) ?? policyOf(shape)
+  policies.set(shape, policy)
   const x = exchangeOf({ method, target, headers, body: content === undefined ? emptyBody : textBody(content) })
   const verdict = policy.decide!(x, 'charge') as Verdict
   if (verdict.code !== 'invalid') return verdict.code
@@ -301,4 +310,69 @@ test('the same document means the same wherever it lies, and answers are read on
   assert.equal(shapeOf(document).digest, shapeOf(document).digest)
   assert.deepEqual(shapeOf(document).named, [])
   assert.equal(shapeOf(document, undefined, true).operations[0].answers.length, 1)
+})
+
+test('whatever a client writes is judged, and nothing of it breaks the judge', () => {
+  const parameters = [
+    ...(['form', 'spaceDelimited', 'pipeDelimited', 'deepObject'] as const).flatMap((style) =>
+      [true, false].map((explode) => ({ name: 'p', in: 'query', style, explode, schema: explode ? rgb : numbers })),
+    ),
+    { name: 'h', in: 'header', schema: rgb },
+    { name: 'c', in: 'cookie', schema: numbers },
+  ].map((parameter, n) => Object.assign(parameter, { name: `${parameter.name}${n % 3}` }))
+  const form = {
+    'application/x-www-form-urlencoded': {
+      schema: { properties: { a: numbers, b: rgb, c: { type: 'object' } } },
+      encoding: { b: { style: 'deepObject' }, c: { contentType: 'application/json' } },
+    },
+  }
+  const shape = shapeOf({ openapi: '3.1.0', paths: { '/{p}': { post: { parameters, requestBody: { content: form } } } } })
+  const piece = fc.constantFrom(
+    'p0',
+    'p1',
+    'p2',
+    'a',
+    'b',
+    'R',
+    'G',
+    '[',
+    ']',
+    '[]',
+    '=',
+    '&',
+    ',',
+    '|',
+    '%20',
+    '%',
+    '%zz',
+    '%ff',
+    '1',
+    '-',
+    '.',
+    ';',
+    '__proto__',
+    'constructor',
+    '{',
+    '}',
+    '"',
+  )
+  const text = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''))
+  fc.assert(
+    fc.property(text, text, text, text, (query, header, cookie, content) => {
+      const headers = [
+        'content-type',
+        'application/x-www-form-urlencoded',
+        'h0',
+        header,
+        'h1',
+        header,
+        'cookie',
+        `c0=${cookie}; c1=${cookie}`,
+      ]
+      const verdict = judge(shape, { method: 'POST', target: `/x?${query}`, headers, content })
+      assert.ok(Array.isArray(verdict) || ['valid', 'malformed-query', 'not-a-form'].includes(verdict), String(verdict))
+    }),
+    { numRuns: 500 },
+  )
+  assert.equal(({} as Record<string, unknown>)['R'], undefined)
 })

@@ -153,3 +153,26 @@ for (const [name, list] of Object.entries(tries)) {
     }
   })
 }
+
+test('an import that cannot be says why, and writes over nothing', async (t) => {
+  const folder = workFolder(t)
+  copyFileSync(join(data, 'petstore.json'), join(folder.path, 'api.json'))
+  folder.write('old.json', '{ "swagger": "2.0" }')
+  folder.write('there.yaml', 'name: mine\n')
+  for (const [args, code, words] of [
+    [['import'], 2, 'only "velum import openapi FILE" exists'],
+    [['import', 'wsdl', 'api.json'], 2, 'only "velum import openapi FILE" exists'],
+    [['import', 'openapi'], 2, 'name the OpenAPI description'],
+    [['import', 'openapi', 'api.json', '--service', 'http://127.0.0.1:7000/v1'], 2, 'is not scheme, host and port'],
+    [['import', 'openapi', 'gone.json'], 1, 'the file does not exist'],
+    [['import', 'openapi', 'old.json'], 1, 'this is no OpenAPI description'],
+    [['import', 'openapi', 'api.json', '--out', 'there.yaml'], 1, 'there.yaml is there already'],
+  ] as const) {
+    const ended = await runVelum(t, args, { folder: folder.path })
+    assert.equal(ended.code, code, args.join(' '))
+    assert.ok(ended.err.includes(words), ended.err)
+    assert.equal(ended.out, '')
+  }
+  assert.equal(readFileSync(join(folder.path, 'there.yaml'), 'utf8'), 'name: mine\n')
+  assert.match((await runVelum(t, ['import', 'openapi', 'api.json'], { folder: folder.path })).out, /^# Swagger Petstore/)
+})
