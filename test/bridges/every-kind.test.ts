@@ -12,6 +12,7 @@ import type { Ask, FlowService } from '../support/flow-service.ts'
 import { flowProto, startFlow } from '../support/flow-service.ts'
 import { readyListeners, startVelum, workFolder } from '../support/velum-process.ts'
 import { connectDeadline, connectRow, grpcDeadline } from './rows/connect.ts'
+import { graphqlRow, graphqlSocketRow } from './rows/graphql.ts'
 import { grpcRow } from './rows/grpc.ts'
 import { restRow } from './rows/rest.ts'
 import type { CallSpec, Ending, Fate, Kind, Row } from './rows/row.ts'
@@ -30,6 +31,7 @@ services: { flow: { url: '\${FLOW}', protos: '\${FLOW_PROTO}' } }
 defaults: { auth: public }
 routes:
   - { name: flow, match: { path: ['/flow.v1.Flow/{method}', '/v1/**'] }, to: flow, bridge: [rest, websocket, grpc-web, connect] }
+  - { name: graphql, match: { path: '/graphql' }, to: flow, bridge: graphql }
   - name: late
     match: { path: '/late/**' }
     rewrite: { path: '/**' }
@@ -74,6 +76,8 @@ async function rows(url: string): Promise<Row[]> {
     }),
     websocketRow({ url }, false),
     websocketRow({ url }, true),
+    graphqlRow({ url }),
+    graphqlSocketRow({ url }),
   ]
 }
 

@@ -7,7 +7,7 @@ import { Fault, faultFrom } from '../../core/fault.ts'
 import { isPromise } from '../../core/handler.ts'
 import type { Call, Service } from '../../core/service.ts'
 import type { GrpcMethod } from '../descriptors/descriptors.ts'
-import { callDeadline } from '../grpc/call-deadline.ts'
+import { callDeadline, grpcTimeoutAt } from '../grpc/call-deadline.ts'
 import type { GrpcAnswer, GrpcCallEnv } from '../grpc/grpc-call.ts'
 import { startGrpcCall, unaryEnd } from '../grpc/grpc-call.ts'
 import type { MessageSource } from '../grpc/message-source.ts'
@@ -106,7 +106,12 @@ export class Operation {
   async #start({ method, isQuery }: MethodCall, messages: Uint8Array | MessageSource): Promise<GrpcAnswer> {
     const call = this.#call
     const x = this.#x
-    const request = { path: method.path, metadata: toMetadata(call.headers), messages, deadlineAt: callDeadline(call, method) }
+    const request = {
+      path: method.path,
+      metadata: toMetadata(call.headers),
+      messages,
+      deadlineAt: callDeadline(call, method, grpcTimeoutAt(x)),
+    }
     try {
       const upstream = isQuery || method.streamsOut ? this.#upstream : once(this.#upstream)
       const answer = await startGrpcCall(upstream, call, x, request, this.#env)
