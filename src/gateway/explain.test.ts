@@ -66,6 +66,12 @@ describe('explain', () => {
     assert.equal(outcome, undefined)
   })
 
+  test('says that a browser is led to the login instead of being refused', async (t) => {
+    const w = await explainWorld(t)
+    assert.match((await w.explain({ url: '/page' })).notes.join(' '), /led to \/auth\/login/)
+    assert.doesNotMatch((await w.explain({ url: '/staff' })).notes.join(' '), /login/)
+  })
+
   test('refuses what is no question', async (t) => {
     const w = await explainWorld(t)
     const bad: Partial<ExplainQuestion>[] = [

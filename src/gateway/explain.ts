@@ -59,7 +59,7 @@ export function createExplain(parts: ExplainParts): Explain {
       identity: identity === undefined ? undefined : identityOf(identity, question.caller !== undefined),
       steps: story.steps,
       services: route?.model.action.kind === 'to' ? servicesOf(route.model.action.services) : [],
-      notes: notesOf(x, question, route),
+      notes: [...notesOf(x, question, route), ...loginNotes(story.outcome, route, parts.model)],
     }
   }
 }
@@ -269,6 +269,12 @@ function notesOf(x: Exchange, { address, caller }: ExplainQuestion, route: Ready
     notes.push('The route has bridges: whether they know the method that is called is found out when it is.')
   }
   return notes
+}
+
+/** A person who navigates gets no 401. */
+function loginNotes(outcome: ExplainedStep | undefined, route: ReadyRoute | undefined, { identity }: GatewayModel): string[] {
+  const isLed = outcome?.status === 401 && identity.own !== undefined && route?.model.auth.any.includes('session') === true
+  return isLed ? [`A browser that navigates here is led to ${identity.path}/login instead.`] : []
 }
 
 function needsMore(route: ReadyRoute | undefined): boolean {
