@@ -63,6 +63,33 @@ describe('that an answer is not kept', () => {
   })
 })
 
+describe('a stale answer that is being fetched anew', () => {
+  it('gives way to one that is not kept', async () => {
+    const world = new CacheWorld()
+    world.respond = () => ({
+      headers: [world.seen.length === 1 ? fresh : ['cache-control', 'no-store']],
+      body: String(world.seen.length),
+    })
+    const get = world.client(await world.worker(), { staleWhileRevalidateMs: 60_000 })
+    await get({ target: '/a' })
+    world.clock.advance(61_000)
+    assert.equal((await get({ target: '/a' })).text, '1')
+    await turn()
+    assert.equal((await get({ target: '/a' })).text, '3')
+  })
+
+  it('does not, when only its caller forbade to keep it', async () => {
+    const world = new CacheWorld()
+    world.respond = () => ({ headers: [fresh], body: String(world.seen.length) })
+    const get = world.client(await world.worker(), { staleWhileRevalidateMs: 60_000 })
+    await get({ target: '/a' })
+    world.clock.advance(61_000)
+    assert.equal((await get({ target: '/a', headers: ['cache-control', 'no-store'] })).text, '1')
+    await turn()
+    assert.equal((await get({ target: '/a' })).text, '1')
+  })
+})
+
 describe('a 304 that speaks of something else than what is stored', () => {
   for (const isBehind of [false, true]) {
     it(`makes the whole be asked for${isBehind ? ', behind a stale answer too' : ''}`, async () => {

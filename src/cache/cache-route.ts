@@ -192,41 +192,37 @@ export class CacheRoute implements Policy {
       if (claim.kind === 'theirs') return this.#wait(x, next, request, claim.ended, waitedMs)
     }
     const over = claim?.kind === 'mine' ? claim.end : nothing
-    const isForOthers = isShared && !request.directives.noStore && !request.directives.isMalformed
-    const fetch = this.#fetchOf(request, isForOthers, over)
+    const fetch = this.#fetchOf(request, isShared, over)
     // The client's conditions are kept where nothing could be stored anyway.
     if (x.method === 'GET' && !x.headers.has('range') && !found.isPassing) asking.set(x, { stored })
     return this.#go(x, next, fetch, stored, why)
   }
 
   #go(x: Exchange, next: Handler, fetch: Fetch, stored: Stored | undefined, why: Forwarded): MaybePromise<Answer> {
-    let answer: MaybePromise<Answer>
-    try {
-      answer = next(x)
-    } catch (thrown) {
+    const failed = (thrown: unknown): never => {
       fetch.over()
       throw thrown
     }
-    if (!isPromise(answer)) return this.#arrived(x, next, answer, fetch, stored, why)
-    return answer.then(
-      (a) => this.#arrived(x, next, a, fetch, stored, why),
-      (thrown: unknown) => {
-        fetch.over()
-        throw thrown
-      },
-    )
+    const arrived = (answer: Answer): MaybePromise<Answer> => this.#arrived(x, next, answer, fetch, stored, why)
+    try {
+      const answer = next(x)
+      return isPromise(answer) ? answer.then(arrived).catch(failed) : arrived(answer)
+    } catch (thrown) {
+      return failed(thrown)
+    }
   }
 
-  #fetchOf(request: Request, isForOthers: boolean, over: () => void): Fetch {
+  #fetchOf(request: Request, isShared: boolean, over: () => void): Fetch {
+    const { directives } = request
     return {
       key: request.key,
       url: this.#cache.storage.urlPlace(request.url),
       epoch: this.#cache.epoch,
       requestedAt: this.#cache.clock.now(),
-      directives: request.directives,
+      directives,
       isCredentialed: request.isCredentialed,
       hasCookies: request.hasCookies,
-      isForOthers,
+      isForOthers: isShared && !directives.noStore && !directives.isMalformed,
       over,
     }
   }
@@ -288,10 +284,7 @@ export class CacheRoute implements Policy {
 
   /** Asks once more, without conditions: a 304 spoke of something that is not, or no longer, stored here. */
   #fetchWhole(x: Exchange, next: Handler, fetch: Fetch, asked: Stored | undefined): MaybePromise<Answer> {
-    if (asked === undefined) {
-      fetch.over()
-      throw new Fault('service-nonsense', 'the service answers 304 to a request without conditions')
-    }
+    if (asked === undefined) throw new Fault('service-nonsense', 'the service answers 304 to a request without conditions')
     asking.set(x, { stored: undefined })
     return this.#go(x, next, fetch, undefined, 'stale')
   }
@@ -333,7 +326,7 @@ export class CacheRoute implements Policy {
     const offset = x.reached - (x.route?.policies.indexOf(this) ?? 0) - 1
     const detached = detachedFrom(x, clock)
     asking.set(detached, { stored })
-    const fetch = this.#fetchOf(request, false, over)
+    const fetch = this.#fetchOf(request, !request.isCredentialed && !request.hasCookies, over)
     void (async () => {
       let isComplete = false
       try {
