@@ -41,6 +41,13 @@ export function pathText(path: ConfigPath): string {
   return text
 }
 
+/** A place in a file that a configuration names, as far as it is known. */
+interface FilePlace {
+  readonly file: string
+  readonly line: number | undefined
+  readonly column: number | undefined
+}
+
 /** Collects findings about one source. */
 export class Findings {
   readonly source: ConfigSource
@@ -55,23 +62,13 @@ export class Findings {
   }
 
   /** An error in a file that the configuration names, at a place there. */
-  errorIn(
-    place: { readonly file: string; readonly line: number | undefined; readonly column: number | undefined },
-    path: ConfigPath,
-    message: string,
-    remedy: string,
-  ): void {
-    this.list.push({ severity: 'error', path: pathText(path), message: this.#hide(message), remedy: this.#hide(remedy), ...place })
+  errorIn(place: FilePlace, path: ConfigPath, message: string, remedy: string): void {
+    this.#addIn('error', place, path, message, remedy)
   }
 
   /** The same for a warning. */
-  warnIn(
-    place: { readonly file: string; readonly line: number | undefined; readonly column: number | undefined },
-    path: ConfigPath,
-    message: string,
-    remedy: string,
-  ): void {
-    this.list.push({ severity: 'warning', path: pathText(path), message: this.#hide(message), remedy: this.#hide(remedy), ...place })
+  warnIn(place: FilePlace, path: ConfigPath, message: string, remedy: string): void {
+    this.#addIn('warning', place, path, message, remedy)
   }
 
   warn(path: ConfigPath, message: string, remedy: string): void {
@@ -93,6 +90,10 @@ export class Findings {
       hidden = hidden.replaceAll(value, () => written).replaceAll(JSON.stringify(value).slice(1, -1), () => written)
     }
     return hidden
+  }
+
+  #addIn(severity: Finding['severity'], place: FilePlace, path: ConfigPath, message: string, remedy: string): void {
+    this.list.push({ severity, path: pathText(path), message: this.#hide(message), remedy: this.#hide(remedy), ...place })
   }
 
   #add(severity: 'error' | 'warning', path: ConfigPath, message: string, remedy: string): void {
