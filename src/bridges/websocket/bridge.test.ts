@@ -65,6 +65,7 @@ class Messages extends StreamBody {
 }
 
 interface Scene {
+  readonly clock: ManualClock
   readonly x: Exchange
   readonly answer: Answer
   readonly end: Promise<TunnelEnd>
@@ -115,6 +116,7 @@ function play(kind: string, upstream: Service, isTaking: boolean, early: Buffer 
   })
   const end = answer.tunnel!(client, early)
   return {
+    clock,
     x,
     answer,
     end,
@@ -203,6 +205,19 @@ suite('a call over a WebSocket', { timeout: 30_000 }, () => {
       scene.leave()
       await scene.end
     }
+  })
+
+  test('for whose one message nobody waits for ever', async () => {
+    const scene = play('Out', () => assert.fail('there is nothing to call with'), true)
+    scene.clock.advance(59_000)
+    await turns()
+    assert.doesNotMatch(textOf(scene.written), /status/)
+    scene.clock.advance(2000)
+    await turns()
+    assert.match(textOf(scene.written), /"code":1,.*\x88\x02\x0f\xa1$/s)
+    scene.leave()
+    await scene.end
+    assert.equal(scene.x.fault?.code, 'body-timeout')
   })
 
   test('takes what came right behind the handshake', async () => {

@@ -9,6 +9,7 @@ import type { MaybePromise } from '../../core/handler.ts'
 import { isPromise } from '../../core/handler.ts'
 import { Headers } from '../../core/headers.ts'
 import type { Call, Service } from '../../core/service.ts'
+import type { Due } from '../../core/sweeper.ts'
 import type { BridgeEnv } from '../bridge.ts'
 import type { Descriptors } from '../descriptors/descriptors.ts'
 import { callDeadline, grpcTimeoutAt } from '../grpc/call-deadline.ts'
@@ -35,6 +36,8 @@ export interface WebSocketCallSpec {
   readonly env: BridgeEnv
 }
 
+/** A caller who has one message to send must have sent it by then: an open connection is worth something. */
+const firstMessageMs = 60_000
 /** No more of the service's messages are taken while so much waits for the client. */
 const maxUnsentBytes = 65_536
 /** 4000 and the code of gRPC: the codes from 4000 on are for applications (RFC 6455 §7.4.2). */
@@ -44,7 +47,8 @@ const firstCode = 4000
  * One call whose messages are the frames of a WebSocket. It begins when its messages can: at once where the caller streams
  * them, else with the first. Its last frame says how it ended, whatever happened; a client that leaves ends it at once.
  */
-export class WebSocketCall {
+export class WebSocketCall implements Due {
+  dueAt: number
   readonly #socket: WebSocket
   readonly #spec: WebSocketCallSpec
   /** Where the caller streams. */
@@ -62,7 +66,16 @@ export class WebSocketCall {
     socket.on('message', (frame: Buffer, isBinary) => this.#received(frame, isBinary))
     socket.on('error', this.#left)
     socket.on('close', this.#left)
+    this.dueAt = Infinity
     if (this.#queue !== undefined) this.#begin(this.#queue)
+    else {
+      this.dueAt = spec.env.clock.monotonic() + firstMessageMs
+      spec.env.sweeper.watch(this)
+    }
+  }
+
+  onDue(): void {
+    this.#end(statusOfFault(new Fault('body-timeout', 'the message did not come')), noTrailers)
   }
 
   /** See `WebSocketSpec.hangUp`. What the caller has asked for whole is answered still while the node drains. */
@@ -106,6 +119,7 @@ export class WebSocketCall {
 
   #begin(messages: Uint8Array | MessageSource): void {
     this.#hasBegun = true
+    this.#unwatch()
     const { call, x, upstream, called, env } = this.#spec
     const { method } = called
     const ownCall: Call = { ...call, body: emptyBody, upgrade: undefined, headBy: this.#headBy() }
@@ -212,6 +226,7 @@ export class WebSocketCall {
   #end(status: GrpcStatus, trailers: Headers, closeCode?: number): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#unwatch()
     const socket = this.#socket
     const { descriptors, x } = this.#spec
     const { fault } = status
@@ -225,7 +240,14 @@ export class WebSocketCall {
   readonly #left = (): void => {
     if (this.#isOver) return
     this.#isOver = true
+    this.#unwatch()
     this.#stop(clientLeft)
+  }
+
+  #unwatch(): void {
+    if (this.dueAt === Infinity) return
+    this.dueAt = Infinity
+    this.#spec.env.sweeper.unwatch(this)
   }
 
   /** The service need not go on. */
