@@ -36,7 +36,10 @@ export const statusCodes: Readonly<Record<'2025' | '2026', StatusCodes>> = {
 export function responseAnswer(response: GraphqlResponse, type: ResponseType, codes: StatusCodes): Answer {
   const { errors, data } = response
   const status = type === 'application/json' || errors === undefined ? 200 : data === undefined ? codes.refused : codes.partial
-  const headers = Headers.from([['content-type', `${type}; charset=utf-8`]])
+  const headers = Headers.from([
+    ['content-type', `${type}; charset=utf-8`],
+    ['vary', 'accept'],
+  ])
   if (errors !== undefined) headers.set('cache-control', 'no-store')
   return new Answer(status, headers, textBody(JSON.stringify(response)))
 }
@@ -55,6 +58,7 @@ export function eventAnswer(body: Body): Answer {
 export function graphqlProblem(problem: Problem, instance: string, type: ResponseType): Answer {
   const headers = Headers.from([
     ['content-type', `${type}; charset=utf-8`],
+    ['vary', 'accept'],
     ['cache-control', 'no-store'],
   ])
   if (problem.headers !== undefined) headers.put(problem.headers)

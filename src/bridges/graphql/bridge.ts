@@ -128,7 +128,13 @@ class GraphqlBridge implements Bridge {
     const { single, events } = this.#accepted(x)
     const { clock, log } = this.#env
     const isSubscription = type === OperationTypeNode.SUBSCRIPTION
-    if (single !== undefined && !isSubscription) return responseAnswer(await executed(args, log), single, this.#codes)
+    if (single !== undefined && !isSubscription) {
+      const response = await executed(args, log)
+      const answer = responseAnswer(response, single, this.#codes)
+      const { cacheControl } = operation
+      if (response.errors === undefined && cacheControl !== undefined) answer.headers.set('cache-control', cacheControl)
+      return answer
+    }
     if (!events) return x.renderProblem(notAcceptable, x)
     return eventAnswer(new EventStream(responsesTo(args, operation, isSubscription, log), clock))
   }

@@ -14,6 +14,7 @@ import type { MessageSource } from '../grpc/message-source.ts'
 import { toMetadata } from '../grpc/metadata.ts'
 import type { Json } from '../json/json-text.ts'
 import type { MessageCodec } from '../json/message-codec.ts'
+import { joinedCacheControl } from './cache-hint.ts'
 import { callError, faultError } from './errors.ts'
 import { inputJson } from './input-json.ts'
 import { messageShape } from './shapes.ts'
@@ -37,6 +38,7 @@ export class Operation {
   readonly #env: GrpcCallEnv
   readonly #ownsExchange: boolean
   readonly #asked = new Map<string, Promise<unknown>>()
+  readonly #cacheControls: (string | undefined)[] = []
   readonly #open = new Set<GrpcAnswer>()
   #cancelled: Fault | undefined = undefined
 
@@ -70,6 +72,11 @@ export class Operation {
     return this.#answers(method, answer)
   }
 
+  /** How long the answers so far may be kept, when all of them may. */
+  get cacheControl(): string | undefined {
+    return joinedCacheControl(this.#cacheControls)
+  }
+
   /** Ends all calls at once. */
   cancel(why: Fault): void {
     this.#cancelled ??= why
@@ -81,8 +88,9 @@ export class Operation {
 
   async #answer(method: MethodCall, messages: Uint8Array | MessageSource): Promise<unknown> {
     const answer = await this.#start(method, messages)
-    const { message, status } = await unaryEnd(answer)
+    const { message, status, metadata } = await unaryEnd(answer)
     this.#open.delete(answer)
+    this.#cacheControls.push(metadata.get('cache-control'))
     if (message === undefined) throw callError(status, method.registry)
     return valueOf(method, message)
   }
