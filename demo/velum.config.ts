@@ -81,7 +81,15 @@ export default defineGateway({
       name: 'billing',
       match: { path: ['/v1/**', '/billing.v1.Billing/{method}'] },
       to: 'billing',
-      bridge: ['rest', 'grpc-web'],
+      bridge: ['rest', 'websocket', 'grpc-web', 'connect'],
+      auth: { any: ['session', 'bearer'], scopes: ['billing:read'] },
+    },
+    // The same methods as a GraphQL schema: "velum bridge sdl" prints it.
+    {
+      name: 'graphql',
+      match: { path: '/graphql' },
+      to: 'billing',
+      bridge: { use: 'graphql', methods: { 'billing.v1.Billing.Reconcile': { as: 'none' } } },
       auth: { any: ['session', 'bearer'], scopes: ['billing:read'] },
     },
   ],

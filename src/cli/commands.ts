@@ -46,6 +46,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./import-command.ts')).importCommand,
   },
   {
+    name: 'bridge',
+    summary: 'Prints the methods behind bridges: list, as an OpenAPI document, as a GraphQL schema.',
+    load: async () => (await import('./bridge-command.ts')).bridgeCommand,
+  },
+  {
     name: 'test',
     summary: 'Runs tests of policies in-process: time that is told, services that are made up, no ports.',
     load: async () => (await import('./test-command.ts')).testCommand,

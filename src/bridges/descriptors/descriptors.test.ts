@@ -39,7 +39,7 @@ suite('descriptors', () => {
     const root = folderOf(t, {
       'protos/a/v1/a.proto': service(
         'rpc Get(M) returns (b.v1.N) { option (google.api.http) = { get: "/v1/{name=x/*}" }; }',
-        '// import "nowhere.proto";\n/* import "nowhere.proto"; */\nimport "google/api/annotations.proto";\nimport public "b/v1/b.proto";',
+        '// import "nowhere.proto";\n/* import "nowhere.proto"; */\nimport "google/api/annotations.proto"; import \'google/api/httpbody.proto\';\nimport public "b/v1/b.proto";',
       ),
       'protos/b/v1/b.proto':
         'syntax = "proto3";\npackage b.v1;\nimport "google/protobuf/timestamp.proto";\nmessage N { google.protobuf.Timestamp at = 1; }\n',

@@ -132,7 +132,7 @@ function readText(path: string): string | undefined {
   }
 }
 
-const importLine = /^[ \t]*import\s+(?:public\s+|weak\s+|option\s+)?"([^"\n]+)"\s*;/gm
+const importLine = /(?<=^|;)[ \t]*import\s+(?:public\s+|weak\s+|option\s+)?(?:"([^"\n]+)"|'([^'\n]+)')\s*;/gm
 
 /** Strings too, since a path template may hold what looks like the beginning of a comment. */
 const stringOrComment = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g
@@ -142,7 +142,7 @@ function importsOf(text: string): { name: string; line: number }[] {
   const bare = text.replaceAll(stringOrComment, (part) => (part.startsWith('/') ? part.replaceAll(/[^\n]/g, ' ') : part))
   const found: { name: string; line: number }[] = []
   for (const match of bare.matchAll(importLine)) {
-    found.push({ name: match[1], line: bare.slice(0, match.index).split('\n').length })
+    found.push({ name: match[1] ?? match[2], line: bare.slice(0, match.index).split('\n').length })
   }
   return found
 }
