@@ -184,7 +184,13 @@ function askedOf(body: Body): Exchange {
 }
 
 function validating(name: string, shape: Shape, bytes: Buffer, code: string): Contender {
-  const policy: Policy = new BodyValidation('bench', compileShape(shape, new Lasting().hold()), 1e6, new BodyRoom(1e6))
+  const policy: Policy = new BodyValidation({
+    source: 'bench',
+    shape: compileShape(shape, new Lasting().hold()),
+    maxBytes: 1e6,
+    room: new BodyRoom(1e6),
+    opensCodings: false,
+  })
   const x = askedOf(new BytesBody(bytes))
   const run = (): void => {
     x.body = new BytesBody(bytes)

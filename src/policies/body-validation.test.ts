@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { exchangeOf } from '../../test/support/exchange.ts'
 import { policyEnv } from '../../test/support/policy-env.ts'
 import type { Body, Chunk, End } from '../core/body.ts'
@@ -63,7 +64,10 @@ const post = (content: Body, headers: readonly string[] = json, method = 'POST')
 
 function validation(shape: Shape, { maxBytes = 1000, roomBytes = 1000, shadow = false } = {}): Policy {
   const env = policyEnv({ shapes: new Map([[shape.digest, shape]]) })
-  if (!shadow) return new BodyValidation('routes[0].body', compileShape(shape, env.hold), maxBytes, new BodyRoom(roomBytes))
+  if (!shadow) {
+    const parts = { source: 'routes[0].body.schema', maxBytes, room: new BodyRoom(roomBytes), opensCodings: false }
+    return new BodyValidation({ ...parts, shape: compileShape(shape, env.hold) })
+  }
   return body.build({ maxBytes, types: [], shadow, shape: shape.digest }, env)!.policies.at(-1)!
 }
 
@@ -219,6 +223,22 @@ test('in shadow nothing is refused, and the body goes on whole, however it faile
     assert.equal(verdict.refusal, undefined)
     assert.equal((await readAll(x.body, 1000)).toString(), pieces.join(''))
   }
+})
+
+test('a body that is decoded on its way is checked as it comes out', async () => {
+  const env = policyEnv({ shapes: new Map([[order.digest, order]]) })
+  const { policies } = body.build({ maxBytes: 1000, types: [], decompress: true, shape: order.digest }, env)!
+  const decided = async (content: string, mode: DecideMode): Promise<string> => {
+    const x = post(new BytesBody(gzipSync(content)), [...json, 'content-encoding', 'gzip'])
+    for (const policy of policies) {
+      const verdict = await policy.decide!(x, mode)
+      if (verdict.refusal !== undefined || policy === policies.at(-1)) return `${policy.source} ${verdict.code}`
+    }
+    return ''
+  }
+  assert.equal(await decided('{"id":1}', 'charge'), 'routes[0].test.schema valid')
+  assert.equal(await decided('{}', 'charge'), 'routes[0].test.schema invalid')
+  assert.equal(await decided('{}', 'peek'), 'routes[0].test.schema not-read')
 })
 
 test('a route whose shape is missing is not built', () => {

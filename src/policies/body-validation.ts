@@ -76,6 +76,16 @@ const unknownPath = refuse(
 /** Bytes of room that a request has taken. */
 const taken = new Slot<number>()
 
+/** What a check of requests is made of. */
+export interface BodyValidationParts {
+  readonly source: string
+  readonly shape: CompiledShape
+  readonly maxBytes: number
+  readonly room: BodyRoom
+  /** Whether content codings are opened before the body gets here; a peek opens none. */
+  readonly opensCodings: boolean
+}
+
 /**
  * Refuses requests that do not have the form of their schema or operation. Everything that does not fit is told at once. The body is
  * read whole, and what the service gets are the very bytes that were checked.
@@ -87,12 +97,14 @@ export class BodyValidation implements Policy {
   readonly #shape: CompiledShape
   readonly #maxBytes: number
   readonly #room: BodyRoom
+  readonly #opensCodings: boolean
 
-  constructor(source: string, shape: CompiledShape, maxBytes: number, room: BodyRoom) {
+  constructor({ source, shape, maxBytes, room, opensCodings }: BodyValidationParts) {
     this.source = source
     this.#shape = shape
     this.#maxBytes = maxBytes
     this.#room = room
+    this.#opensCodings = opensCodings
   }
 
   decide(x: Exchange, mode: DecideMode): MaybePromise<Verdict> {
@@ -114,7 +126,7 @@ export class BodyValidation implements Policy {
     if (body !== undefined) {
       if (content === undefined) return otherType(body.content)
       if (form === 'opaque') return verdictOf(misfits, undefined)
-      if (!isPlain(x.headers)) return coded
+      if (!isPlain(x.headers)) return this.#opensCodings && mode === 'peek' ? unread : coded
       if (!isUtf8Named(x.headers)) return otherCharset
     }
     if (x.body.bytes === undefined && mode === 'peek') return misfits.length > 0 ? verdictOf(misfits, undefined) : unread

@@ -84,7 +84,7 @@ const options: z.ZodType<BodyOptions, BodyInput> = z
       .union([z.string().min(1), z.record(z.string(), z.unknown())])
       .optional()
       .describe(
-        'A JSON Schema (2020-12, 2019-09 or draft-07), or the path of its file, that bodies have to fit. They must be JSON in UTF-8 with one reading (415, 400 else); what does not fit is answered with 422 and every failing path. Bodies are read whole before the service gets their very bytes, so set `max`. Paths in `$ref` are relative to the file; nothing is fetched. Patterns are matched in one pass: what only backtracking can match is refused here. Default: any body.',
+        'A JSON Schema (2020-12, 2019-09 or draft-07), or the path of its file, that bodies have to fit. They must be JSON in UTF-8 with one reading (415, 400 else), in no content coding but what `decompress` opens; what does not fit is answered with 422 and every failing path. Bodies are read whole before the service gets their very bytes, so set `max`. Paths in `$ref` are relative to the file; nothing is fetched. Patterns are matched in one pass: what only backtracking can match is refused here. Default: any body.',
       )
       .meta({ examples: ['schemas/order.json'] }),
     openapi: z
@@ -150,7 +150,8 @@ export const body: PolicyKind<BodyOptions, BodyInput> = {
       maxBytes === Infinity && types.length === 0
         ? []
         : shadowing(shadow, [new BodyBounds(env.source, maxBytes, types)], env, 'peek')
-    const form = shape === undefined ? [] : shadowing(shadow, validations(shape, maxBytes, checksAnswers, env), env)
+    const checks = shape === undefined ? [] : validations(shape, { maxBytes, checksAnswers, opensCodings: decompress }, env)
+    const form = shadowing(shadow, checks, env)
     // Not in shadow: it changes what the service gets, and refuses what it cannot change.
     const decoding = decompress ? new BodyDecoding(env.source, maxBytes) : undefined
     const policies = [...bounds, ...(decoding === undefined ? [] : [decoding]), ...form]
@@ -161,14 +162,21 @@ export const body: PolicyKind<BodyOptions, BodyInput> = {
 /** All bodies that one worker holds whole at a time; more are answered with 503. */
 const heldBytes = 256 * 1024 ** 2
 
-function validations(digest: string, maxBytes: number, checksAnswers: boolean, env: PolicyEnv): Policy[] {
+interface Checks {
+  readonly maxBytes: number
+  readonly checksAnswers: boolean
+  readonly opensCodings: boolean
+}
+
+function validations(digest: string, { maxBytes, checksAnswers, opensCodings }: Checks, env: PolicyEnv): Policy[] {
   const shape = env.shapes?.get(digest)
   // Leaving the check out would let through what it is there to stop.
   if (shape === undefined) throw new Error(`${env.source}: what bodies are checked by is not among the shapes`)
   const room = env.hold.take('held-bodies', () => new BodyRoom(heldBytes))
   const compiled = compileShape(shape, env.hold)
-  const validation = new BodyValidation(env.source, compiled, maxBytes, room)
-  return checksAnswers ? [validation, new AnswerValidation(env, compiled)] : [validation]
+  const source = `${env.source}.${shape.kind}`
+  const validation = new BodyValidation({ source, shape: compiled, maxBytes, room, opensCodings })
+  return checksAnswers ? [validation, new AnswerValidation({ ...env, source }, compiled)] : [validation]
 }
 
 const fitting = pass('fitting', () => 'The request body is within its bounds.')
