@@ -1,5 +1,8 @@
+import { diffModels } from '../config/diff.ts'
 import type { Answer } from '../core/answer.ts'
 import { jsonAnswer, textAnswer } from '../core/answer.ts'
+import type { Exchange } from '../core/exchange.ts'
+import { httpProblem } from '../core/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { metricsText, metricsType } from '../gateway/metrics-text.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
@@ -28,6 +31,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
     },
     { method: 'GET', path: '/api/config', roles: ['admin'], handle: () => jsonAnswer(200, configDocument(gateway, reloader.last)) },
     { method: 'POST', path: '/api/reload', roles: ['admin'], handle: () => reload(gateway, reloader) },
+    { method: 'GET', path: '/api/config/diff', roles: ['admin'], handle: (x) => diffAnswer(gateway, x) },
     { method: 'GET', path: '/api/routes', roles: ['admin'], handle: () => jsonAnswer(200, { routes: gateway.routes }) },
     ...explainEndpoints(gateway),
     ...requestEndpoints(gateway),
@@ -43,6 +47,13 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
 
 async function reload(gateway: Gateway, reloader: Reloader): Promise<Answer> {
   const outcome = await reloader.reload()
+/** What the latest committed change came to. */
+function diffAnswer({ model, modelBefore }: Gateway, x: Exchange): Answer {
+  if (modelBefore === undefined)
+    return httpProblem({ name: 'no-route', detail: 'The configuration was not changed since the start.' }, x.id)
+  return jsonAnswer(200, { from: modelBefore.hash, to: model.hash, ...diffModels(modelBefore, model) })
+}
+
   // The configuration is at fault, not the call: the document says what is wrong with it.
   return jsonAnswer(outcome.isCommitted ? 200 : 422, configDocument(gateway, outcome))
 }

@@ -41,16 +41,19 @@ export function answerExplain(link: Link, worker: number, current: () => Explain
   })
 }
 
-/** Main's side: one worker is asked, by its number. */
+/** Main's side: one worker that serves is asked. */
 export class ExplainDesk {
   readonly #hub: Hub
   readonly #clock: Clock
+  readonly #serving: () => number | undefined
   readonly #waiting = new Map<number, (told: Answered) => void>()
   #lastId = 0
 
-  constructor(hub: Hub, clock: Clock) {
+  /** `serving` gives the number of a worker that serves, if one does. */
+  constructor(hub: Hub, clock: Clock, serving: () => number | undefined) {
     this.#hub = hub
     this.#clock = clock
+    this.#serving = serving
     hub.hear(answerTopic, (message) => {
       const told = message as Answered
       this.#waiting.get(told.id)?.(told)
@@ -58,7 +61,9 @@ export class ExplainDesk {
   }
 
   /** Rejects with a QuestionError for what is no question, else with a Fault. */
-  ask(worker: number, question: ExplainQuestion): Promise<PartialExplanation> {
+  ask(question: ExplainQuestion): Promise<PartialExplanation> {
+    const worker = this.#serving()
+    if (worker === undefined) return Promise.reject(new Fault('overloaded', 'no worker serves at the moment'))
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(withinMs, () => {

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { defaultDns } from '../config/check-dns.ts'
 import type { GatewayModel } from '../config/model.ts'
 import { defaultCacheBytes } from '../cache/cache-memory.ts'
-import { Fault } from '../core/fault.ts'
 import type { Hub } from '../core/link.ts'
 import type { Meter } from '../core/meter.ts'
 import { attachIdentityToHub } from '../identity/identity-hub.ts'
@@ -30,6 +29,7 @@ import { ExplainDesk } from './explain-link.ts'
 import { completeExplanation } from './explain-services.ts'
 import type { ExplainQuestion, Explanation } from './explanation.ts'
 import { MainHub } from './link.ts'
+import { knownCaller } from './known-caller.ts'
 import { isFleet } from './worker-fleet.ts'
 import { openNodeStore } from './node-store.ts'
 import type { NodeStore } from './node-store.ts'
@@ -78,6 +78,7 @@ export class Node implements Gateway {
   #adminUrl: string | undefined
   #model: GatewayModel | undefined
   #generation: GenerationStatus = { number: 0, hash: '', committedAt: 0 }
+  #modelBefore: GatewayModel | undefined
   #routes: readonly RouteRow[] = []
   #isStopping = false
   #tail: Promise<unknown> = Promise.resolve()
@@ -92,12 +93,9 @@ export class Node implements Gateway {
     this.#options = options
     this.#startedAt = clock.now()
     this.#hub = new MainHub((topic, error) => log.error('a message of a worker could not be handled', { topic, error }))
-    this.#explainDesk = new ExplainDesk(this.#hub, clock)
-    this.requests = new RequestDesk(this.#hub, {
-      clock,
-      workers: () => this.workers.filter(({ state }) => state === 'serving' || state === 'faulty').length,
-      keys: passKeys(model.secrets),
-    })
+    const serving = (): Gateway['workers'] => this.workers.filter(({ state }) => state === 'serving' || state === 'faulty')
+    this.#explainDesk = new ExplainDesk(this.#hub, clock, () => serving()[0]?.number)
+    this.requests = new RequestDesk(this.#hub, { clock, workers: () => serving().length, keys: passKeys(model.secrets) })
     const row = new Float64Array(4096)
     const meter = new RowMeter(row, (entries) => this.#totals.announce(-1, row, entries))
     this.#meter = meter
@@ -169,6 +167,10 @@ export class Node implements Gateway {
   }
 
   get generation(): GenerationStatus {
+  get modelBefore(): GatewayModel | undefined {
+    return this.#modelBefore
+  }
+
     return this.#generation
   }
 
@@ -205,9 +207,9 @@ export class Node implements Gateway {
   }
 
   async explain(question: ExplainQuestion): Promise<Explanation> {
-    const serving = this.workers.find(({ state }) => state === 'serving')
-    if (serving === undefined) throw new Fault('overloaded', 'no worker serves at the moment')
-    return completeExplanation(await this.#explainDesk.ask(serving.number, question), question, this.model, this)
+    const known = await knownCaller(question, this.users)
+    const told = completeExplanation(await this.#explainDesk.ask(known.question), question, this.model, this)
+    return { ...told, notes: [...known.notes, ...told.notes] }
   }
 
   inspectToken(text: string): Promise<InspectedToken> {
@@ -343,6 +345,7 @@ export class Node implements Gateway {
   }
 
   /** A name leads elsewhere: other targets are probed and remembered. */
+    this.#modelBefore = this.#model
   #locateTargets(): void {
     if (this.#model !== undefined) this.#targets.commit(this.#names.resolved(this.#model.services))
   }

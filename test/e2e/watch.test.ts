@@ -35,16 +35,25 @@ test('velum run --watch follows its configuration and what that imports; a faili
     assert.equal(await says(), wanted)
   }
   assert.equal(await says(), 'one')
+  const authorization = `Bearer ${token}`
+  assert.equal((await fetch(new URL('/api/config/diff', admin), { headers: { authorization } })).status, 404)
 
   folder.write('words.ts', `export const words = 'two'\n`)
   await until('two')
   folder.write('velum.config.ts', configuration('`${words} and a half`'))
   await until('two and a half')
 
+  const ask = (path: string): Promise<Response> => fetch(new URL(path, admin), { headers: { authorization } })
+  const diff = (await (await ask('/api/config/diff')).json()) as { routes: { altered: { changes: { path: string }[] }[] } }
+  assert.deepEqual(
+    diff.routes.altered[0].changes.map(({ path }) => path),
+    ['action.body'],
+  )
+
   folder.write('velum.config.ts', configuration('words', 'colour: 1, limits: { few: { algorithm: "none" } },'))
   await velum.printed(/"colour" is not known here[^]*the configuration of before goes on/)
   assert.equal(await says(), 'two and a half')
-  const response = await fetch(new URL('/api/config', admin), { headers: { authorization: `Bearer ${token}` } })
+  const response = await ask('/api/config')
   const { load } = (await response.json()) as { load: { committed: boolean; findings: { path: string }[] } }
   assert.equal(load.committed, false)
   assert.deepEqual(
