@@ -198,6 +198,14 @@ export class CacheMemory {
     return Atomics.load(this.table, slab * slabWords + slabWord.generation)
   }
 
+  /**
+   * Whether a slab is of this generation after all that was read out of it. Not by a mere load: some processors would let that
+   * come before the reads.
+   */
+  wasStill(slab: number, generation: number): boolean {
+    return Atomics.add(this.table, slab * slabWords + slabWord.generation, 0) === generation
+  }
+
   /** Counts every change of what is valid: an entry made before one may be void. 64 bits: 32 of them would pass in days. */
   get epoch(): number {
     return Number(Atomics.load(this.#counts, countAt.epoch))

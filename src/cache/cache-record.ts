@@ -171,7 +171,7 @@ export function readRecord(memory: CacheMemory, at: number, generation: number):
     epoch: reals[times + 4],
     url: words[w + field.url],
   }
-  return memory.generation(memory.slabOf(at)) === generation ? record : undefined
+  return memory.wasStill(memory.slabOf(at), generation) ? record : undefined
 }
 
 /** Bound to the place, so that a copy of a record elsewhere is none. */

@@ -30,7 +30,8 @@ export function copyOut(memory: CacheMemory, pieces: readonly Extent[], first: n
     written += take
     skip = 0
   }
-  return written === length && areThere(memory, pieces) ? copy : undefined
+  for (const { slab, generation } of pieces) if (!memory.wasStill(slab, generation)) return undefined
+  return written === length ? copy : undefined
 }
 
 /** A long stored body, read as it is asked for. Its slabs are kept from being dropped until the end or until nobody reads. */
