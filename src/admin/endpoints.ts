@@ -30,8 +30,8 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
       handle: () => textAnswer(200, metricsText(gateway.families()), metricsType),
     },
     { method: 'GET', path: '/api/config', roles: ['admin'], handle: () => jsonAnswer(200, configDocument(gateway, reloader.last)) },
-    { method: 'POST', path: '/api/reload', roles: ['admin'], handle: () => reload(gateway, reloader) },
     { method: 'GET', path: '/api/config/diff', roles: ['admin'], handle: (x) => diffAnswer(gateway, x) },
+    { method: 'POST', path: '/api/reload', roles: ['admin'], handle: () => reload(gateway, reloader) },
     { method: 'GET', path: '/api/routes', roles: ['admin'], handle: () => jsonAnswer(200, { routes: gateway.routes }) },
     ...explainEndpoints(gateway),
     ...requestEndpoints(gateway),
@@ -45,8 +45,6 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
   ]
 }
 
-async function reload(gateway: Gateway, reloader: Reloader): Promise<Answer> {
-  const outcome = await reloader.reload()
 /** What the latest committed change came to. */
 function diffAnswer({ model, modelBefore }: Gateway, x: Exchange): Answer {
   if (modelBefore === undefined)
@@ -54,6 +52,8 @@ function diffAnswer({ model, modelBefore }: Gateway, x: Exchange): Answer {
   return jsonAnswer(200, { from: modelBefore.hash, to: model.hash, ...diffModels(modelBefore, model) })
 }
 
+async function reload(gateway: Gateway, reloader: Reloader): Promise<Answer> {
+  const outcome = await reloader.reload()
   // The configuration is at fault, not the call: the document says what is wrong with it.
   return jsonAnswer(outcome.isCommitted ? 200 : 422, configDocument(gateway, outcome))
 }

@@ -49,9 +49,9 @@ export interface GenerationStatus {
 export interface Gateway {
   /** The configuration being served, with resolved ports. */
   readonly model: GatewayModel
-  readonly generation: GenerationStatus
   /** The configuration that was served before this one; undefined since the start. */
   readonly modelBefore: GatewayModel | undefined
+  readonly generation: GenerationStatus
   readonly routes: readonly RouteRow[]
   readonly workers: readonly { readonly number: number; readonly state: WorkerState; readonly utilization: number }[]
   /** Whether new requests should be sent here. */

@@ -28,8 +28,8 @@ import { EnvironmentFault } from './environment-fault.ts'
 import { ExplainDesk } from './explain-link.ts'
 import { completeExplanation } from './explain-services.ts'
 import type { ExplainQuestion, Explanation } from './explanation.ts'
-import { MainHub } from './link.ts'
 import { knownCaller } from './known-caller.ts'
+import { MainHub } from './link.ts'
 import { isFleet } from './worker-fleet.ts'
 import { openNodeStore } from './node-store.ts'
 import type { NodeStore } from './node-store.ts'
@@ -77,8 +77,8 @@ export class Node implements Gateway {
   readonly #count: number
   #adminUrl: string | undefined
   #model: GatewayModel | undefined
-  #generation: GenerationStatus = { number: 0, hash: '', committedAt: 0 }
   #modelBefore: GatewayModel | undefined
+  #generation: GenerationStatus = { number: 0, hash: '', committedAt: 0 }
   #routes: readonly RouteRow[] = []
   #isStopping = false
   #tail: Promise<unknown> = Promise.resolve()
@@ -166,11 +166,11 @@ export class Node implements Gateway {
     return this.#model!
   }
 
-  get generation(): GenerationStatus {
   get modelBefore(): GatewayModel | undefined {
     return this.#modelBefore
   }
 
+  get generation(): GenerationStatus {
     return this.#generation
   }
 
@@ -340,12 +340,12 @@ export class Node implements Gateway {
       for (const step of undo) step()
       throw thrown
     }
+    this.#modelBefore = this.#model
     this.#model = model
     this.#generation = { number: this.#generation.number + 1, hash: model.hash, committedAt: this.#options.clock.now() }
   }
 
   /** A name leads elsewhere: other targets are probed and remembered. */
-    this.#modelBefore = this.#model
   #locateTargets(): void {
     if (this.#model !== undefined) this.#targets.commit(this.#names.resolved(this.#model.services))
   }
