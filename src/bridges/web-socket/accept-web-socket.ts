@@ -19,8 +19,11 @@ export interface WebSocketSpec {
   readonly maxMessageBytes: number
   readonly clock: Clock
   readonly sweeper: Sweeper
-  /** Gets the open socket, before its first message. The exchange is over when the socket is closed. */
-  run(socket: WebSocket): void
+  /**
+   * Gets the open socket, before its first message. The exchange is over when the socket is closed. The `connection` beneath
+   * is not to be written to, but may be corked while several messages are sent.
+   */
+  run(socket: WebSocket, connection: Duplex): void
   /** The socket must be closed (see `Answer.hangUp`). Absent: it is, with `closeCodeOf`. Never asked before `run`. */
   hangUp?(socket: WebSocket, why: TunnelNotice): void
 }
@@ -95,7 +98,7 @@ function opened(socket: WebSocket, client: Duplex, early: Buffer, spec: WebSocke
     socket.on('error', () => {})
     const side = socket as unknown as ServerSide
     side.setSocket(client, early, { ...settings, ...bounds, maxPayload: spec.maxMessageBytes })
-    spec.run(socket)
+    spec.run(socket, client)
     // It died before this and will not say so again.
     if (client.closed) side.emitClose()
   })

@@ -64,8 +64,8 @@ class WebsocketBridge implements Bridge {
       maxMessageBytes,
       clock,
       sweeper,
-      run(socket) {
-        running = new WebSocketCall(socket, { call, x, upstream, called, form, descriptors, env })
+      run(socket, connection) {
+        running = new WebSocketCall(socket, connection, { call, x, upstream, called, form, descriptors, env })
       },
       hangUp: (_socket, why) => running?.hangUp(why),
     })

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { TunnelNotice } from '../../core/answer.ts'
 import type { End } from '../../core/body.ts'
@@ -50,6 +51,7 @@ const firstCode = 4000
 export class WebSocketCall implements Due {
   dueAt: number
   readonly #socket: WebSocket
+  readonly #connection: Duplex
   readonly #spec: WebSocketCallSpec
   /** Where the caller streams. */
   readonly #queue: MessageQueue | undefined
@@ -58,8 +60,9 @@ export class WebSocketCall implements Due {
   #isHalfClosed = false
   #isOver = false
 
-  constructor(socket: WebSocket, spec: WebSocketCallSpec) {
+  constructor(socket: WebSocket, connection: Duplex, spec: WebSocketCallSpec) {
     this.#socket = socket
+    this.#connection = connection
     this.#spec = spec
     const resume = (): void => socket.resume()
     this.#queue = spec.called.method.streamsIn ? new MessageQueue(resume, resume) : undefined
@@ -167,20 +170,24 @@ export class WebSocketCall implements Due {
   }
 
   /** Gives the client what there is, and waits for it when it lags. */
-  readonly #pump = (): void => {
+  readonly #pump = (): void => this.#give(this.#answer!.pull())
+
+  readonly #pulled = (message: Buffer | End): void => this.#give(message)
+
+  /** Many small messages are one write: the connection is corked while there are some. */
+  #give(first: MaybePromise<Buffer | End>): void {
     const answer = this.#answer!
+    let next = first
+    this.#connection.cork()
     while (!this.#isOver) {
-      const next = answer.pull()
       if (isPromise(next)) {
         next.then(this.#pulled, this.#failed)
-        return
+        break
       }
-      if (!this.#put(next)) return
+      if (!this.#put(next)) break
+      next = answer.pull()
     }
-  }
-
-  readonly #pulled = (message: Buffer | End): void => {
-    if (!this.#isOver && this.#put(message)) this.#pump()
+    this.#connection.uncork()
   }
 
   /** Sends a message or the end. Returns whether the next one may be pulled at once. */
@@ -214,7 +221,7 @@ export class WebSocketCall implements Due {
 
   /** A failure is followed by 'close'. */
   readonly #sent = (failure?: Error | null): void => {
-    if (failure === undefined || failure === null) this.#pump()
+    if ((failure === undefined || failure === null) && !this.#isOver) this.#pump()
   }
 
   /** A frame of either side was no good. */
