@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { BudgetReply, BudgetState } from '../../core/budgets.ts'
+import type { BudgetLevel, BudgetReply, BudgetState } from '../../core/budgets.ts'
 import type { Charge, Charged, Counters, LevelState } from '../../core/counters.ts'
 import { Fault } from '../../core/fault.ts'
 import type { MaybePromise } from '../../core/handler.ts'
@@ -192,22 +192,34 @@ class FleetCounters implements Counters {
   }
 
   #stepOf(charges: readonly Charge[]): FleetStep {
+    if (charges.length === 1) return this.#stepOfOne(charges[0])
     let id = ' '
     let hasPlaces = false
     let isExact = false
     const limits: FleetLimit[] = []
-    const levels = charges.map(({ limit: name, key, cost }) => {
-      const limit = this.#shared.get(name)!
+    const levels = charges.map((charge) => {
+      const limit = this.#shared.get(charge.limit)!
       limits.push(limit)
       if (limit.kind === 'concurrency') hasPlaces = true
-      if (limit.tolerance === 0 && cost > 0) isExact = true
-      const budget = `${name}:${key.length <= longestKey ? `=${key}` : `#${hash('sha256', key, 'base64url')}`}`
-      id += `${budget.length}:${budget}${cost}:`
-      return { id: budget, place: placeOf(limit, key), kind: limit.kind, parameters: limit.parameters, cost }
+      if (limit.tolerance === 0 && charge.cost > 0) isExact = true
+      const level = levelOf(limit, charge)
+      id += idPart(level)
+      return level
     })
-    // The usual step is called as its only budget is: no limit's name has a space.
-    const isPlain = levels.length === 1 && levels[0].cost === 1
-    return { id: isPlain ? levels[0].id : id, levels, limits, hasPlaces, isExact }
+    return { id, levels, limits, hasPlaces, isExact }
+  }
+
+  /** The usual step: when it costs one unit, it is called as its only budget is, since no limit's name has a space. */
+  #stepOfOne(charge: Charge): FleetStep {
+    const limit = this.#shared.get(charge.limit)!
+    const level = levelOf(limit, charge)
+    return {
+      id: charge.cost === 1 ? level.id : ` ${idPart(level)}`,
+      levels: [level],
+      limits: [limit],
+      hasPlaces: limit.kind === 'concurrency',
+      isExact: limit.tolerance === 0 && charge.cost > 0,
+    }
   }
 
   /** The node's own budgets: whole for its own limits, its share for those of the fleet. */
@@ -221,6 +233,16 @@ class FleetCounters implements Counters {
     const specs = this.#options.specs.map((spec) => (this.#shared.has(spec.name) ? shareOf(spec, nodes) : spec))
     return { nodes, counters: this.#options.open(specs) }
   }
+}
+
+function levelOf(limit: FleetLimit, { key, cost }: Charge): BudgetLevel {
+  const { name, kind, parameters } = limit
+  const id = key.length <= longestKey ? `${name}:=${key}` : `${name}:#${hash('sha256', key, 'base64url')}`
+  return { id, place: placeOf(limit, key), kind, parameters, cost }
+}
+
+function idPart({ id, cost }: BudgetLevel): string {
+  return `${id.length}:${id}${cost}:`
 }
 
 function chargedOf({ granted, levels }: BudgetReply): Charged {

@@ -37,6 +37,8 @@ export class Refusals {
 
   /** The refusal of an equal request, its waits as they are now. */
   find(id: string): BudgetReply | undefined {
+    // Without any, which is usual, the text need not be looked up.
+    if (this.#refusals.size === 0) return undefined
     const refusal = this.#refusals.get(id)
     if (refusal === undefined) return undefined
     const now = this.#clock.monotonic()
