@@ -250,7 +250,11 @@ class Reader {
 
   /** Compiles everything once, so that what cannot be compiled is said with its place. */
   #compile(operations: readonly Operation[]): void {
-    const compiler = new SchemaCompiler('2020-12', [operations, [...this.#schemas.named.values()].map(({ schema }) => schema)])
+    const compiler = new SchemaCompiler(
+      '2020-12',
+      [operations, [...this.#schemas.named.values()].map(({ schema }) => schema)],
+      true,
+    )
     const attempt = (place: Place, run: () => void): void => {
       try {
         run()

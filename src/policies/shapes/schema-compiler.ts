@@ -59,28 +59,40 @@ const options: Options = {
  */
 export class SchemaCompiler {
   readonly #work: WorkLeft = { steps: Infinity }
+  readonly #dialect: Dialect
+  readonly #isTracking: boolean
   readonly #quick: Ajv
-  readonly #whole: Ajv
-  readonly #known = new Set<string>()
+  #explaining: Ajv | undefined
+  readonly #added = new Map<string, Schema>()
+  readonly #checks = new Map<string, Check>()
 
-  /** `schemas` is whatever holds all that will be added and compiled. */
-  constructor(dialect: Dialect, schemas: unknown) {
-    const isTracking = hasUnevaluated(schemas)
-    this.#quick = ajvOf(dialect, false, this.#work, isTracking)
-    this.#whole = ajvOf(dialect, true, this.#work, isTracking)
+  /**
+   * `schemas` is whatever holds all that will be added and compiled. Whether they are schemas at all is judged only with
+   * `isJudging`: what comes from a checked configuration has been.
+   */
+  constructor(dialect: Dialect, schemas: unknown, isJudging = false) {
+    this.#dialect = dialect
+    this.#isTracking = hasUnevaluated(schemas)
+    this.#quick = ajvOf(dialect, this.#work, { allErrors: false, isTracking: this.#isTracking, isJudging })
   }
 
-  /** Makes a schema known under a URI, so that others can name it. */
+  /** Makes a schema known under a URI, so that others can name it. Throws SchemaError when it is none. */
   add(uri: string, schema: Schema): void {
-    if (this.#known.has(uri)) return
+    if (this.#added.has(uri)) return
     const counted = counting(schema)
     attempt(() => this.#quick.addSchema(counted, uri))
-    this.#whole.addSchema(counted, uri)
-    this.#known.add(uri)
+    this.#added.set(uri, counted)
   }
 
-  /** Throws SchemaError when the schema is none, or names what is not there. */
+  /** Throws SchemaError when the schema is none, or names what is not there. Equal schemas have one check. */
   compile(schema: Schema): Check {
+    const key = stableJson(schema)
+    const check = this.#checks.get(key) ?? this.#compiled(schema)
+    this.#checks.set(key, check)
+    return check
+  }
+
+  #compiled(schema: Schema): Check {
     if (schema === true) return () => undefined
     const counted = counting(schema)
     const quick = attempt(() => this.#quick.compile(counted))
@@ -90,10 +102,18 @@ export class SchemaCompiler {
       if (this.#work.steps < 0) return tooMuchWork
       const first = quick.errors ?? []
       if (sizeBytes > maxExplainedBytes) return faultsOf(first)
-      whole ??= this.#whole.compile(counted)
+      whole ??= this.#whole().compile(counted)
       this.#fits(whole, value, workToExplain + workPerByte * sizeBytes)
       return faultsOf(this.#work.steps < 0 ? first : (whole.errors ?? first))
     }
+  }
+
+  #whole(): Ajv {
+    if (this.#explaining !== undefined) return this.#explaining
+    const ajv = ajvOf(this.#dialect, this.#work, { allErrors: true, isTracking: this.#isTracking, isJudging: false })
+    for (const [uri, schema] of this.#added) ajv.addSchema(schema, uri)
+    this.#explaining = ajv
+    return ajv
   }
 
   #fits(validate: ValidateFunction, value: unknown, work: number): boolean {
@@ -132,9 +152,16 @@ function hasUnevaluated(value: unknown): boolean {
   return Object.entries(value).some(([key, inner]) => key.startsWith('unevaluated') || hasUnevaluated(inner))
 }
 
-function ajvOf(dialect: Dialect, allErrors: boolean, work: WorkLeft, isTracking: boolean): Ajv {
+interface AjvParts {
+  readonly allErrors: boolean
+  /** Whether it is kept which members a branch has seen. */
+  readonly isTracking: boolean
+  readonly isJudging: boolean
+}
+
+function ajvOf(dialect: Dialect, work: WorkLeft, { allErrors, isTracking, isJudging }: AjvParts): Ajv {
   const regExp = Object.assign((pattern: string) => new LinearPattern(pattern, work), { code: '' })
-  const wanted = { ...options, allErrors, code: { regExp } }
+  const wanted = { ...options, allErrors, validateSchema: isJudging, code: { regExp } }
   const ajv = dialect === '2020-12' ? new Ajv2020(wanted) : dialect === '2019-09' ? new Ajv2019(wanted) : new Ajv(wanted)
   // What members a branch has seen is kept only for these keywords, at the price of every branch after the one that fits.
   if (!isTracking) ajv.opts.unevaluated = false
@@ -201,12 +228,20 @@ function attempt<T>(run: () => T): T {
   }
 }
 
+/** What each dialect is judged by; made once, since it takes longer than most schemas. */
+const judges = new Map<Dialect, ValidateFunction>()
+
 /** What is wrong with a schema itself, by the rules of its dialect. */
 export function schemaFaults(schema: unknown, dialect: Dialect): readonly SchemaFault[] {
-  const ajv = ajvOf(dialect, true, { steps: Infinity }, false)
-  const uri = dialect === 'draft-07' ? 'http://json-schema.org/draft-07/schema' : `https://json-schema.org/draft/${dialect}/schema`
-  if (ajv.validate(uri, schema)) return []
+  const judge = judges.get(dialect) ?? judgeOf(dialect)
+  judges.set(dialect, judge)
+  if (judge(schema)) return []
   // Of several reasons for one place the first is the plainest: the others are of forms that were not meant.
-  const faults = faultsOf(ajv.errors ?? [])
+  const faults = faultsOf(judge.errors ?? [])
   return faults.filter(({ pointer }, i) => faults.findIndex((other) => other.pointer === pointer) === i)
+}
+
+function judgeOf(dialect: Dialect): ValidateFunction {
+  const uri = dialect === 'draft-07' ? 'http://json-schema.org/draft-07/schema' : `https://json-schema.org/draft/${dialect}/schema`
+  return ajvOf(dialect, { steps: Infinity }, { allErrors: true, isTracking: false, isJudging: false }).getSchema(uri)!
 }
