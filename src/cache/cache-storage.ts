@@ -218,23 +218,19 @@ export class CacheStorage {
     return room.at
   }
 
-  /** Makes the index lead to a record: in the place of its key, a free one, a dead one, or that of the least used. Gives the place. */
+  /** Makes the index lead to a record: in the place of its key, a free one, or that of the least used. Gives the place. */
   #enter({ hashHi, hashLo }: CacheRecord, at: number): number {
     const { memory } = this
     const { index } = memory
     const first = (hashLo & this.#bucketMask) * placesPerBucket
-    let chosen = first
-    let least = 256
-    for (let place = first; place < first + placesPerBucket && least > -2; place++) {
-      const w = place * placeWords
-      const unit = Atomics.load(index, w + 1) & unitMask
-      const isOwn = unit !== 0 && index[w] === hashHi
-      const uses = isOwn ? -2 : unit === 0 || !isLiveAt(memory, (unit - 1) * unitBytes) ? -1 : memory.hits[place]
-      if (uses >= least) continue
-      least = uses
+    let chosen = -1
+    for (let place = first; place < first + placesPerBucket; place++) {
+      const isFree = (Atomics.load(index, place * placeWords + 1) & unitMask) === 0
+      if (isFree ? chosen !== -1 : index[place * placeWords] !== hashHi) continue
       chosen = place
+      if (!isFree) break
     }
-    if (least >= 0) memory.count('dropped')
+    if (chosen === -1) chosen = this.#leastUsed(first)
     index[chosen * placeWords] = hashHi
     Atomics.store(index, chosen * placeWords + 1, at / unitBytes + 1)
     memory.hits[chosen] = 0
@@ -242,6 +238,22 @@ export class CacheStorage {
     for (let place = chosen + 1; place < first + placesPerBucket; place++) {
       if (index[place * placeWords] === hashHi) Atomics.store(index, place * placeWords + 1, 0)
     }
+    return chosen
+  }
+
+  /** Of a full bucket the place that is missed least: one whose record is gone, or that was used least. */
+  #leastUsed(first: number): number {
+    const { memory } = this
+    let chosen = first
+    let least = 256
+    for (let place = first; place < first + placesPerBucket; place++) {
+      const unit = Atomics.load(memory.index, place * placeWords + 1) & unitMask
+      if (unit === 0 || !isLiveAt(memory, (unit - 1) * unitBytes)) return place
+      if (memory.hits[place] >= least) continue
+      least = memory.hits[place]
+      chosen = place
+    }
+    memory.count('dropped')
     return chosen
   }
 

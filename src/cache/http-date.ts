@@ -25,7 +25,7 @@ function at(year: number, monthName: string, day: string, hour: string, minute: 
   const month = months.indexOf(monthName)
   const days = Number(day)
   if (month === -1 || days < 1 || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return undefined
-  const ms = Date.UTC(year, month, days, Number(hour), Number(minute), Number(second))
   // A 31st of February is no date.
-  return new Date(ms - Number(second) * 1000).getUTCDate() === days ? ms : undefined
+  if (Date.UTC(year, month, days) >= Date.UTC(year, month + 1, 1)) return undefined
+  return Date.UTC(year, month, days, Number(hour), Number(minute), Number(second))
 }
