@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { buffer } from 'node:stream/consumers'
+import { text } from 'node:stream/consumers'
 import { suite, test } from 'node:test'
 import { buildSchema, graphql } from 'graphql'
 import { WebSocket as Peer } from 'ws'
@@ -37,16 +38,18 @@ suite('limits before a service that speaks GraphQL itself', { timeout: 120_000 }
   test('a gateway in front of a server of graphql-js', async (t) => {
     let asked = 0
     const bodies: string[] = []
+    const answer = async (request: IncomingMessage): Promise<object> => {
+      const content = await text(request)
+      bodies.push(content)
+      const { searchParams } = new URL(request.url!, 'http://service')
+      const isGet = request.method === 'GET'
+      const { query: source, variables } = isGet ? { query: searchParams.get('query')!, variables: {} } : JSON.parse(content)
+      return graphql({ schema, rootValue, source, variableValues: variables })
+    }
     const server = createServer((request, response) => {
       asked++
-      void buffer(request).then(async (content) => {
-        bodies.push(content.toString())
-        const { searchParams } = new URL(request.url!, 'http://service')
-        const { query: source, variables: variableValues } =
-          request.method === 'GET' ? { query: searchParams.get('query')!, variables: {} } : JSON.parse(content.toString())
-        const result = await graphql({ schema, rootValue, source, variableValues })
-        response.setHeader('content-type', 'application/json').end(JSON.stringify(result))
-      })
+      response.setHeader('content-type', 'application/json')
+      void answer(request).then((result) => response.end(JSON.stringify(result)))
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -78,10 +81,11 @@ suite('limits before a service that speaks GraphQL itself', { timeout: 120_000 }
       })
 
     await t.test('what is allowed goes on byte for byte, with its cost told', async () => {
-      const text = '{ "query": "query($n: Int) { items(first: $n) { name related(first: 2) { name } } }", "variables": {"n": 3} }'
-      const { status, data, cost } = await post(text)
+      const content =
+        '{ "query": "query($n: Int) { items(first: $n) { name related(first: 2) { name } } }", "variables": {"n": 3} }'
+      const { status, data, cost } = await post(content)
       assert.deepEqual([status, data, cost], [200, { items: [{ name: 'x', related: [] }] }, '19'])
-      assert.equal(bodies.at(-1), text)
+      assert.equal(bodies.at(-1), content)
       const got = await send(`/graphql?query=${encodeURIComponent('{ hello(name: "ü") }')}`)
       assert.deepEqual([got.data, got.cost], [{ hello: 'hello ü' }, '10'])
       assert.deepEqual((await post({ query: 'mutation { add { name } }' })).data, { add: { name: 'x' } })
@@ -99,6 +103,8 @@ suite('limits before a service that speaks GraphQL itself', { timeout: 120_000 }
       assert.equal((await post({ query: '{' })).code, 'GRAPHQL_PARSE_FAILED')
       const wide = await post({ query: '{ items(first: 1000000) { related(first: 1000000) { name } } }' })
       assert.deepEqual([wide.code, wide.limit], ['OPERATION_LIMIT_EXCEEDED', 'cost'])
+      const hidden = await post({ query: '{ items(first: 1, last: 1000000) { name } }' })
+      assert.equal(hidden.limit, 'cost')
       const dear = await post({ query: 'query($n: Int = 51) { items(first: $n) { name } }' }, '/open')
       assert.deepEqual([dear.status, dear.limit], [200, 'cost'])
       assert.equal((await post({ query: '{' }, '/open', { accept: 'application/graphql-response+json' })).status, 422)

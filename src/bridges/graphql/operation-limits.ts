@@ -222,10 +222,12 @@ function valueOf(value: ValueNode | undefined, given: ReadonlyMap<string, unknow
   return value.kind === Kind.VARIABLE ? given.get(value.name.value) : valueFromASTUntyped(value)
 }
 
+/** The largest of them: which one the service goes by is not known. */
 function sizeIn(read: (name: string) => unknown): number | undefined {
+  let largest: number | undefined
   for (const name of sizeNames) {
     const size = Number(read(name))
-    if (size >= 1) return size
+    if (size >= 1) largest = Math.max(size, largest ?? 1)
   }
-  return undefined
+  return largest
 }

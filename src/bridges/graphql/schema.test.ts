@@ -71,6 +71,20 @@ suite('the schema of descriptors', () => {
     buildSchema(text)
   })
 
+  test('a name that is given twice is that of the first', async (t) => {
+    const descriptors = await described(t, {
+      'a.proto': `syntax = "proto3"; package a; message M { string a = 1; }
+        service S { rpc One(M) returns (M); rpc Two(M) returns (M); rpc same(M) returns (M); }`,
+    })
+    const methods = ['a.S.One', 'a.S.Two'].map((method) => ({ method, as: undefined, name: 'same' }))
+    const { schema, leftOut } = buildGraphqlSchema(descriptors, { methods })
+    assert.deepEqual(Object.keys(schema.getMutationType()!.getFields()), ['same', 's_same'])
+    assert.deepEqual(
+      leftOut.map(({ method, reason }) => [selectorOf(method), reason]),
+      [['a.S.Two', 'another method is called same already']],
+    )
+  })
+
   test('a service without queries has a schema all the same', async (t) => {
     const descriptors = await described(t, {
       'a.proto': 'syntax = "proto3"; package a; message M { string a = 1; } service S { rpc Do(M) returns (M); }',

@@ -35,8 +35,12 @@ export function buildGraphqlSchema(descriptors: Descriptors, options: GraphqlSch
   for (const method of descriptors.methods.values()) {
     const choice = options.methods.find((one) => one.method === selectorOf(method))
     if (choice?.as === 'none') continue
+    const name = choice?.name
+    const root = rootOf(method, choice?.as)
     if (method.streamsIn && method.streamsOut) leftOut.push({ method, reason: 'both sides stream, which GraphQL cannot say' })
-    else methods.push({ method, root: rootOf(method, choice?.as), name: choice?.name })
+    else if (name !== undefined && methods.some((other) => other.root === root && other.name === name))
+      leftOut.push({ method, reason: `another method is called ${name} already` })
+    else methods.push({ method, root, name })
   }
   const used = methods.map(({ method }) => method)
   const types = new TypeTable(new TypeNames(used), descriptors.registry)
