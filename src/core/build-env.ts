@@ -32,6 +32,8 @@ export interface BuildEnv {
   /** What outlives a request; absent where a Generation is only built to be checked. */
   readonly stores?: Stores | undefined
   readonly shared: SharedMemory
+  /** How issuers are asked about their tokens; absent: over the network. */
+  readonly fetch?: typeof globalThis.fetch | undefined
   /** This worker's number, from 0, and how many there are. */
   readonly worker: number
   readonly workers: number

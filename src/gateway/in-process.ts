@@ -90,6 +90,7 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
         cache: allocateCache({ maxBytes: smallestCacheBytes, workers: 1 }),
         metrics: new SharedArrayBuffer(0),
       },
+      fetch,
       worker: 0,
       workers: 1,
       accessLog: noAccessLog,

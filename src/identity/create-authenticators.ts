@@ -36,7 +36,8 @@ export function createAuthenticators(
   const asked = spec.trustedIssuers.filter(({ introspection }) => introspection !== undefined)
   const introspections = asked.map((issuer) => {
     const name = hash('sha256', JSON.stringify([spec.tenantClaim, issuer]), 'base64url')
-    const make = (): Introspection => new Introspection(issuer, spec.tenantClaim, { clock, log, meter, fetch: globalThis.fetch })
+    const make = (): Introspection =>
+      new Introspection(issuer, spec.tenantClaim, { clock, log, meter, fetch: env.fetch ?? globalThis.fetch })
     return hold.take(`identity.introspection ${name}`, make)
   })
   return {

@@ -1,5 +1,6 @@
 import { decodeBase64url } from '../lib/base64url.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
+import { looksLikeApiKey } from './api-key-text.ts'
 import type { Introspection } from './introspection.ts'
 import { maxTokenLength } from './jwt-verifier.ts'
 
@@ -21,7 +22,7 @@ export class OpaqueTokens {
 
   /** Undefined for what is verified here, or is nobody's. */
   issuerOf(token: string): Introspection | undefined {
-    if (token.length > maxTokenLength || !tokenPattern.test(token)) return undefined
+    if (token.length > maxTokenLength || !tokenPattern.test(token) || isOurs(token)) return undefined
     const parts = token.split('.')
     if (parts.length === 3) {
       const issuer = issuerIn(parts[1])
@@ -30,6 +31,11 @@ export class OpaqueTokens {
     }
     return this.#byPrefix.find((introspection) => token.startsWith(prefixOf(introspection)))
   }
+}
+
+/** Sessions, refresh tokens and API keys of the gateway itself, put where they do not belong, are shown to nobody. */
+function isOurs(token: string): boolean {
+  return looksLikeApiKey(token) || /^[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43,64}$/.test(token)
 }
 
 function prefixOf({ spec }: Introspection): string {

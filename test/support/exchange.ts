@@ -12,6 +12,8 @@ export interface ExchangeParts {
   readonly body?: Body
   readonly authority?: string
   readonly remoteAddress?: string
+  /** Default: test. */
+  readonly listener?: string
   readonly tls?: TlsFacts
   readonly upgrade?: string
   readonly startedAt?: number
@@ -27,7 +29,7 @@ export interface Informed {
 /** An Exchange as a wire would make it, with its path read in the plainest way. */
 export function exchangeOf(parts: ExchangeParts = {}, informed: Informed[] = []): Exchange {
   const connection: Connection = {
-    listener: 'test',
+    listener: parts.listener ?? 'test',
     remoteAddress: parts.remoteAddress ?? '192.0.2.1',
     remotePort: 40000,
     localPort: 8080,
