@@ -1,5 +1,6 @@
 // `npm run bench -- CLAIM [--quick] [--seconds N] [--rounds N] [--only 'NAME;…'] [--scenario 'NAME;…']`
 import { parseArgs } from 'node:util'
+import { benchBridges } from './bridges.ts'
 import { benchCache } from './cache.ts'
 import { benchH2 } from './h2.ts'
 import { benchIdentity } from './identity.ts'
@@ -32,6 +33,7 @@ const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>>
   identity: benchIdentity,
   limits: benchLimits,
   cache: benchCache,
+  bridges: benchBridges,
   validation: benchValidation,
 }
 

@@ -1,0 +1,105 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { benchProto } from '../support/bench-messages.ts'
+import type { Running } from '../support/processes.ts'
+import { startServer } from '../support/processes.ts'
+import { startNginx } from './nginx.ts'
+
+export interface BridgePeerOptions {
+  readonly port: number
+  readonly grpcPort: number
+  readonly cores: string
+  readonly folder: string
+  /** A file with the descriptor set of `bench.proto`. */
+  readonly set: string
+}
+
+/** A gateway from JSON or GraphQL to gRPC. */
+export interface BridgePeer {
+  readonly name: string
+  readonly speaks: 'json' | 'graphql'
+  start(options: BridgePeerOptions): Promise<Running>
+}
+
+const program = join(import.meta.dirname, 'bridge-peer.ts')
+const launcher = join(import.meta.dirname, '../../bin/velum.js')
+
+function ofNode(name: string, kind: string, speaks: BridgePeer['speaks']): BridgePeer {
+  return {
+    name,
+    speaks,
+    start({ port, grpcPort, cores, folder, set }) {
+      mkdirSync(folder, { recursive: true })
+      const args = [program, kind, String(port), String(grpcPort), set]
+      return startServer(process.execPath, args, { cores, port, output: join(folder, 'output'), env: { NODE_ENV: 'production' } })
+    },
+  }
+}
+
+/** The floor: node:http before, node:http2 behind, Protocol Buffers by the same library. */
+export const bareHttp2 = ofNode('node:http2, bare', 'http2', 'json')
+export const grpcJs = ofNode('@grpc/grpc-js', 'grpc-js', 'json')
+export const connectNode = ofNode('@connectrpc/connect-node', 'connect', 'json')
+export const yoga = ofNode('graphql-yoga + grpc-js', 'yoga', 'graphql')
+
+/** Velum as its users start it, with one worker and its access log in a file. */
+export function velumBridge(speaks: BridgePeer['speaks']): BridgePeer {
+  return {
+    name: speaks === 'json' ? 'velum' : 'velum, graphql',
+    speaks,
+    start({ port, grpcPort, cores, folder }) {
+      mkdirSync(folder, { recursive: true })
+      const file = join(folder, 'velum.json')
+      const route = { to: 'service', auth: 'public' }
+      const config = {
+        name: 'bench',
+        listeners: {
+          plain: { host: '127.0.0.1', port, maxRequests: 1_000_000_000, maxConnections: 15_000, timeouts: { idle: '1h' } },
+        },
+        store: { kind: 'embedded', path: join(folder, 'store') },
+        services: { service: { url: `grpc://127.0.0.1:${grpcPort}`, protos: [benchProto], idle: '1h' } },
+        log: { format: 'json', file: join(folder, 'access.log') },
+        routes: [
+          { ...route, name: 'rest', match: { path: ['/v1/**', '/bench.v1.Bench/{method}'] }, bridge: ['rest', 'websocket'] },
+          { ...route, name: 'graphql', match: { path: '/graphql' }, bridge: 'graphql' },
+        ],
+      }
+      writeFileSync(file, JSON.stringify(config, undefined, 2))
+      const profile = process.env['VELUM_BENCH_PROFILE'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
+      return startServer(process.execPath, [...profile, launcher, 'run', '--config', file, '--workers', '1'], {
+        cores,
+        port,
+        output: join(folder, 'output'),
+      })
+    },
+  }
+}
+
+/** nginx that answers every call of a method with the frames in the file of its name. */
+export function startFrames(
+  folder: string,
+  port: number,
+  cores: string,
+  answers: Readonly<Record<string, Uint8Array>>,
+): Promise<Running> {
+  mkdirSync(join(folder, 'www/bench.v1.Bench'), { recursive: true })
+  for (const [method, frames] of Object.entries(answers)) writeFileSync(join(folder, 'www/bench.v1.Bench', method), frames)
+  return startNginx(
+    folder,
+    port,
+    cores,
+    `
+  access_log off;
+  open_file_cache max=10 inactive=1h;
+  open_file_cache_valid 1h;
+  server {
+    listen 127.0.0.1:${port} http2 backlog=4096;
+    http2_max_concurrent_streams 1000;
+    client_max_body_size 0;
+    root ${folder}/www;
+    default_type application/grpc;
+    add_trailer grpc-status 0 always;
+    location / { error_page 405 =200 $uri; }
+  }`,
+  )
+}
