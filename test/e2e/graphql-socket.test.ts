@@ -198,6 +198,20 @@ suite('GraphQL over WebSocket in front of gRPC', { timeout: 120_000 }, () => {
       assert.match(JSON.stringify(await many.next('error', 's100')), /RESOURCE_EXHAUSTED/)
     })
 
+    await t.test('who asks and does not read is not read from either', async () => {
+      const client = await ready()
+      client.socket.pause()
+      const ping = JSON.stringify({ type: 'ping', payload: { x: 'y'.repeat(100_000) } })
+      for (let i = 0; i < 400; i++) client.socket.send(ping)
+      for (let last = -1; last !== client.socket.bufferedAmount;) {
+        last = client.socket.bufferedAmount
+        await new Promise((resolve) => void setTimeout(resolve, 200))
+      }
+      assert.ok(client.socket.bufferedAmount > 20_000_000, `${client.socket.bufferedAmount} of 40 MB wait at the client`)
+      client.socket.resume()
+      for (let i = 0; i < 400; i++) await client.next('pong')
+    })
+
     await t.test('the time of a route closes it, after which a client may come again', async () => {
       const client = await open('/late')
       assert.equal(await closeCode(client), 4004)

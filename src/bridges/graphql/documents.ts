@@ -17,21 +17,28 @@ export interface Refused {
   readonly errors: readonly GraphQLError[]
 }
 
-/** Documents whose texts were found valid are kept, up to this many and of this length each. */
-const maxKept = 500
+/** Valid documents are kept while their texts come to less than this, of this length each: parsed they take some 40 times as much. */
+const maxKept = 262_144
 const maxKeptLength = 16_384
 
-/** The documents of one schema: read, judged and kept. Nothing that is refused is kept, so strangers cannot fill it with rubbish. */
+/**
+ * The documents of one schema: read, judged and kept. Nothing that is refused is kept, so strangers cannot fill it with
+ * rubbish; those that are known beforehand always are.
+ */
 export class Documents {
   readonly #schema: GraphQLSchema
   readonly #options: GraphqlOptions
   readonly #kept = new Map<string, DocumentNode>()
+  #keptLength = 0
   readonly #persisted: ReadonlyMap<string, string>
+  readonly #known: Map<string, DocumentNode | undefined>
 
   constructor(schema: GraphQLSchema, options: GraphqlOptions) {
     this.#schema = schema
     this.#options = options
-    this.#persisted = new Map(options.persisted?.documents ?? [])
+    const documents = options.persisted?.documents ?? []
+    this.#persisted = new Map(documents)
+    this.#known = new Map(documents.map(([, text]) => [text, undefined]))
   }
 
   /** The operation that a request means, if it is allowed. */
@@ -61,19 +68,30 @@ export class Documents {
   }
 
   #document(text: string): DocumentNode | Refused {
-    const kept = this.#kept.get(text)
+    const kept = this.#kept.get(text) ?? this.#known.get(text)
     if (kept !== undefined) {
       // The latest used are last, so that the first is the one to go.
-      this.#kept.delete(text)
-      this.#kept.set(text, kept)
+      if (this.#kept.delete(text)) this.#kept.set(text, kept)
       return kept
     }
     const document = readDocument(text, this.#schema, this.#options)
-    if (!('errors' in document) && text.length <= maxKeptLength) {
-      if (this.#kept.size >= maxKept) this.#kept.delete(this.#kept.keys().next().value!)
-      this.#kept.set(text, document)
-    }
+    if (!('errors' in document)) this.#keep(text, document)
     return document
+  }
+
+  #keep(text: string, document: DocumentNode): void {
+    if (this.#known.has(text)) {
+      this.#known.set(text, document)
+      return
+    }
+    if (text.length > maxKeptLength) return
+    this.#kept.set(text, document)
+    this.#keptLength += text.length
+    for (const first of this.#kept.keys()) {
+      if (this.#keptLength <= maxKept) return
+      this.#kept.delete(first)
+      this.#keptLength -= first.length
+    }
   }
 }
 
