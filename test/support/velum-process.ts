@@ -20,7 +20,8 @@ export interface WorkFolder {
 
 export function workFolder(t: Cleanup): WorkFolder {
   const path = mkdtempSync(join(tmpdir(), 'velum-test-'))
-  t.after(() => rmSync(path, { recursive: true, force: true }))
+  // What still runs there, and is killed afterwards, may be writing.
+  t.after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
   return {
     path,
     write(name, text) {
