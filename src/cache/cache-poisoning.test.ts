@@ -151,27 +151,6 @@ describe('per identity', () => {
   })
 })
 
-describe('a route whose callers are judged outside, and services told of it,', () => {
-  for (const [authorized, shared] of [
-    ['bypass', [false, false]],
-    ['per-identity', [false, false]],
-    ['rfc', [false, true]],
-  ] as const) {
-    it(`shares ${shared[1] ? 'only what is public' : 'nothing'} with ${authorized}`, async () => {
-      const world = new CacheWorld()
-      world.respond = (x) => ({
-        headers: [['cache-control', x.path === '/public' ? 'public, max-age=60' : 'max-age=60']],
-        body: String(world.seen.length),
-      })
-      const get = world.client(await world.worker(), { authorized }, 'route', true)
-      for (const [i, target] of ['/own', '/public'].entries()) {
-        const first = (await get({ target })).text
-        assert.equal((await get({ target })).text === first, shared[i], target)
-      }
-    })
-  }
-})
-
 describe('an answer whose end is only the end of its connection', () => {
   it('is not kept, and nobody waits for one', async () => {
     const world = new CacheWorld()

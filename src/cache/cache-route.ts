@@ -50,8 +50,6 @@ export interface CacheRouteEnv {
   readonly source: string
   /** What the answers' shape depends on besides their URL: a changed configuration must not serve old shapes. */
   readonly shape: string
-  /** Whether services are told more of a caller than his identity says, by a verdict from outside: then each is one of his own. */
-  readonly isToldMore: boolean
   /** Whether a service would see cookies of this request. */
   readonly passesCookies: (headers: Headers) => boolean
 }
@@ -104,8 +102,7 @@ export class CacheRoute implements Policy {
       const { headers } = x
       if (!safeMethods.has(x.method)) return this.#passUnsafe(x, next)
       const traits = traitsOf(headers)
-      const hasCredentials =
-        x.identity !== undefined || (traits & (trait.authorization | trait.apiKey)) !== 0 || this.#env.isToldMore
+      const hasCredentials = x.identity !== undefined || (traits & (trait.authorization | trait.apiKey)) !== 0
       const isOut =
         (x.method !== 'GET' && x.method !== 'HEAD') ||
         (traits & (trait.precondition | trait.method)) !== 0 ||
@@ -139,7 +136,6 @@ export class CacheRoute implements Policy {
   #isUntold(kind: CredentialKind | undefined, traits: number): boolean {
     if (this.#options.authorized !== 'per-identity') return false
     return (
-      this.#env.isToldMore ||
       ((traits & trait.authorization) !== 0 && kind !== 'bearer' && kind !== 'basic') ||
       ((traits & trait.apiKey) !== 0 && kind !== 'api-key')
     )

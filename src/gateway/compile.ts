@@ -96,13 +96,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
       const policyEnv = (source: string): PolicyEnv => ({
         ...env,
         source,
-        route: {
-          name: route.name,
-          index,
-          acceptsSession: isSentAlong(route.auth.any),
-          shape: shapeOf(route),
-          isToldMore: (route.auth.external?.toService.length ?? 0) > 0,
-        },
+        route: { name: route.name, index, acceptsSession: isSentAlong(route.auth.any), shape: shapeOf(route) },
         authenticators,
         shapes,
         streams,

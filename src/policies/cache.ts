@@ -69,7 +69,7 @@ const table = z.strictObject({
     .enum(['bypass', 'rfc', 'per-identity'])
     .optional()
     .describe(
-      'Requests with credentials: `bypass` sends them past the cache; `rfc` shares what the service marks as public, s-maxage or must-revalidate (RFC 9111 §3.5); `per-identity` keeps copies for each caller, told apart by all that a service can learn of an identity: subject, tenant, client, scopes, roles, session and claims. What only the service could tell apart is never shared: an Authorization or X-Api-Key that is not the identity itself goes past the cache, so does every request of a route whose auth.external adds fields (`toService`), and a caller without an identity whose cookies the service sees shares only what is public or has s-maxage. Default: bypass.',
+      'Requests with credentials: `bypass` sends them past the cache; `rfc` shares what the service marks as public, s-maxage or must-revalidate (RFC 9111 §3.5); `per-identity` keeps copies for each caller, told apart by all that a service can learn of an identity: subject, tenant, client, scopes, roles, session and claims. What only the service could tell apart is never shared: an Authorization or X-Api-Key that is not the identity itself goes past the cache, and a caller without an identity whose cookies the service sees shares only what is public or has s-maxage. Default: bypass.',
     ),
   heuristic: z
     .boolean()
@@ -122,7 +122,6 @@ export const cache: PolicyKind<CacheOptions, CacheInput> = {
       route: env.route.name,
       source: env.source,
       shape: env.route.shape ?? env.route.name,
-      isToldMore: env.route.isToldMore ?? false,
       passesCookies,
     })
     return { policies: [policy], requestEdit: policy.requestEdit }

@@ -17,8 +17,6 @@ export interface PolicyEnv extends BuildEnv {
     /** Whether it accepts what browsers send along by themselves, a session for one. */
     readonly acceptsSession?: boolean | undefined
     readonly shape?: string | undefined
-    /** Whether a verdict from outside (`auth.external`) adds fields to what services see. */
-    readonly isToldMore?: boolean | undefined
   }
   /** How callers are recognised; one for all routes of a Generation. */
   readonly authenticators: Authenticators

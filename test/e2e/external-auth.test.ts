@@ -103,14 +103,6 @@ test('a service that decides, over real sockets', async (t) => {
     assert.equal(led.headers.get('set-cookie'), 'state=1')
   })
 
-  await t.test('what the service made of its words is nobody else’s, cache or not', async () => {
-    says = (response, { headers }) => response.writeHead(200, { 'Remote-User': String(headers['x-who']) }).end()
-    for (const who of ['alice', 'bob']) {
-      const { content } = await ask('/kept', { headers: { 'x-who': who } })
-      assert.equal(seen(content).headers['remote-user'], who)
-    }
-  })
-
   await t.test('besides a credential it is asked last, and told who is calling', async () => {
     says = permits
     const before = asked.length

@@ -96,7 +96,6 @@ export class CacheWorld {
     cache: Cache,
     options: Partial<CacheRouteOptions> = {},
     shape = 'route',
-    isToldMore = false,
   ): (parts?: ExchangeParts, edit?: (x: Exchange) => void) => Promise<Got> {
     const route = new CacheRoute(
       { ...plainOptions, ...options },
@@ -106,7 +105,6 @@ export class CacheWorld {
         route: 'test',
         source: 'routes[0].cache',
         shape,
-        isToldMore,
         passesCookies: (headers) => headers.has('cookie'),
       },
     )
