@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { entryOf, load, store } from '../../test/support/cache-hammer.ts'
+import { bodyOf, entryOf, load, store } from '../../test/support/cache-hammer.ts'
 import type { Led, Leading } from '../../test/support/claim-hammer.ts'
 import { allocateCache, CacheMemory, countAt, smallestCacheBytes } from './cache-memory.ts'
 import { CacheStorage } from './cache-storage.ts'
@@ -153,6 +153,31 @@ describe('a slab that is about to be dropped', () => {
     while (seen.length === 0) assert.notEqual(writer.reserve(memory.slabBytes, 8), undefined)
     assert.deepEqual(seen, [undefined])
     assert.equal(memory.isPinned(pieces[0].slab), false)
+  })
+})
+
+describe('a worker that died while it dropped a slab', () => {
+  it('leaves what lay there, and the slab to others', async () => {
+    const [one, two, main] = views()
+    store(two, 'key')
+    const { at } = two.find('key')!
+    const slab = two.memory.slabOf(at)
+    // Lets go of the slab in hand.
+    dropSlab(two, two.memory.probation - 1)
+    const writer = new SlabWriter(one.memory, 'probation', {
+      before: (dropped) => {
+        if (dropped === slab) throw new Error('died')
+      },
+      after() {},
+    })
+    assert.throws(() => {
+      for (;;) writer.reserve(one.memory.slabBytes, 8)
+    }, /died/)
+    assert.equal(two.memory.pin(slab), false)
+    main.memory.releaseWorker(0)
+    assert.equal(two.memory.pin(slab), true)
+    two.memory.unpin(slab)
+    assert.ok((await load(two, 'key'))!.equals(bodyOf('key')))
   })
 })
 
