@@ -97,19 +97,36 @@ function threeLevels(): LimitPeer {
 
 /** Resident memory of a table for a million keys that holds as many, for each of them; what is only reserved is not in it. */
 function bytesPerKey(): number {
+  const before = mappings()
   const counters = open(manyKeys, [spec])
   for (let i = 0; i < manyKeys; i++) counters.charge([{ limit: 'bench', key: addressOf(i), cost: 1 }])
-  return residentBytesOf(limitTableBytes({ maxKeys: manyKeys, workers: 1 })) / manyKeys
+  return grownBytes(before, limitTableBytes({ maxKeys: manyKeys, workers: 1 })) / manyKeys
 }
 
-/** Resident bytes of the one mapping of this process that is this large, give or take some pages. */
-function residentBytesOf(bytes: number): number {
-  const maps = readFileSync('/proc/self/smaps', 'latin1').matchAll(/^([\da-f]+)-([\da-f]+) [^]*?^Rss: +(\d+) kB$/gm)
-  for (const [, from, to, rss] of maps) {
-    const size = Number.parseInt(to, 16) - Number.parseInt(from, 16)
-    if (size >= bytes && size < bytes + 65_536) return Number(rss) * 1024
+interface Mapping {
+  readonly from: number
+  readonly to: number
+  readonly residentBytes: number
+}
+
+function mappings(): Mapping[] {
+  const found = readFileSync('/proc/self/smaps', 'latin1').matchAll(/^([\da-f]+)-([\da-f]+) [^]*?^Rss: +(\d+) kB$/gm)
+  return Array.from(found, ([, from, to, rss]) => ({
+    from: Number.parseInt(from, 16),
+    to: Number.parseInt(to, 16),
+    residentBytes: Number(rss) * 1024,
+  }))
+}
+
+/** By how much the one mapping grew that has room for so many bytes; the kernel may have joined it to neighbours of before. */
+function grownBytes(before: readonly Mapping[], bytes: number): number {
+  let most = Number.NaN
+  for (const { from, to, residentBytes } of mappings()) {
+    if (to - from < bytes) continue
+    const had = before.reduce((sum, was) => (was.from >= from && was.to <= to ? sum + was.residentBytes : sum), 0)
+    if (!(residentBytes - had <= most)) most = residentBytes - had
   }
-  return Number.NaN
+  return most
 }
 
 async function cpuOf(drawn: readonly string[], decide: (key: string) => unknown): Promise<number> {
