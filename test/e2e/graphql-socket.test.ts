@@ -13,11 +13,22 @@ listeners: { plain: { host: 127.0.0.1, port: 0 } }
 log: { format: none }
 services: { shelf: { url: '\${SHELF}', protos: '\${SHELF_PROTO}' } }
 identity: { apiKeys: { worker: { sha256: '${'0'.repeat(64)}' } } }
+limits:
+  few: { algorithm: fixed-window, limit: 3, window: 1h, per: [address] }
+  costs: { algorithm: fixed-window, limit: 30, window: 1h }
+  places: { algorithm: concurrency, limit: 3 }
 defaults: { auth: public }
 routes:
   - { name: graphql, match: { path: '/graphql' }, to: shelf, bridge: graphql }
   - { name: both, match: { path: '/both/**' }, to: shelf, bridge: [websocket, graphql] }
   - { name: closed, match: { path: '/closed' }, to: shelf, bridge: graphql, auth: { any: [api-key] } }
+  - { name: few, match: { path: '/few' }, to: shelf, bridge: graphql, limits: [few] }
+  - { name: held, match: { path: '/held' }, to: shelf, bridge: graphql, limits: [places] }
+  - name: charged
+    match: { path: '/charged' }
+    to: shelf
+    bridge: graphql
+    limits: [{ use: costs, cost: { reserve: 1, settle: 'response-header:x-graphql-cost' } }]
   - { name: late, match: { path: '/late' }, to: shelf, bridge: graphql, deadline: 300ms }
 `
 
@@ -196,6 +207,45 @@ suite('GraphQL over WebSocket in front of gRPC', { timeout: 120_000 }, () => {
       for (let i = 0; i < 101; i++)
         many.send({ type: 'subscribe', id: `s${i}`, payload: { query: '{ fail(input: { title: "silent" }) { title } }' } })
       assert.match(JSON.stringify(await many.next('error', 's100')), /RESOURCE_EXHAUSTED/)
+    })
+
+    await t.test('each operation is charged as a request of its own', async () => {
+      const ask = (id: string, title = 'x'): object => ({
+        type: 'subscribe',
+        id,
+        payload: { query: `{ peek(input: { title: "${title}" }) { title } }` },
+      })
+      const few = (await ready('/few')).send(ask('a'), ask('b'), ask('c'))
+      assert.equal((await few.next('complete', 'a')).type, 'complete')
+      await few.next('complete', 'b')
+      const refusal = (await few.next('error', 'c')).payload as { message: string; extensions: Record<string, unknown> }[]
+      assert.equal(refusal[0].extensions['code'], 'RESOURCE_EXHAUSTED')
+      assert.equal(refusal[0].extensions['policy'], 'few')
+      assert.ok(Number(refusal[0].extensions['retryAfter']) > 0)
+
+      // The handshake holds a place, two streams the others; one that is completed gives its place back.
+      const held = await ready('/held')
+      held.send({ type: 'subscribe', id: 'a', payload: { query: stream('endless') } })
+      held.send({ type: 'subscribe', id: 'b', payload: { query: stream('endless') } })
+      await held.next('next', 'a')
+      await held.next('next', 'b')
+      held.send(ask('c'))
+      await held.next('error', 'c')
+      const left = once(shelf.events, 'left')
+      held.send({ type: 'complete', id: 'a' })
+      await left
+      held.send(ask('d'))
+      await held.next('complete', 'd')
+
+      // A handshake, an operation that costs 11, and room for one more.
+      const charged = (await ready('/charged')).send(ask('a'))
+      await charged.next('complete', 'a')
+      charged.send(ask('b'))
+      await charged.next('complete', 'b')
+      charged.send({ type: 'subscribe', id: 'c', payload: { query: '{ a: peek { title } b: echo { title } }' } })
+      await charged.next('complete', 'c')
+      charged.send(ask('d'))
+      await charged.next('error', 'd')
     })
 
     await t.test('who asks and does not read is not read from either', async () => {

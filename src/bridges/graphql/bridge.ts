@@ -12,6 +12,8 @@ import type { Descriptors } from '../descriptors/descriptors.ts'
 import { knownDescriptors, planned } from '../descriptors/live-descriptors.ts'
 import { acceptWebSocket, closeCodeOf } from '../web-socket/accept-web-socket.ts'
 import { handshakeProblem, isWebSocket, offeredProtocols } from '../web-socket/handshake.ts'
+import type { Admission } from './admission.ts'
+import { admit } from './admission.ts'
 import { readAccept } from './accept.ts'
 import type { Accepted, ResponseType } from './accept.ts'
 import { costHeader, eventAnswer, graphqlProblem, responseAnswer, statusCodes } from './answer.ts'
@@ -85,7 +87,7 @@ class GraphqlBridge implements Bridge {
     operation: Operation,
     descriptors: Descriptors,
     { query, documentId, operationName, variables }: GraphqlRequest,
-  ): (Prepared & { readonly cost: number; readonly type: OperationTypeNode }) | Refused {
+  ): Judged | Refused {
     const { schema, documents } = this.#built(descriptors)
     const checked = documents.check({ query, documentId, operationName, variables })
     if ('errors' in checked) return checked
@@ -117,14 +119,15 @@ class GraphqlBridge implements Bridge {
           const own = derivedExchange(x, { body: emptyBody, startedAt: clock.now(), startedMono })
           return this.#prepare(new Operation(ownCall, own, upstream, this.#env, true), knownDescriptors(descriptors), request)
         }
-        runSocketSession({ socket, clock, log, prepare })
+        const admitted = ({ operation, cost }: Prepared): Promise<Admission> => admit(operation.exchange, cost, clock, log)
+        runSocketSession({ socket, clock, log, prepare, admit: admitted })
       },
       // Clients of graphql-ws come again after 4403, with a fresh credential; 4401 is the end for them.
       hangUp: (socket, why) => socket.close(why === 'caller-over' ? 4403 : closeCodeOf(why)),
     })
   }
 
-  async #run(x: Exchange, { args, operation, type }: Prepared & { readonly type: OperationTypeNode }): Promise<Answer> {
+  async #run(x: Exchange, { args, operation, type }: Judged): Promise<Answer> {
     const { single, events } = this.#accepted(x)
     const { clock, log } = this.#env
     const isSubscription = type === OperationTypeNode.SUBSCRIPTION
@@ -152,6 +155,10 @@ class GraphqlBridge implements Bridge {
   #accepted(x: Exchange): Accepted {
     return readAccept(x.headers.get('accept'), this.#usual)
   }
+}
+
+interface Judged extends Prepared {
+  readonly type: OperationTypeNode
 }
 
 function isGraphqlPath(target: string): boolean {

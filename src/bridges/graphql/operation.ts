@@ -72,6 +72,11 @@ export class Operation {
     return this.#answers(method, answer)
   }
 
+  /** The exchange that its calls are made for. */
+  get exchange(): Exchange {
+    return this.#x
+  }
+
   /** How long the answers so far may be kept, when all of them may. */
   get cacheControl(): string | undefined {
     return joinedCacheControl(this.#cacheControls)
@@ -112,6 +117,7 @@ export class Operation {
   }
 
   async #start({ method, isQuery }: MethodCall, messages: Uint8Array | MessageSource): Promise<GrpcAnswer> {
+    if (this.#cancelled !== undefined) throw faultError(this.#cancelled)
     const call = this.#call
     const x = this.#x
     const request = {

@@ -5,6 +5,7 @@ import { END } from '../../core/body.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Fault, faultFrom } from '../../core/fault.ts'
 import type { Log } from '../../core/log.ts'
+import type { Admission } from './admission.ts'
 import type { Refused } from './documents.ts'
 import { requestError } from './errors.ts'
 import type { Operation } from './operation.ts'
@@ -20,6 +21,7 @@ export const socketProtocol = 'graphql-transport-ws'
 export interface Prepared {
   readonly args: ExecutionArgs
   readonly operation: Operation
+  readonly cost: number
 }
 
 export interface SocketSessionOptions {
@@ -28,6 +30,8 @@ export interface SocketSessionOptions {
   readonly log: Log
   /** Judges what is asked; nothing has been executed when it returns. */
   readonly prepare: (request: GraphqlRequest) => Prepared | Refused
+  /** Charges the limits for what was judged. */
+  readonly admit: (prepared: Prepared) => Promise<Admission>
 }
 
 /** A client that says nothing at first is closed with 4408 after this. */
@@ -41,9 +45,13 @@ const highWaterBytes = 65_536
  * GraphQL over an open WebSocket: any number of operations beside each other, each pulled as fast as the client reads.
  * Everything ends with the socket.
  */
-export function runSocketSession({ socket, clock, log, prepare }: SocketSessionOptions): void {
-  const running = new Set<Operation>()
-  const prepared = new WeakMap<ExecutionArgs, Operation>()
+export function runSocketSession({ socket, clock, log, prepare, admit }: SocketSessionOptions): void {
+  const running = new Map<ExecutionArgs, { readonly operation: Operation; readonly admission: Admission | undefined }>()
+  const over = (args: ExecutionArgs): void => {
+    const ended = running.get(args)
+    running.delete(args)
+    ended?.admission?.end()
+  }
 
   const server = makeServer({
     connectionInitWaitTimeout: 0,
@@ -51,7 +59,7 @@ export function runSocketSession({ socket, clock, log, prepare }: SocketSessionO
     onConnect() {
       initTimer.cancel()
     },
-    onSubscribe(_context, _id, payload) {
+    async onSubscribe(_context, _id, payload) {
       if (running.size >= maxOperations)
         return [requestError('RESOURCE_EXHAUSTED', `A connection may have ${maxOperations} operations at a time.`)]
       let judged: Prepared | Refused
@@ -61,21 +69,30 @@ export function runSocketSession({ socket, clock, log, prepare }: SocketSessionO
         return [requestError('BAD_REQUEST', faultFrom(thrown).message)]
       }
       if ('errors' in judged) return judged.errors
-      running.add(judged.operation)
-      prepared.set(judged.args, judged.operation)
-      return judged.args
+      const { args, operation } = judged
+      running.set(args, { operation, admission: undefined })
+      const admission = await admit(judged)
+      if (admission.refusal !== undefined) {
+        over(args)
+        return [
+          requestError(String(admission.refusal.extensions?.['code']), admission.refusal.message, admission.refusal.extensions),
+        ]
+      }
+      running.set(args, { operation, admission })
+      // It closed meanwhile: nobody would end what is begun now.
+      if (socket.readyState !== socket.OPEN) operation.cancel(new Fault('client-left'))
+      return args
     },
     async execute(args) {
       try {
         // The errors have their form already: `onNext` passes them on, and nobody else looks at them.
         return (await executed(args, log)) as ExecutionResult
       } finally {
-        running.delete(prepared.get(args)!)
+        over(args)
       }
     },
     subscribe(args) {
-      const operation = prepared.get(args)!
-      return results(responsesTo(args, operation, true, log), () => running.delete(operation))
+      return results(responsesTo(args, running.get(args)!.operation, true, log), () => over(args))
     },
     // They have been made fit to be seen already, and the server knows errors of its own making only.
     onNext: (_context, _id, _payload, _args, result) => result as object,
@@ -115,7 +132,7 @@ export function runSocketSession({ socket, clock, log, prepare }: SocketSessionO
   socket.on('close', (code: number) => {
     initTimer.cancel()
     const why = new Fault('client-left')
-    for (const operation of running) operation.cancel(why)
+    for (const { operation } of running.values()) operation.cancel(why)
     void closed(code, '')
   })
 }
