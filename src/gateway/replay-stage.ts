@@ -51,6 +51,8 @@ export class ReplayStage {
   readonly #model: GatewayModel
   readonly #clock: ManualClock
   readonly #gateway: InProcess
+  /** Names of routes of which a service decides who may pass. */
+  readonly #external: ReadonlySet<string>
   /** Sorted by their ends. */
   readonly #underWay: UnderWay[] = []
 
@@ -58,6 +60,7 @@ export class ReplayStage {
     this.#model = model
     this.#clock = clock
     this.#gateway = gateway
+    this.#external = new Set(model.routes.filter(({ auth }) => auth.external !== undefined).map(({ name }) => name))
   }
 
   /** Opens a configuration at the moment of the first request. */
@@ -105,7 +108,10 @@ export class ReplayStage {
     // What was refused is over at once, however long it took then.
     if (x.refusedBy === undefined) this.#hold({ endsAt: request.at + request.durationMs, end })
     else end()
-    return outcomeOf(x, answer, request)
+    const outcome = outcomeOf(x, answer, request)
+    // Whom it let pass then, it would let pass again, as far as anybody can tell.
+    const isOthers = outcome.kind === 'passes' && this.#external.has(outcome.route!) && recordedOutcome(request).kind !== 'passes'
+    return isOthers ? unknown('a service decides about that (auth.external), and is not asked', outcome.route) : outcome
   }
 
   close(): void {
@@ -175,8 +181,9 @@ export class ReplayStage {
 function verdictsOnly(model: GatewayModel): GatewayModel {
   const services: GatewayModel['services'] = model.services.map((service) => ({ ...service, identity: 'none' }))
   const routes = model.routes.map((route): GatewayModel['routes'][number] => {
-    const { action } = route
-    return action.kind === 'to' ? { ...route, action: { ...action, bridges: [], mirror: undefined } } : route
+    const { action, auth } = route
+    const rest = { ...route, auth: { ...auth, external: undefined } }
+    return action.kind === 'to' ? { ...rest, action: { ...action, bridges: [], mirror: undefined } } : rest
   })
   return { ...model, services, routes }
 }

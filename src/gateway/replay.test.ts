@@ -197,6 +197,16 @@ describe('a replayed log', () => {
     assert.equal(opened.changed, 2)
   })
 
+  test('asks no service that decides', async () => {
+    const log = [line({ at: 0, tenant: 'acme' }), line({ at: 1, tenant: 'acme', status: 403, change: refused('auth', 'denied') })]
+    const outside = model((c) => ({
+      ...c,
+      routes: c.routes.with(0, { ...c.routes[0], auth: { any: ['bearer'], external: { service: 'orders' } } }),
+    }))
+    const { changed, unknown } = await replay(log, outside)
+    assert.deepEqual([changed, unknown], [0, 1])
+  })
+
   test('knows how large contents were', async () => {
     const log = [line({ at: 0, tenant: 'acme', method: 'POST', length: 5000 })]
     const small = model((c) => ({ ...c, routes: c.routes.with(0, { ...c.routes[0], body: { max: '1kb' } }) }))
