@@ -72,6 +72,7 @@ export class Listener {
   adopt(front: Front): void {
     const before = this.#front
     this.#front = front
+    if (before?.terminator !== undefined) front.terminator?.inherit(before.terminator)
     if (before !== undefined && before.wire !== front.wire) void this.#drainWire(before.wire, replacedIdleMs)
     for (const socket of this.#held.splice(0)) front.accept(socket)
   }

@@ -170,6 +170,22 @@ test('clients known by their certificates', async (t) => {
     assert.equal((await ask(other, '/who')).status, 200)
   })
 
+  await t.test('a list that a reload names for the first time ends open connections too', async () => {
+    const partner = await partners.issue('partner.example.com', { serial: '66' })
+    const agent = new SecureAgent({ keepAlive: true })
+    t.after(() => agent.destroy())
+    assert.equal((await ask(partner, '/who', { listener: 'partners', agent })).status, 200)
+    const [socket] = Object.values(agent.freeSockets).flat()
+    const closed = once(socket!, 'close')
+    folder.write('partners.crl', await partners.revocationList(['66']))
+    folder.write('velum.config.yaml', config.replace('ca: partners.pem', 'ca: partners.pem, crl: partners.crl'))
+    velum.kill('SIGHUP')
+    await closed
+    await assert.rejects(ask(partner, '/who', { listener: 'partners' }))
+    const other = await partners.issue('partner.example.com', { serial: '67' })
+    assert.equal((await ask(other, '/who', { listener: 'partners' })).status, 200)
+  })
+
   await t.test('a list past its next update lets nobody of its authority in', async () => {
     const other = await clients.issue('x', { uri: 'spiffe://example.org/jobs/weekly' })
     folder.write('clients.crl', await clients.revocationList([], new Date(Date.now() - 1000)))

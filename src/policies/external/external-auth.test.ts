@@ -10,6 +10,7 @@ import { Fault } from '../../core/fault.ts'
 import { Headers } from '../../core/headers.ts'
 import { ManualClock } from '../../core/manual-clock.ts'
 import { compose, peekAll } from '../../core/pipeline.ts'
+import type { ProblemRenderer } from '../../core/problem.ts'
 import { auth } from '../auth.ts'
 import type { AuthInput } from '../auth.ts'
 import type { Question } from '../service-ask.ts'
@@ -22,7 +23,10 @@ interface World {
   readonly meter: CountingMeter
   readonly questions: Question[]
   says: (question: Question) => Said
-  ask(parts?: ExchangeParts): Promise<{ answer: Answer; served: Headers | undefined; x: Exchange; read: string }>
+  ask(
+    parts?: ExchangeParts,
+    renderProblem?: ProblemRenderer,
+  ): Promise<{ answer: Answer; served: Headers | undefined; x: Exchange; read: string }>
   peek(parts?: ExchangeParts): Promise<(string | undefined)[]>
   count(result: string): number
 }
@@ -55,8 +59,9 @@ function world(external: Omit<ExternalInput, 'service'> = {}, more: Omit<Exclude
     meter,
     questions: [],
     says: () => answered(200),
-    async ask(parts) {
+    async ask(parts, renderProblem) {
       const x = exchange(parts)
+      if (renderProblem !== undefined) x.renderProblem = renderProblem
       let served: Headers | undefined
       let read = ''
       const handler = compose(built.policies, async () => {
@@ -156,6 +161,14 @@ test('refuses by 401, 403, 404, 429 and by a redirect, with the headers that wer
   assert.deepEqual((await w.ask()).answer.headers.all('www-authenticate'), ['Digest realm="x"'])
   w.says = () => answered(401)
   assert.deepEqual((await w.ask()).answer.headers.all('www-authenticate'), ['External realm="api"'])
+})
+
+test('a caller of another protocol is refused in its own words, not led to a page', async () => {
+  const w = world()
+  w.says = () => answered(302, [['location', 'https://login.example.com/']])
+  const { answer } = await w.ask({}, () => new Answer(200, Headers.from([['grpc-status', '16']]), emptyBody))
+  assert.equal(answer.status, 200)
+  assert.equal(answer.headers.get('grpc-status'), '16')
 })
 
 test('whatever else it says decides nothing: 503, counted, and nothing opened', async () => {

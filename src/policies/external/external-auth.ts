@@ -9,6 +9,7 @@ import type { MaybePromise } from '../../core/handler.ts'
 import { Headers, headerBlock } from '../../core/headers.ts'
 import type { Count } from '../../core/meter.ts'
 import type { DecideMode, Policy } from '../../core/policy.ts'
+import { renderHttpProblem } from '../../core/problem.ts'
 import type { ProblemName } from '../../core/problem.ts'
 import type { RequestEdit } from '../../core/request-edits.ts'
 import { pass, refuse } from '../../core/verdict.ts'
@@ -82,7 +83,8 @@ export class ExternalAuth implements Policy {
   onHead(x: Exchange, answer: Answer): void {
     const decision = decisions.get(x)
     if (decision === undefined || decision.isAllowed || x.refusedBy !== this) return
-    if (decision.status < 400) {
+    // Who speaks another protocol is told in its own words; there is no page to lead to.
+    if (decision.status < 400 && x.renderProblem === renderHttpProblem) {
       answer.status = decision.status
       answer.headers = new Headers()
       answer.headers.put(noStore)

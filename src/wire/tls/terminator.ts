@@ -54,6 +54,8 @@ export interface TlsTerminator {
    * another certificate of this listener is the one for that host: then 421 (RFC 9110 §15.5.20).
    */
   serves(serverName: string | undefined, authority: string): boolean
+  /** Takes over the watch of connections that an earlier terminator let in; ends those that are revoked by now. */
+  inherit(before: TlsTerminator): void
   /** Handshakes under way. */
   readonly pending: number
   /** Ends what still becomes handshaken; connections already handed over are not touched. */
@@ -82,6 +84,7 @@ class Terminator implements TlsTerminator {
   #chosen: Chosen
   /** Open connections of clients with a certificate. */
   readonly #certified = new Set<TLSSocket>()
+  #revoked: readonly RevokedCertificates[]
 
   constructor(options: TlsTerminatorOptions) {
     const { listener, meter, material } = options
@@ -92,6 +95,7 @@ class Terminator implements TlsTerminator {
     this.#listener = listener
     this.#ticketKeys = Buffer.from(options.ticketKeys)
     this.#chosen = chosenOf(material)
+    this.#revoked = material.clients?.revoked ?? []
     // Never listens: connections are accepted elsewhere, where rates and the PROXY protocol come before TLS costs anything.
     this.#server = createServer({
       ...contextOptions(material, 0),
@@ -148,8 +152,17 @@ class Terminator implements TlsTerminator {
       sessionIdContext: sessionIdContext(this.#listener, material),
     })
     this.#chosen = chosen
-    const revoked = material.clients?.revoked ?? []
-    if (revoked.length > 0) for (const socket of this.#certified) endIfRevoked(socket, revoked)
+    this.#revoked = material.clients?.revoked ?? []
+    for (const socket of this.#certified) endIfRevoked(socket, this.#revoked)
+  }
+
+  inherit(before: TlsTerminator): void {
+    if (before === this || !(before instanceof Terminator)) return
+    for (const socket of before.#certified) {
+      this.#watch(socket)
+      endIfRevoked(socket, this.#revoked)
+    }
+    before.#certified.clear()
   }
 
   setTicketKeys(keys: Uint8Array): void {
@@ -207,7 +220,7 @@ function isAcceptable(socket: TLSSocket, { clients }: TlsMaterial): boolean {
 
 /** What was given by a certificate ends with it, answers that go on included. */
 function endIfRevoked(socket: TLSSocket, revoked: readonly RevokedCertificates[]): void {
-  const certificate = socket.getPeerX509Certificate()
+  const certificate = revoked.length === 0 ? undefined : socket.getPeerX509Certificate()
   if (certificate !== undefined && isRevokedBy(revoked, certificate)) socket.destroy()
 }
 
