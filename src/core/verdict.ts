@@ -17,6 +17,8 @@ export interface Verdict {
   readonly words?: (() => string) | undefined
   /** Where in the configuration the very rule stands that decided, where that is narrower than the policy's `source`. */
   readonly rule?: string | undefined
+  /** In a peek: what would be decided cannot be told without asking somebody, which a peek does not. */
+  readonly isOpen?: boolean | undefined
   /** The status with which the policy itself answers an exchange that it passes: nothing behind it is asked. */
   readonly answers?: number | undefined
 }

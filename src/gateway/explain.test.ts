@@ -60,6 +60,14 @@ describe('explain', () => {
     assert.match(second.nearMisses[0].why[0], /it matches too, but orders comes first: its path .* is more particular/)
   })
 
+  test('leaves open what another service decides', async (t) => {
+    const w = await explainWorld(t)
+    const { outcome, steps } = await w.explain({ url: '/asked', headers: [bearer(w.clock)] })
+    assert.equal(outcome, undefined)
+    const asked = steps.find(({ code }) => code === 'would-ask')
+    assert.deepEqual([asked?.decision, asked?.source], ['unknown', 'routes[9].auth.external'])
+  })
+
   test('leaves open what the content decides when it is not told', async (t) => {
     const w = await explainWorld(t)
     const { outcome } = await w.explain({ method: 'POST', url: '/upload', headers: [json, ['transfer-encoding', 'chunked']] })

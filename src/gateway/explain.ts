@@ -200,6 +200,7 @@ function stepOf(policy: Policy, verdict: Verdict | undefined | typeof untold): O
     }
   }
   const told = { ...place, source: verdict.rule ?? place.source, code: verdict.code, words: verdict.words?.() ?? verdict.code }
+  if (verdict.isOpen === true) return { ...told, decision: 'unknown' }
   if (verdict.refusal !== undefined) {
     return {
       ...told,

@@ -84,6 +84,7 @@ const configuration = {
       addresses: { allow: ['10.0.0.0/8'], shadow: true },
     },
     { name: 'page', match: { path: '/page' }, to: 'orders', auth: { any: ['session'] } },
+    { name: 'asked', match: { path: '/asked' }, to: 'orders', auth: { any: ['bearer'], external: { service: 'orders' } } },
     { name: 'any-order', match: { path: '/orders/**' }, to: 'orders', auth: 'public' },
   ],
 }

@@ -28,7 +28,7 @@ const noStore = headerBlock([['cache-control', 'no-store']])
 const challenge = headerBlock([['www-authenticate', 'External realm="api"']])
 const undecidedWords = 'Whether this is allowed cannot be decided at the moment.'
 
-const wouldAsk = pass('would-ask', () => 'The authoriser would be asked.')
+const wouldAsk: Verdict = { ...pass('would-ask', () => 'The authoriser would be asked.'), isOpen: true }
 
 /**
  * Asks a service whether a request may pass (forward auth). What it says is judged, never believed beyond its part: it
