@@ -60,6 +60,17 @@ describe('explain', () => {
     assert.match(second.nearMisses[0].why[0], /it matches too, but orders comes first: its path .* is more particular/)
   })
 
+  test('judges a content that is told, and leaves open what is not', async (t) => {
+    const w = await explainWorld(t)
+    const post = { method: 'POST', url: '/form' }
+    const wrong = await w.explain({ ...post, headers: [json], body: '{}' })
+    assert.deepEqual([wrong.outcome?.status, wrong.outcome?.source], [422, 'routes[10].body.schema'])
+    assert.equal((await w.explain({ ...post, headers: [json], body: '{"a":1}' })).outcome, undefined)
+    const untold = await w.explain({ ...post, headers: [json, ['content-length', '7']] })
+    assert.equal(untold.outcome, undefined)
+    assert.equal(untold.steps.find(({ code }) => code === 'not-read')?.decision, 'unknown')
+  })
+
   test('leaves open what another service decides', async (t) => {
     const w = await explainWorld(t)
     const { outcome, steps } = await w.explain({ url: '/asked', headers: [bearer(w.clock)] })

@@ -20,7 +20,7 @@ import { wholeBody } from './whole-body.ts'
 const maxJsonDepth = 64
 
 const valid = pass('valid', () => 'The request has the form that its schema wants.')
-const unread = pass('not-read', () => 'The body has not been read, so nothing is said of it.')
+const unread: Verdict = { ...pass('not-read', () => 'The body has not been read, so nothing is said of it.'), isOpen: true }
 const none: readonly Misfit[] = []
 const needed: readonly Misfit[] = [{ in: 'body', pointer: '#', detail: 'a body is required' }]
 const unwanted: readonly Misfit[] = [{ in: 'body', pointer: '#', detail: 'no body is expected here' }]

@@ -85,6 +85,7 @@ const configuration = {
     },
     { name: 'page', match: { path: '/page' }, to: 'orders', auth: { any: ['session'] } },
     { name: 'asked', match: { path: '/asked' }, to: 'orders', auth: { any: ['bearer'], external: { service: 'orders' } } },
+    { name: 'form', match: { path: '/form' }, to: 'orders', auth: 'public', body: { schema: { type: 'object', required: ['a'] } } },
     { name: 'any-order', match: { path: '/orders/**' }, to: 'orders', auth: 'public' },
   ],
 }
