@@ -22,6 +22,11 @@ export interface Call {
   readonly headBy: number
   /** Whether `headBy` is the caller's own wish: missing it says nothing about the service. Absent: it is configured. */
   readonly isCallersDeadline?: boolean
+  /**
+   * Only with `upgrade`: the headers made anew for an exchange derived from this one. A connection outlives the tokens that
+   * were minted for its first call, so each later call on it needs its own.
+   */
+  readonly renew?: (derived: Exchange) => Headers
 }
 
 /** What stands behind: answers a Call on behalf of an Exchange. Throws a Fault when there is no answer. */

@@ -4,8 +4,10 @@ import { exchangeOf } from '../../test/support/exchange.ts'
 import type { RouteModel } from '../config/model.ts'
 import { Answer } from '../core/answer.ts'
 import { emptyBody } from '../core/body.ts'
+import { derivedExchange } from '../core/derived-exchange.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { Headers } from '../core/headers.ts'
+import type { Identity } from '../core/identity.ts'
 import { ManualClock } from '../core/manual-clock.ts'
 import { silentMeter } from '../core/meter.ts'
 import type { Call } from '../core/service.ts'
@@ -173,4 +175,23 @@ test('fields nominated on a second Connection line stay behind too', async () =>
   const headers = ['Connection', 'keep-alive', 'X-Hop', '1', 'Connection', 'x-hop']
   const { call } = await forwarded(exchangeOf({ headers }))
   assert.equal(call.headers.has('x-hop'), false)
+})
+
+test('a connection that is upgraded gets the headers of later calls anew, for who calls by then', async () => {
+  const x = exchangeOf({
+    target: '/a/1/b',
+    headers: ['upgrade', 'websocket', 'x-own', 'yes', 'x-auth-subject', 'forged'],
+    upgrade: 'websocket',
+  })
+  const { call } = await forwarded(x, { identity: 'headers' })
+  const derived = derivedExchange(x, { body: emptyBody })
+  derived.identity = { kind: 'bearer', issuer: 'i', subject: 'later', scopes: [], roles: [] } as unknown as Identity
+  const renewed = call.renew!(derived)
+  assert.deepEqual(
+    [call.headers.get('x-auth-subject'), renewed.get('x-auth-subject'), renewed.get('x-own')],
+    [undefined, 'later', 'yes'],
+  )
+  assert.notEqual(renewed, call.headers)
+  const plain = await forwarded(exchangeOf({ target: '/a/1/b' }))
+  assert.equal(plain.call.renew, undefined)
 })

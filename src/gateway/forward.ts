@@ -66,7 +66,8 @@ export function createForward(options: ForwardOptions): Handler {
     }
     x.service = upstream.name
     mirror?.copy(call, x)
-    return upstream.service(call, x)
+    if (x.upgrade === undefined) return upstream.service(call, x)
+    return upstream.service({ ...call, renew: (derived) => callHeaders(derived, upstream, edits) }, x)
   }
 }
 

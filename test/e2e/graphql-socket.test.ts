@@ -67,6 +67,8 @@ class Client {
 const closeCode = async (client: Client): Promise<number> => ((await once(client.socket, 'close')) as [number])[0]
 const stream = (title: string): string => `subscription { failLate(input: { title: "${title}" }) { title } }`
 
+const ask = (id: string): object => ({ type: 'subscribe', id, payload: { query: '{ peek(input: { title: "x" }) { title } }' } })
+
 suite('GraphQL over WebSocket in front of gRPC', { timeout: 120_000 }, () => {
   test('a gateway with the bridge graphql', async (t) => {
     const folder = workFolder(t)
@@ -210,11 +212,6 @@ suite('GraphQL over WebSocket in front of gRPC', { timeout: 120_000 }, () => {
     })
 
     await t.test('each operation is charged as a request of its own', async () => {
-      const ask = (id: string, title = 'x'): object => ({
-        type: 'subscribe',
-        id,
-        payload: { query: `{ peek(input: { title: "${title}" }) { title } }` },
-      })
       const few = (await ready('/few')).send(ask('a'), ask('b'), ask('c'))
       assert.equal((await few.next('complete', 'a')).type, 'complete')
       await few.next('complete', 'b')

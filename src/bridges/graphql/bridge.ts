@@ -115,8 +115,9 @@ class GraphqlBridge implements Bridge {
       run: (socket) => {
         const prepare = (request: GraphqlRequest): Prepared | Refused => {
           const startedMono = clock.monotonic()
-          const ownCall: Call = { ...call, method: 'POST', upgrade: undefined, headBy: startedMono + waitMs }
           const own = derivedExchange(x, { body: emptyBody, startedAt: clock.now(), startedMono })
+          const headers = call.renew?.(own) ?? call.headers
+          const ownCall: Call = { ...call, method: 'POST', headers, upgrade: undefined, headBy: startedMono + waitMs }
           return this.#prepare(new Operation(ownCall, own, upstream, this.#env, true), knownDescriptors(descriptors), request)
         }
         const admitted = ({ operation, cost }: Prepared): Promise<Admission> => admit(operation.exchange, cost, clock, log)
