@@ -50,6 +50,7 @@ test('what explain says is what happens', async (t) => {
       '/moved/x?a=1',
       '/page',
       '/watched',
+      '/form',
       '/none',
       '/a/%zz',
       '/staff%2fx',
