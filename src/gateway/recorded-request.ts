@@ -41,6 +41,9 @@ export interface RecordedCaller {
 export type ReadLine = RecordedRequest | 'other' | 'broken'
 
 const maxLineLength = 65_536
+/** What a line was written between: before the first, and after the last, no gateway wrote one. */
+const earliest = Date.UTC(2020, 0, 1)
+const latest = Date.UTC(2100, 0, 1)
 
 /** Reads one line. Never throws: logs are cut off, mixed and written by others. */
 export function readRecordedLine(line: string): ReadLine {
@@ -51,6 +54,8 @@ export function readRecordedLine(line: string): ReadLine {
   const { time, durationMs, id, method, host, path, status, listener, address } = value
   const isWhole =
     isNumber(time) &&
+    time >= earliest &&
+    time < latest &&
     isNumber(durationMs) &&
     isNumber(status) &&
     isText(id) &&

@@ -239,6 +239,14 @@ describe('a replayed log', () => {
     assert.deepEqual([requests, broken, others], [1, 6, 1])
   })
 
+  test('is not held up by lines of another time', async () => {
+    const far = JSON.parse(line({ at: 0, path: '/open/1' })) as Record<string, unknown>
+    const at = (time: unknown): string => JSON.stringify({ ...far, time })
+    const log = [at(1e300), at(-1), at(Date.UTC(2099, 0, 1)), at(Date.UTC(2020, 5, 1)), at(start), at(start + 90 * 86_400_000)]
+    const { requests, broken, changed } = await replay(log, model())
+    assert.deepEqual([requests, broken, changed], [4, 2, 0])
+  })
+
   test('is put in the order of the requests, which lines are not in', async () => {
     const { changed } = await replay(busy.toReversed(), model())
     assert.equal(changed, 71)

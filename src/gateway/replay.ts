@@ -44,6 +44,8 @@ export interface ReplayReport {
 
 /** Lines come at the end of requests and in batches: so many are put in the order of their beginnings. */
 const reordered = 20_000
+/** After such a silence every budget but a calendar quota's is whole: the configuration is opened anew. */
+const longSilenceMs = 48 * 3_600_000
 const mostClients = 100_000
 const mostChangesEach = 20
 
@@ -58,8 +60,16 @@ export async function replayLog(
 ): Promise<ReplayReport> {
   const tally = new Tally()
   let stages: { readonly now: ReplayStage; readonly old: ReplayStage | undefined } | undefined
+  let lastAt = 0
+  const close = (): void => {
+    stages?.now.close()
+    stages?.old?.close()
+    stages = undefined
+  }
   try {
     for await (const request of inOrder(recordedOf(lines, tally))) {
+      if (request.at - lastAt > longSilenceMs) close()
+      lastAt = Math.max(lastAt, request.at)
       stages ??= {
         now: await ReplayStage.open(now, request.at),
         old: old === undefined ? undefined : await ReplayStage.open(old, request.at),
@@ -68,8 +78,7 @@ export async function replayLog(
       tally.note(request, before, await stages.now.decide(request))
     }
   } finally {
-    stages?.now.close()
-    stages?.old?.close()
+    close()
   }
   return tally.report()
 }
