@@ -5,7 +5,6 @@ import { createGrpcTransport } from '@connectrpc/connect-node'
 import { create, fromBinary, fromJson, toBinary, toJson } from '@bufbuild/protobuf'
 import type { Message } from '@bufbuild/protobuf'
 import { Client, credentials } from '@grpc/grpc-js'
-import { createSchema, createYoga } from 'graphql-yoga'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -17,6 +16,8 @@ const types = readBenchTypes(readFileSync(set))
 const { item, registry, service } = types
 const upstream = `http://127.0.0.1:${grpcPort}`
 const getPath = '/bench.v1.Bench/Get'
+
+type ServeYoga = (port: number, get: (id: string) => Promise<unknown>) => void
 
 /** Answers a POST of JSON by what `call` makes of it. */
 function serveJson(call: (json: string) => Promise<string>): void {
@@ -85,24 +86,10 @@ if (kind === 'http2') {
   })
 } else {
   const call = grpcJsUnary()
-  const yoga = createYoga({
-    logging: false,
-    graphiql: false,
-    schema: createSchema({
-      typeDefs: `
-        type Place { shelf: String! level: Int! }
-        type Item { id: String! title: String! price: String! weight: Float! available: Boolean! updated: String tags: [String!]! place: Place }
-        input ItemInput { id: String }
-        type Query { get(input: ItemInput): Item }`,
-      resolvers: {
-        Query: {
-          async get(_parent: unknown, { input }: { input?: { id?: string } }) {
-            const bytes = await call(toBinary(item, create(item, input ?? {})))
-            return toJson(item, fromBinary(item, bytes), { registry })
-          },
-        },
-      },
-    }),
+  // In JavaScript: its types would bring those of a browser into every file.
+  const { serveYoga } = (await import(new URL('yoga.js', import.meta.url).href)) as { serveYoga: ServeYoga }
+  serveYoga(Number(port), async (id) => {
+    const bytes = await call(toBinary(item, create(item, { id })))
+    return toJson(item, fromBinary(item, bytes), { registry })
   })
-  createServer((incoming, response) => void yoga(incoming, response)).listen(Number(port), '127.0.0.1')
 }
