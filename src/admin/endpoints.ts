@@ -7,6 +7,7 @@ import type { Gateway } from '../gateway/gateway.ts'
 import { metricsText, metricsType } from '../gateway/metrics-text.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
 import { apiKeyEndpoints } from './api-key-endpoints.ts'
+import { bridgeEndpoints } from './bridge-endpoints.ts'
 import { cacheEndpoints } from './cache-endpoints.ts'
 import type { Endpoint } from './endpoint.ts'
 import { explainEndpoints } from './explain-endpoints.ts'
@@ -36,6 +37,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
     ...explainEndpoints(gateway),
     ...requestEndpoints(gateway),
     ...serviceEndpoints(gateway),
+    ...bridgeEndpoints(gateway),
     ...limitEndpoints(gateway),
     ...penaltyEndpoints(gateway),
     ...cacheEndpoints(gateway),

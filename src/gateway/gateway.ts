@@ -1,4 +1,5 @@
-import type { GatewayModel } from '../config/model.ts'
+import type { Descriptors } from '../bridges/descriptors/descriptors.ts'
+import type { GatewayModel, ServiceModel } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Hub } from '../core/link.ts'
 import type { Log } from '../core/log.ts'
@@ -73,6 +74,8 @@ export interface Gateway {
   readonly standings: Pick<NodeTargets, 'status' | 'breaker' | 'drain'>
   /** A service's targets at the addresses that its names lead to at the moment. */
   targets(service: ServiceSpec): readonly TargetSpec[]
+  /** What is known of the methods of a service of gRPC; undefined: nothing, or nothing yet. */
+  descriptors(service: ServiceModel): Descriptors | undefined
   /** What is known of the names of a service. */
   names(service: ServiceSpec): readonly NameStatus[]
   /** Sessions, revocations and the audit log; undefined while the configuration names no issuer. */

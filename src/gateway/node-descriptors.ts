@@ -14,6 +14,7 @@ import { Sweeper } from '../core/sweeper.ts'
 import { probeExchange } from '../services/prober.ts'
 import { createTargetWire } from '../services/target.ts'
 import { createHttp1Client } from '../wire/http1/pool.ts'
+import { writtenDescriptors } from './bridged-methods.ts'
 import { reflectionKey, reflectionTopic } from './reflection-key.ts'
 
 /** For one round of questions. */
@@ -76,6 +77,11 @@ export class NodeDescriptors implements Closable {
         await this.#ask(key, asked)
       }),
     )
+  }
+
+  /** What is known of a service at the moment: of the configuration, or by asking it. */
+  of(service: ServiceModel): Descriptors | undefined {
+    return writtenDescriptors(service) ?? this.#asked.get(reflectionKey(service))?.descriptors
   }
 
   /** These are served now: others are asked no more, and what changed for their callers is said. */

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { randomBytes } from 'node:crypto'
 import { defaultDns } from '../config/check-dns.ts'
-import type { GatewayModel } from '../config/model.ts'
+import type { Descriptors } from '../bridges/descriptors/descriptors.ts'
+import type { GatewayModel, ServiceModel } from '../config/model.ts'
 import { defaultCacheBytes } from '../cache/cache-memory.ts'
 import type { Hub } from '../core/link.ts'
 import type { Meter } from '../core/meter.ts'
@@ -271,6 +272,10 @@ export class Node implements Gateway {
 
   targets(service: ServiceSpec): readonly TargetSpec[] {
     return this.#names.resolved([service])[0].targets
+  }
+
+  descriptors(service: ServiceModel): Descriptors | undefined {
+    return this.#descriptors.of(service)
   }
 
   names(service: ServiceSpec): readonly NameStatus[] {
