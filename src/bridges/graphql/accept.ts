@@ -1,3 +1,5 @@
+import { acceptRanges } from '../accept-ranges.ts'
+
 /** The forms in which a caller takes its answer. */
 export interface Accepted {
   /** The media type of an answer in one piece; undefined: none is accepted. */
@@ -16,16 +18,13 @@ export function readAccept(accept: string | undefined, usual: ResponseType): Acc
   let single: ResponseType | undefined
   let best = 0
   let events = false
-  for (const range of accept.split(',')) {
-    const [type, ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
-    const quality = parameters.find((parameter) => parameter.startsWith('q='))
-    const q = quality === undefined ? 1 : Number(quality.slice(2))
-    if (!(q > 0)) continue
+  for (const { type, quality } of acceptRanges(accept)) {
+    if (!(quality > 0)) continue
     if (type === 'text/event-stream') events = true
     const offered = type === '*/*' || type === 'application/*' ? usual : responseType(type)
-    if (offered === undefined || q <= best) continue
+    if (offered === undefined || quality <= best) continue
     single = offered
-    best = q
+    best = quality
   }
   return { single, events }
 }

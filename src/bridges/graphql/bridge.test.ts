@@ -130,6 +130,21 @@ suite('the bridge graphql', () => {
     assert.doesNotMatch(shown, /secret/)
   })
 
+  test('the answers to one operation are bounded together', async () => {
+    const large = Buffer.concat([Buffer.from([0x0a, 0x80, 0x88, 0x26]), Buffer.alloc(623_616, 'x')])
+    const { ask } = scene(() => grpcAnswer(large))
+    const fields = Array.from({ length: 8 }, (_, i) => `a${i}: get(input: { name: "${i}" }) { kind }`).join(' ')
+    const { data, errors } = JSON.parse(await text(ask(`{ ${fields} }`))) as {
+      data: Record<string, unknown>
+      errors: { extensions: object }[]
+    }
+    assert.equal(Object.values(data).filter((value) => value !== null).length, 6)
+    assert.deepEqual(
+      errors.map(({ extensions }) => extensions),
+      [{ code: 'RESOURCE_EXHAUSTED' }, { code: 'RESOURCE_EXHAUSTED' }],
+    )
+  })
+
   test('an answer may be kept as long as all answers of its calls', async () => {
     const ages: Record<string, string> = { Get: 'max-age=60', Find: 'private, max-age=5' }
     const { ask } = scene((call) => {

@@ -1,4 +1,4 @@
-import { OperationTypeNode } from 'graphql'
+import { OperationTypeNode, validateSchema } from 'graphql'
 import type { GraphQLSchema } from 'graphql'
 import type { Answer } from '../../core/answer.ts'
 import { emptyBody } from '../../core/body.ts'
@@ -54,8 +54,11 @@ class GraphqlBridge implements Bridge {
     this.#codes = statusCodes[options.statusCodes]
     this.#built = planned((descriptors) => {
       const { schema } = buildGraphqlSchema(descriptors, options)
+      // Its outcome is kept with the schema; otherwise the first request would wait for it.
+      validateSchema(schema)
       return { schema, documents: new Documents(schema, options) }
     })
+    if (env.descriptors.current !== undefined) this.#built(env.descriptors.current)
   }
 
   claims(call: Call): boolean {

@@ -15,7 +15,7 @@ import { toMetadata } from '../grpc/metadata.ts'
 import type { Json } from '../json/json-text.ts'
 import type { MessageCodec } from '../json/message-codec.ts'
 import { joinedCacheControl } from './cache-hint.ts'
-import { callError, faultError } from './errors.ts'
+import { callError, faultError, requestError } from './errors.ts'
 import { inputJson } from './input-json.ts'
 import { messageShape } from './shapes.ts'
 
@@ -30,6 +30,9 @@ export interface MethodCall {
   readonly registry: Registry
 }
 
+/** The answers to one operation are as large as so many of the largest messages at most. */
+const maxHeldMessages = 4
+
 /** One operation in execution: the context of its resolvers. Its calls are made for the exchange that brought it. */
 export class Operation {
   readonly #call: Call
@@ -41,6 +44,7 @@ export class Operation {
   readonly #cacheControls: (string | undefined)[] = []
   readonly #open = new Set<GrpcAnswer>()
   #cancelled: Fault | undefined = undefined
+  #heldBytes = 0
 
   /** `ownsExchange`: nothing else is done for it, so that it may be left with the operation. */
   constructor(call: Call, x: Exchange, upstream: Service, env: GrpcCallEnv, ownsExchange = false) {
@@ -97,6 +101,10 @@ export class Operation {
     this.#open.delete(answer)
     this.#cacheControls.push(metadata.get('cache-control'))
     if (message === undefined) throw callError(status, method.registry)
+    // All of them are held until the last has come.
+    this.#heldBytes += message.length
+    if (this.#heldBytes > this.#env.maxMessageBytes * maxHeldMessages)
+      throw requestError('RESOURCE_EXHAUSTED', 'The answers to this operation are too large together.')
     return valueOf(method, message)
   }
 

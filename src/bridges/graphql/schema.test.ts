@@ -153,11 +153,12 @@ suite('the schema of descriptors', () => {
   test('proto2: what is required is required of callers', async (t) => {
     const descriptors = await described(t, {
       'a.proto': `syntax = "proto2"; package a;
-        message M { required string must = 1; optional int32 may = 2 [default = 5]; repeated int32 many = 3; }
+        message M { required string must = 1; optional int32 may = 2 [default = 5]; repeated int32 many = 3; required M self = 4; }
         service S { rpc Do(M) returns (M); }`,
     })
     const text = printGraphqlSchema(descriptors)
-    assert.equal(typeIn(text, 'MInput'), 'input MInput { must: String! may: Int many: [Int!] }')
-    assert.equal(typeIn(text, 'M'), 'type M { must: String may: Int many: [Int!]! }')
+    assert.deepEqual(validateSchema(buildGraphqlSchema(descriptors, { methods: [] }).schema), [])
+    assert.equal(typeIn(text, 'MInput'), 'input MInput { must: String! may: Int many: [Int!] self: MInput }')
+    assert.equal(typeIn(text, 'M'), 'type M { must: String may: Int many: [Int!]! self: M }')
   })
 })

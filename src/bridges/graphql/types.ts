@@ -130,7 +130,8 @@ export class TypeTable {
     if (field.fieldKind === 'map') return new GraphQLList(new GraphQLNonNull(this.#inputEntry(field)))
     const one = this.#input(fieldShape(field))
     if (field.fieldKind === 'list') return new GraphQLList(new GraphQLNonNull(one))
-    return isRequired(field) ? new GraphQLNonNull(one) : one
+    // A message may hold itself, which could never end if it had to.
+    return isRequired(field) && field.fieldKind !== 'message' ? new GraphQLNonNull(one) : one
   }
 
   #inputEntry(field: MapField): GraphQLInputObjectType {

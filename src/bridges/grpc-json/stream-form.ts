@@ -1,3 +1,4 @@
+import { acceptRanges } from '../accept-ranges.ts'
 import { heartbeatMs, heartbeatText, eventText } from '../sse/event-text.ts'
 
 /** One way to write a stream of messages to a client of HTTP. */
@@ -58,14 +59,11 @@ export function acceptedForm(accept: string | undefined): StreamForm | undefined
   if (accept === undefined || accept.trim() === '') return lineForm
   let best: StreamForm | undefined
   let bestQuality = 0
-  for (const range of accept.split(',')) {
-    const [type, ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
-    const quality = parameters.find((parameter) => parameter.startsWith('q='))
-    const q = quality === undefined ? 1 : Number(quality.slice(2))
+  for (const { type, quality } of acceptRanges(accept)) {
     const form = byType.get(type)
-    if (form !== undefined && q > bestQuality) {
+    if (form !== undefined && quality > bestQuality) {
       best = form
-      bestQuality = q
+      bestQuality = quality
     }
   }
   return best
