@@ -27,6 +27,7 @@ const ownSchema = identitySchema.pick({ path: true, issuer: true, tenantClaim: t
   passwords: z.unknown().optional(),
   trustedOrigins: z.unknown().optional(),
   providers: z.unknown().optional(),
+  passkeys: z.unknown().optional(),
 })
 
 const issuerFields = trustedIssuerSchema.extend({ introspection: z.unknown().optional() })

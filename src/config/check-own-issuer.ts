@@ -5,6 +5,7 @@ import { isLoopbackHost } from '../lib/loopback.ts'
 import { isTrustableOrigin, originRemedy } from '../lib/origin.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkedNames, namesOf } from './check-context.ts'
+import { checkPasskeys } from './check-passkeys.ts'
 import { checkProviders } from './check-providers.ts'
 import { checkSha256 } from './check-sha256.ts'
 import type { ConfigPath } from './finding.ts'
@@ -27,7 +28,7 @@ export function checkOwnIssuer(context: CheckContext, issuer: string | undefined
   const clients = checkedNames(context, at('clients')).flatMap((id) => clientSpec(context, id) ?? [])
   const providers = checkProviders(context)
   if (issuer === undefined) {
-    for (const name of ['sessions', 'tokens', 'roles', 'clients', 'passwords', 'trustedOrigins', 'providers']) {
+    for (const name of ['sessions', 'tokens', 'roles', 'clients', 'passwords', 'trustedOrigins', 'providers', 'passkeys']) {
       if (!isThere(name) || reading.at(at('issuer')) !== undefined) continue
       findings.error(at(name), 'without an issuer, Velum issues nothing', issuerRemedy)
     }
@@ -54,6 +55,7 @@ export function checkOwnIssuer(context: CheckContext, issuer: string | undefined
     passwords,
     trustedOrigins,
     providers,
+    passkeys: checkPasskeys(context, issuer),
   }
   checkTimes(context, spec)
   return spec

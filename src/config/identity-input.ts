@@ -21,6 +21,8 @@ export interface IdentityInput {
   readonly clients?: Readonly<Record<string, ClientInput>> | undefined
   /** OpenID providers at which people log in, by name; each gets a button on the login page. */
   readonly providers?: Readonly<Record<string, ProviderInput>> | undefined
+  /** Passkeys: who logs in by password may register some and log in with them. `{}` suffices; without it nobody can have one. */
+  readonly passkeys?: PasskeysInput | undefined
   /** The claim of foreign tokens that names a tenant. Default: `tenant`. */
   readonly tenantClaim?: string | undefined
   /** Foreign issuers whose bearer tokens are believed, by name. */
@@ -79,6 +81,16 @@ export interface TokensInput {
   readonly algorithm?: 'ES256' | 'EdDSA' | 'RS256' | undefined
   /** What a login may ask for. Default: `['session', 'memory']`. */
   readonly deliver?: readonly ('session' | 'memory' | 'token')[] | undefined
+}
+
+/** Passkeys (WebAuthn). */
+export interface PasskeysInput {
+  /** The domain that passkeys are good for: the issuer's host, or a domain above it. Default: the issuer's host. */
+  readonly rpId?: string | undefined
+  /** What authenticators call this place. Default: the domain. */
+  readonly name?: string | undefined
+  /** Origins whose pages may register and use passkeys, each within the domain. Default: the issuer. */
+  readonly origins?: readonly string[] | undefined
 }
 
 /** What hashing passwords costs (argon2id). */

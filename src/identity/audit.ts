@@ -27,6 +27,7 @@ export type AuditEvent =
   | 'account-linked'
   | 'passkey-added'
   | 'passkey-removed'
+  | 'passkey-blocked'
   | 'provider-logout'
   | 'provider-refreshed'
   | 'password-changed'

@@ -2,6 +2,7 @@ import type { Endpoint } from './endpoint.ts'
 import type { IdentityParts } from './identity-parts.ts'
 import { loginEndpoints } from './login/login-endpoints.ts'
 import { oidcEndpoints } from './oidc/oidc-endpoints.ts'
+import { passkeyEndpoints } from './passkeys/passkey-endpoints.ts'
 import { sessionEndpoints } from './session-endpoints.ts'
 import type { Signer } from './signer.ts'
 import { tokenEndpoints } from './token-endpoints.ts'
@@ -12,6 +13,7 @@ export function createEndpoints(parts: IdentityParts, signer: Signer): Endpoint[
   return [
     ...loginEndpoints(parts),
     ...oidcEndpoints(parts),
+    ...passkeyEndpoints(parts),
     ...sessionEndpoints(parts),
     ...tokenEndpoints(parts),
     ...wellKnownEndpoints(parts.path, parts.spec, signer),

@@ -2,7 +2,7 @@ import type { Handler } from '../core/handler.ts'
 
 /** One identity endpoint. All of them stand before routing; listed in `create-endpoints.ts`. */
 export interface Endpoint {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** The whole path: `/auth/session`. `{id}` at its end matches one segment, see `lastSegment`. */
   readonly path: string
   /**

@@ -7,6 +7,8 @@ import { parseStrictJson } from '../lib/strict-json.ts'
 
 const maxBytes = 16 * 1024
 const maxFields = 50
+/** Keys and signatures that quantum computers do not break are thousands of bytes long. */
+const maxJsonBytes = 32 * 1024
 
 /** The fields of a posted form, each of one text. */
 export type PostedFields = ReadonlyMap<string, string>
@@ -23,6 +25,18 @@ export async function readFields(x: Exchange): Promise<PostedFields | Problem> {
   if (type === 'application/x-www-form-urlencoded') return formFields(bytes) ?? malformed
   return { name: 'unsupported-type', detail: 'Send application/json or application/x-www-form-urlencoded.' }
 }
+
+/** Reads a JSON object of which there can be only one reading; a problem for other types (415) and for anything else. */
+export async function readJson(x: Exchange): Promise<{ readonly json: JsonObject } | { readonly problem: Problem }> {
+  const bytes = await readAll(x.body, maxJsonBytes)
+  if (x.headers.single(H.contentType)?.split(';')[0].trim().toLowerCase() !== 'application/json')
+    return { problem: { name: 'unsupported-type', detail: 'Send application/json.' } }
+  const value = parseStrictJson(bytes)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { json: value as JsonObject }
+  return { problem: { name: 'malformed', detail: 'The body is not a JSON object.' } }
+}
+
+type JsonObject = Readonly<Record<string, unknown>>
 
 /** Whether fields were read. */
 export function areFields(read: PostedFields | Problem): read is PostedFields {

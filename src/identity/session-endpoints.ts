@@ -2,7 +2,6 @@ import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
 import { H } from '../core/header-names.ts'
-import type { Identity } from '../core/identity.ts'
 import { identityFacts, privateJson, privateNothing, refuseCaller } from './answers.ts'
 import { clearCookie, cookieNames, readCookie } from './cookies.ts'
 import { idOf, isCredential, secretHash, secretOf } from './credential-text.ts'
@@ -11,23 +10,14 @@ import type { Endpoint } from './endpoint.ts'
 import type { IdentityParts } from './identity-parts.ts'
 import { passingAnswer } from './login/page-shell.ts'
 import { providerLogoutAddress } from './oidc/ask-oidc.ts'
+import { forOwnCallers } from './own-caller.ts'
 import { Rejection } from './rejection.ts'
 import { sessionValue } from './session-record.ts'
 
 /** Who am I, where am I logged in, and how to end that. */
 export function sessionEndpoints(parts: IdentityParts): Endpoint[] {
   const { path, sessions } = parts
-  /** For callers known as subjects of this gateway's own. */
-  const forOwn = (handle: (x: Exchange, identity: Identity) => Promise<Answer>): Handler => {
-    return async (x) => {
-      const found = await parts.caller(x)
-      if (found === undefined || found instanceof Rejection) return refuseCaller(found, x)
-      if (found.issuer !== parts.spec.issuer)
-        return x.renderProblem({ name: 'forbidden', detail: 'These are for accounts of this gateway.' }, x)
-      x.identity = found
-      return handle(x, found)
-    }
-  }
+  const forOwn = (handle: Parameters<typeof forOwnCallers>[1]): Handler => forOwnCallers(parts, handle)
   return [
     {
       method: 'GET',

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { cidrOption } from '../../policies/option-schemas.ts'
-import { clientSchema, passwordsSchema, sessionsSchema, tokensSchema } from './own-issuer.ts'
+import { clientSchema, passkeysSchema, passwordsSchema, sessionsSchema, tokensSchema } from './own-issuer.ts'
 import { providerSchema } from './providers.ts'
 import { duration, name, oneOrMore } from './units.ts'
 
@@ -161,6 +161,7 @@ export const identitySchema = z.strictObject({
     .record(name(), providerSchema)
     .optional()
     .describe('OpenID providers at which people log in, by name; each gets a button on the login page. Who comes from where is told by issuer and subject alone, never by an address of mail.'),
+  passkeys: passkeysSchema.optional().describe('Passkeys (WebAuthn): who logs in by password may register some and log in with them. `{}` suffices. Without it, nobody can have one.'),
   trustedIssuers: z.record(name(), trustedIssuerSchema).optional().describe('Foreign issuers whose bearer tokens are believed, by name.'),
   apiKeys: z.record(name(), apiKeySchema).optional().describe('API keys by name; callers send the key in `x-api-key`.'),
   certificates: z

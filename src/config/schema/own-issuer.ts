@@ -56,3 +56,20 @@ export const passwordsSchema = z.strictObject({
     .optional()
     .describe('Threads that hash, at most as many as there are cores; what does not fit their queue is answered with 503. Default: 2.'),
 })
+
+/** Passkeys (WebAuthn). */
+export const passkeysSchema = z.strictObject({
+  rpId: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The domain that passkeys are good for: the issuer's host, or a domain above it. Whoever changes it makes all passkeys useless. Default: the issuer's host.")
+    .meta({ examples: ['example.com'] }),
+  name: z.string().min(1).max(64).optional().describe('What authenticators call this place. Default: the domain.'),
+  origins: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('Origins whose pages may register and use passkeys, each within the domain. Default: the issuer.')
+    .meta({ examples: [['https://api.example.com', 'https://app.example.com']] }),
+})

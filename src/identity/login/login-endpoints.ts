@@ -4,20 +4,18 @@ import type { Exchange } from '../../core/exchange.ts'
 import { Fault } from '../../core/fault.ts'
 import { H } from '../../core/header-names.ts'
 import { headerBlock } from '../../core/headers.ts'
-import type { Problem } from '../../core/problem.ts'
-import { identityFacts, noStore, privateJson } from '../answers.ts'
+import { noStore } from '../answers.ts'
 import { cookieNames, readCookie, setCookie } from '../cookies.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { IdentityParts } from '../identity-parts.ts'
-import { deliveries } from '../identity-spec.ts'
 import type { Delivery } from '../identity-spec.ts'
 import { areFields, readFields } from '../read-fields.ts'
 import type { PostedFields } from '../read-fields.ts'
 import type { Login } from '../sessions.ts'
-import { memoryAnswer, tokenAnswer } from '../token-endpoints.ts'
 import { createClientDesk } from '../client-desk.ts'
 import type { ClientDesk } from '../client-desk.ts'
 import { askLogin } from './ask-login.ts'
+import { deliverLogin, deliveryFault } from './deliver-login.ts'
 import { deviceCookieMs } from './known-device.ts'
 import type { LoginAttempt, LoginOutcome } from './login-messages.ts'
 import type { LoginPage, ProviderButton } from './login-page.ts'
@@ -94,7 +92,7 @@ async function login(x: Exchange, door: LoginDoor, desk: ClientDesk): Promise<An
   let outcome: LoginOutcome
   try {
     outcome = await judge(x, fields, door)
-    if (outcome.kind === 'proved') return await deliverLogin(outcome, deliver as Delivery, x, door, form, client)
+    if (outcome.kind === 'proved') return await enter(outcome, deliver as Delivery, x, door, form, client)
   } catch (thrown) {
     if (form === undefined || !(thrown instanceof Fault) || thrown.code !== 'store-down') throw thrown
     return retryLater(pageAnswer(503, door, x, form, { kind: 'busy', text: busyWords }), 1)
@@ -121,26 +119,18 @@ interface FormState {
   readonly userName: string
 }
 
-async function deliverLogin(
-  proved: Extract<LoginOutcome, { kind: 'proved' }>,
+async function enter(
+  { account, generation, device }: Extract<LoginOutcome, { kind: 'proved' }>,
   deliver: Delivery,
   x: Exchange,
   { parts }: LoginDoor,
   form: FormState | undefined,
   client: string | undefined,
 ): Promise<Answer> {
-  const { sessions, families, env } = parts
-  const { account, generation, device } = proved
   const by: Login = { account, methods: ['pwd'], generation }
-  if (deliver === 'token') return tokenAnswer(await families.start(by, 'body', x, client))
-  let answer: Answer
-  if (deliver === 'memory') answer = memoryAnswer(await families.start(by, 'cookie', x), env.clock.now())
-  else {
-    const started = await sessions.start(by, x)
-    answer = form === undefined ? privateJson(200, identityFacts(started.identity)) : goTo(form.returnTo ?? '/')
-    answer.headers.append('set-cookie', started.setCookie)
-  }
-  answer.headers.append('set-cookie', setCookie(cookieNames.device, device, 'lax', deviceCookieMs / 1000))
+  const onwards = form === undefined ? undefined : goTo(form.returnTo ?? '/')
+  const answer = await deliverLogin(by, deliver, x, parts, { client, onwards })
+  if (deliver !== 'token') answer.headers.append('set-cookie', setCookie(cookieNames.device, device, 'lax', deviceCookieMs / 1000))
   return answer
 }
 
@@ -190,13 +180,6 @@ function pageAnswer(
   const place = x.authority === '' ? door.place : x.authority
   const typed = userName.slice(0, 128).toWellFormed()
   return loginPageAnswer(status, { place, action: path, returnTo, userName: typed, message, providers })
-}
-
-function deliveryFault(deliver: string, enabled: readonly Delivery[]): Problem | undefined {
-  if (!(deliveries as readonly string[]).includes(deliver))
-    return { name: 'malformed', detail: `deliver is one of ${deliveries.join(', ')}.` }
-  if (enabled.includes(deliver as Delivery)) return undefined
-  return { name: 'forbidden', detail: `This gateway does not deliver logins as ${deliver}.` }
 }
 
 /** Whether pages are answered rather than JSON: a form was posted, by something that does not ask for JSON. */

@@ -7,8 +7,8 @@ import type { Growth } from './login-tallies.ts'
 export interface GuardKeys {
   /** An IPv4 address, or the /64 of an IPv6 one. */
   readonly address: string
-  /** The account by the name that was typed, whether or not there is one. */
-  readonly account: string
+  /** The account by the name that was typed, whether or not there is one; undefined where no name is said. */
+  readonly account: string | undefined
   /** A device that this account has logged in from before: it has a count of its own, so that nobody else can lock it out. */
   readonly device: string | undefined
 }
@@ -76,15 +76,18 @@ export class LoginGuard {
     const tallies = this.#tallies
     const { isUnderAttack } = this
     // A known device is judged by its own count instead of the account's.
-    const own = keys.device === undefined ? keyed('account', keys.account, isUnderAttack) : keyed('device', keys.device, false)
-    const charged = await tallies.charge([keyed('address', keys.address, isUnderAttack), own])
+    const { account, device } = keys
+    const named = account === undefined ? undefined : keyed('account', account, isUnderAttack)
+    const own = device === undefined ? named : keyed('device', device, false)
+    const address = keyed('address', keys.address, isUnderAttack)
+    const charged = await tallies.charge(own === undefined ? [address] : [address, own])
     if (typeof charged === 'number') return charged
     this.#attempts++
     const giveBack = (charges: typeof charged): Promise<unknown> => Promise.all(charges.map((charge) => tallies.giveBack(charge)))
     return {
       succeeded: async () => {
         // Who knows the password is no guesser of this account; about others from the same address it says nothing.
-        await settled([giveBack(charged.slice(0, 1)), tallies.forget(own[0])])
+        await settled([giveBack(charged.slice(0, 1)), own === undefined ? Promise.resolve() : tallies.forget(own[0])])
       },
       failed: () => {
         this.#failures++

@@ -11,6 +11,7 @@ import { LoginDesk } from './login-desk.ts'
 import { loginTopic } from './login-messages.ts'
 import type { LoginAttempt, LoginOutcome } from './login-messages.ts'
 import { attachOidcToHub } from '../oidc/oidc-hub.ts'
+import { attachPasskeysToHub } from '../passkeys/passkey-hub.ts'
 import { PasswordThreads } from './password-threads.ts'
 import { UserAdmin } from './user-admin.ts'
 
@@ -60,10 +61,12 @@ export function attachLoginToHub(hub: Hub, env: LoginHubEnv): LoginHub {
     return desk.judge(message as LoginAttempt)
   })
   const oidc = attachOidcToHub(hub, env)
+  const passkeys = attachPasskeysToHub(hub, env)
   return {
     commit(spec, path) {
       own = spec
       oidc.commit(spec, path)
+      passkeys.commit(spec)
     },
     get users() {
       if (own === undefined) return undefined
@@ -73,6 +76,7 @@ export function attachLoginToHub(hub: Hub, env: LoginHubEnv): LoginHub {
     async close() {
       stopAnswering()
       oidc.close()
+      passkeys.close()
       await threads?.passwords.close()
     },
   }

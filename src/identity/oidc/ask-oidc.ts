@@ -1,4 +1,4 @@
-import { Fault } from '../../core/fault.ts'
+import { askInTime } from '../ask-in-time.ts'
 import type { IdentityParts } from '../identity-parts.ts'
 import type { OidcAnswer, OidcQuestion } from './oidc-messages.ts'
 import { oidcTopic } from './oidc-messages.ts'
@@ -7,20 +7,8 @@ import { oidcTopic } from './oidc-messages.ts'
 const leaveWithinMs = 3000
 
 /** Asks main; a main that is late is as one that is not there (`store-down`). */
-export async function askOidc(
-  { link, clock }: IdentityParts['env'],
-  question: OidcQuestion,
-  withinMs: number,
-): Promise<OidcAnswer> {
-  let timer
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = clock.after(withinMs, () => reject(new Fault('store-down', 'main did not answer in time')))
-  })
-  try {
-    return (await Promise.race([link.ask(oidcTopic, question), late])) as OidcAnswer
-  } finally {
-    timer!.cancel()
-  }
+export async function askOidc(env: IdentityParts['env'], question: OidcQuestion, withinMs: number): Promise<OidcAnswer> {
+  return (await askInTime(env, oidcTopic, question, withinMs)) as OidcAnswer
 }
 
 /**

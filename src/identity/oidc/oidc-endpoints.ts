@@ -3,13 +3,11 @@ import { emptyAnswer } from '../../core/answer.ts'
 import type { Exchange } from '../../core/exchange.ts'
 import { Fault } from '../../core/fault.ts'
 import { noStore, oauthError } from '../answers.ts'
-import { cookieNames, readCookie, setCookie } from '../cookies.ts'
-import { newCredential, secretHash } from '../credential-text.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { IdentityParts } from '../identity-parts.ts'
 import type { ProviderSpec } from '../identity-spec.ts'
+import { browserOf, browserSecret } from '../login/browser-secret.ts'
 import { loginFailure } from '../login/login-endpoints.ts'
-import { loginStateMs } from '../login/login-states.ts'
 import { passingAnswer } from '../login/page-shell.ts'
 import { parseReturnTo } from '../login/return-to.ts'
 import { areFields, readFields } from '../read-fields.ts'
@@ -53,9 +51,7 @@ async function shown(x: Exchange, parts: IdentityParts, answer: Promise<Answer>)
 }
 
 async function begin(x: Exchange, provider: ProviderSpec, parts: IdentityParts): Promise<Answer> {
-  const presented = readCookie(x, cookieNames.login)
-  // One secret for all logins that a browser has under way: two tabs may log in at two providers.
-  const secret = typeof presented === 'string' && /^[\w-]{43}$/.test(presented) ? presented : newCredential().secret
+  const secret = browserSecret(x)
   const wanted = parseReturnTo(new URLSearchParams(x.query ?? '').get('return_to'), `${parts.path}/login`)
   // Back into a login it would go round for ever where the provider asks no question.
   const returnTo = wanted?.startsWith(`${parts.path}/oidc/`) === true ? undefined : wanted
@@ -63,7 +59,7 @@ async function begin(x: Exchange, provider: ProviderSpec, parts: IdentityParts):
     kind: 'begin',
     provider: provider.name,
     returnTo,
-    browser: secretHash(secret),
+    browser: secret.hash,
     address: x.clientAddress,
   } as const
   const answer = await askOidc(parts.env, question, answerWithinMs)
@@ -71,13 +67,12 @@ async function begin(x: Exchange, provider: ProviderSpec, parts: IdentityParts):
   const sent = emptyAnswer(302)
   sent.headers.put(noStore)
   sent.headers.set('location', answer.url)
-  sent.headers.append('set-cookie', setCookie(cookieNames.login, secret, 'lax', loginStateMs / 1000))
+  secret.keep(sent)
   return sent
 }
 
 async function finish(x: Exchange, provider: ProviderSpec, parts: IdentityParts): Promise<Answer> {
-  const secret = readCookie(x, cookieNames.login)
-  const browser = typeof secret === 'string' ? secretHash(secret) : undefined
+  const browser = browserOf(x)
   const about = { provider: provider.name, address: x.clientAddress, request: x.id }
   const answer = await askOidc(parts.env, { kind: 'finish', query: x.query ?? '', browser, ...about }, answerWithinMs)
   return answer.kind === 'proved' ? enter(x, answer, provider, parts) : notNow(x, provider, parts, answer)
