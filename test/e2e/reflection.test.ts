@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test'
 import { compileFolder } from '../../src/bridges/descriptors/compile-protos.ts'
 import { builtInProtos } from '../../src/bridges/descriptors/built-in-protos.ts'
 import { startReflecting } from '../support/reflecting-service.ts'
-import { readyListeners, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
 const proto = (field: string): string => `syntax = "proto3";
 package things.v1;
@@ -27,25 +27,38 @@ async function setOf(field: string): Promise<Uint8Array> {
   return set!
 }
 
-const config = (url: string, reflection: string): string => `
+const config = (url: string, reflection: string, adminPort: number): string => `
 listeners: { plain: { host: 127.0.0.1, port: 0 } }
+admin: { port: ${adminPort} }
 log: { format: none }
 defaults: { auth: public }
 services: { things: { url: '${url}', reflection: ${reflection} } }
 routes: [{ name: things, match: { path: '/v1/**' }, to: things, bridge: rest }]
 `
 
-async function started(
-  t: TestContext,
-  url: string,
-  reflection: string,
-): Promise<{ ask: (path: string) => Promise<Response>; err: () => string; printed: (pattern: RegExp) => Promise<unknown> }> {
+interface Started {
+  readonly folder: string
+  readonly ask: (path: string) => Promise<Response>
+  readonly err: () => string
+  readonly printed: (pattern: RegExp) => Promise<unknown>
+}
+
+async function started(t: TestContext, url: string, reflection: string, adminPort = 0): Promise<Started> {
   const folder = workFolder(t)
-  const velum = startVelum(t, ['run', '--config', folder.write('velum.yaml', config(url, reflection)), '--workers', '1'], {
-    folder: folder.path,
-  })
+  const velum = startVelum(
+    t,
+    ['run', '--config', folder.write('velum.yaml', config(url, reflection, adminPort)), '--workers', '1'],
+    {
+      folder: folder.path,
+    },
+  )
   const origin = (await readyListeners(velum))['plain']
-  return { ask: (path) => fetch(`${origin}${path}`), err: () => velum.err, printed: (pattern) => velum.printed(pattern) }
+  return {
+    folder: folder.path,
+    ask: (path) => fetch(`${origin}${path}`),
+    err: () => velum.err,
+    printed: (pattern) => velum.printed(pattern),
+  }
 }
 
 async function freePort(): Promise<number> {
@@ -62,6 +75,20 @@ suite('services that say by reflection what they offer', { timeout: 120_000 }, (
     const service = await startReflecting(t, { version: 'v1', set: await setOf('name'), without, token: 'Bearer x' })
     const { ask } = await started(t, service.url, "{ metadata: { authorization: 'Bearer x' } }")
     assert.deepEqual(await (await ask('/v1/a')).json(), { name: 'a' })
+  })
+
+  test('commands are told by the gateway what it has learnt', async (t) => {
+    const service = await startReflecting(t, { version: 'v1', set: await setOf('name') })
+    // Without a store to find it by, a gateway is found by its port.
+    const { folder } = await started(t, service.url, 'true', await freePort())
+    const told = async (...args: string[]): Promise<string> => {
+      const { code, out, err } = await runVelum(t, ['bridge', ...args, '--config', 'velum.yaml'], { folder })
+      assert.equal(code, 0, err)
+      return out
+    }
+    assert.match(await told('list'), /^things +things\.v1\.Things\/Get +unary +GET \/v1\/\{name\} +rest$/m)
+    assert.deepEqual(Object.keys((JSON.parse(await told('openapi')) as { paths: object }).paths), ['/v1/{name}'])
+    assert.match(await told('sdl', 'things'), /type Query \{\s+get\(input: ThingInput\): Thing/)
   })
 
   for (const otherStatus of [12, 14]) {
