@@ -26,6 +26,8 @@ const decisions = new Slot<ExternalDecision>()
 const retrySoon = headerBlock([['retry-after', '1']])
 const noStore = headerBlock([['cache-control', 'no-store']])
 const challenge = headerBlock([['www-authenticate', 'External realm="api"']])
+type Result = 'allowed' | 'refused' | 'cached' | 'stale' | 'failed' | 'timeout'
+
 const undecidedWords = 'Whether this is allowed cannot be decided at the moment.'
 
 const wouldAsk: Verdict = { ...pass('would-ask', () => 'The authoriser would be asked.'), isOpen: true }
@@ -45,7 +47,7 @@ export class ExternalAuth implements Policy {
   readonly #questions: QuestionMaker
   readonly #memory: DecisionMemory | undefined
   readonly #asking = new Map<string, Promise<ExternalDecision>>()
-  readonly #count: (result: string) => Count
+  readonly #counts: Readonly<Record<Result, Count>>
   #isFailing = false
 
   constructor(options: ExternalOptions, send: readonly string[], ask: AskService, env: PolicyEnv) {
@@ -55,11 +57,19 @@ export class ExternalAuth implements Policy {
     this.#ask = ask
     this.#questions = new QuestionMaker(options.method, options.path, send)
     this.#memory = options.cacheMs + options.staleMs > 0 ? new DecisionMemory(options.cacheMs, options.staleMs) : undefined
-    this.#count = (result) =>
+    const counted = (result: Result): Count =>
       env.meter.counter('velum_auth_external_total', 'Requests about which an external authoriser decided, by what came of it.', {
         route: env.route.name,
         result,
       })
+    this.#counts = {
+      allowed: counted('allowed'),
+      refused: counted('refused'),
+      cached: counted('cached'),
+      stale: counted('stale'),
+      failed: counted('failed'),
+      timeout: counted('timeout'),
+    }
   }
 
   /** What the service behind the route sees of the decision. Names that are handed on are never the client's. */
@@ -74,7 +84,7 @@ export class ExternalAuth implements Policy {
     const kept = this.#memory?.fresh(key, this.#env.clock.monotonic())
     if (mode === 'peek') return kept === undefined ? wouldAsk : this.#verdict(kept)
     if (kept !== undefined) {
-      this.#count('cached').add()
+      this.#counts.cached.add()
       return this.#settle(kept, x)
     }
     return this.#decideAnew(key, x)
@@ -99,7 +109,7 @@ export class ExternalAuth implements Policy {
     const body = await this.#bodyFor(x)
     try {
       const decision = await this.#asked(key, body, x)
-      this.#count(decision.isAllowed ? 'allowed' : 'refused').add()
+      this.#counts[decision.isAllowed ? 'allowed' : 'refused'].add()
       if (this.#isFailing) this.#env.log.info('the authoriser decides again', { service: this.#options.service })
       this.#isFailing = false
       return this.#settle(decision, x)
@@ -164,10 +174,10 @@ export class ExternalAuth implements Policy {
     if (!this.#isFailing) this.#env.log.warn('the authoriser cannot be asked', { service, fault: fault.code, error: fault.message })
     this.#isFailing = true
     const isLate = fault.code === 'service-timeout'
-    this.#count(isLate ? 'timeout' : 'failed').add()
+    this.#counts[isLate ? 'timeout' : 'failed'].add()
     const stale = this.#memory?.stale(key, this.#env.clock.monotonic())
     if (stale !== undefined) {
-      this.#count('stale').add()
+      this.#counts.stale.add()
       decisions.set(x, stale)
       return pass('stale', () => `The authoriser cannot be asked (${fault.code}); it permitted the same before.`)
     }
