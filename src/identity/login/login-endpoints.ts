@@ -83,7 +83,7 @@ async function login(x: Exchange, door: LoginDoor, desk: ClientDesk): Promise<An
   if (!isForm && (fields.get('username') === undefined || fields.get('password') === undefined))
     return x.renderProblem({ name: 'malformed', detail: 'Send username and password.' }, x)
   let client: string | undefined
-  if (deliver === 'token') {
+  if (deliver === 'token' && isByClient(x, fields)) {
     // A program that proves itself gets tokens that nobody else can refresh.
     const proof = await desk(x, fields)
     if (!('kind' in proof)) return proof
@@ -112,6 +112,11 @@ function judge(x: Exchange, fields: PostedFields, { parts }: LoginDoor): Promise
     request: x.id,
   }
   return askLogin(attempt, parts.env)
+}
+
+/** Whether a program says who it is; a bearer token that it sends by habit says nothing here. */
+function isByClient(x: Exchange, fields: PostedFields): boolean {
+  return fields.has('client_secret') || /^basic /i.test(x.headers.first(H.authorization) ?? '')
 }
 
 interface FormState {

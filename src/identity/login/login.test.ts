@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
+import { hash, createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { TestContext } from 'node:test'
@@ -87,6 +87,22 @@ test('memory gives an access token and the refresh cookie; token gives both in t
   const token = await login({ username: 'ada', password, deliver: 'token' })
   assert.deepEqual(cookiesOf(token), [])
   assert.equal(typeof contentOf(token)['refresh_token'], 'string')
+})
+
+test('tokens of a login are bound to the program that proves itself with it; what else it sends says nothing', async (t) => {
+  const client = { id: 'app', secretSha256: hash('sha256', 'hush'), scopes: [], roles: [], tenant: undefined }
+  const { world, worker, login } = await loginWorld(t, { clients: [client] })
+  const fields = { username: 'ada', password, deliver: 'token' }
+  const bound = contentOf(await login({ ...fields, client_id: 'app', client_secret: 'hush' }))
+  const refresh = { grant_type: 'refresh_token', refresh_token: bound['refresh_token'] as string }
+  assert.equal((await worker.ask({ path: '/auth/token', form: refresh })).status, 400)
+  const proof = { client_id: 'app', client_secret: 'hush' }
+  assert.equal((await worker.ask({ path: '/auth/token', form: { ...refresh, ...proof } })).status, 200)
+  const asked = world.hub.asked
+  assert.equal((await login({ ...fields, client_id: 'app', client_secret: 'wrong' })).status, 401)
+  assert.equal(world.hub.asked, asked, 'no password is judged for a program that is not who it says')
+  const old = await login(fields, { headers: [...json, 'Authorization', 'Bearer of-before'] })
+  assert.equal(old.status, 200)
 })
 
 test('what is not delivered is refused before the password is looked at', async (t) => {
