@@ -44,7 +44,7 @@ export const runCommand: Command = {
     }
     const serving = await serve({ first, load, workers, env: io.env, logFile: 'stderr' })
     announce(serving)
-    const watch = args.options['watch'] === true ? watching(serving, first.files, () => files, io) : undefined
+    const watch = args.options['watch'] === true ? await watching(serving, first.files, () => files, io) : undefined
     try {
       return await untilStopped(serving, delayMs, deadlineMs)
     } finally {
@@ -54,8 +54,13 @@ export const runCommand: Command = {
 }
 
 /** Loads again what has changed. What fails changes nothing, and is printed for whoever edits. */
-function watching({ reloader }: Serving, files: readonly string[], filesNow: () => readonly string[], io: Io): ConfigWatch {
-  return new ConfigWatch({
+function watching(
+  { reloader }: Serving,
+  files: readonly string[],
+  filesNow: () => readonly string[],
+  io: Io,
+): Promise<ConfigWatch> {
+  return ConfigWatch.open({
     clock: systemClock,
     files,
     changed: async () => {

@@ -15,13 +15,17 @@ interface Scene {
   readonly pass: (ms?: number) => Promise<void>
 }
 
-function scene(t: TestContext, names: readonly string[], next: (folder: string) => readonly string[] = () => names): Scene {
+async function scene(
+  t: TestContext,
+  names: readonly string[],
+  next: (folder: string) => readonly string[] = () => names,
+): Promise<Scene> {
   const { path } = workFolder(t)
   for (const name of names) writeFileSync(join(path, name), 'one')
   const clock = new ManualClock()
   let reloads = 0
   const files = (list: readonly string[]): string[] => list.map((name) => join(path, name))
-  const watch = new ConfigWatch({
+  const watch = await ConfigWatch.open({
     clock,
     files: files(names),
     changed: async () => {
@@ -33,7 +37,7 @@ function scene(t: TestContext, names: readonly string[], next: (folder: string) 
   const pass = async (ms = 2000): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 50) {
       clock.advance(50)
-      await new Promise((resolve) => void setImmediate(resolve))
+      await watch.looked
     }
   }
   return { folder: path, clock, reloads: () => reloads, pass }
@@ -41,7 +45,7 @@ function scene(t: TestContext, names: readonly string[], next: (folder: string) 
 
 describe('a watched configuration', () => {
   test('is loaded again once a change has come to rest, and only then', async (t) => {
-    const { folder, reloads, pass } = scene(t, ['a.yaml'])
+    const { folder, reloads, pass } = await scene(t, ['a.yaml'])
     await pass()
     assert.equal(reloads(), 0)
     for (let i = 0; i < 30; i++) {
@@ -56,7 +60,7 @@ describe('a watched configuration', () => {
   })
 
   test('is seen when it is replaced, goes and comes back', async (t) => {
-    const { folder, reloads, pass } = scene(t, ['a.yaml', 'b.yaml'])
+    const { folder, reloads, pass } = await scene(t, ['a.yaml', 'b.yaml'])
     writeFileSync(join(folder, 'new'), 'two')
     renameSync(join(folder, 'new'), join(folder, 'b.yaml'))
     await pass()
@@ -70,7 +74,7 @@ describe('a watched configuration', () => {
   })
 
   test('is seen behind a link that is switched, as orchestrators do', async (t) => {
-    const { folder, reloads, pass } = scene(t, ['a.yaml'])
+    const { folder, reloads, pass } = await scene(t, ['a.yaml'])
     for (const version of ['v1', 'v2']) {
       mkdirSync(join(folder, version))
       writeFileSync(join(folder, version, 'a.yaml'), version)
@@ -87,7 +91,7 @@ describe('a watched configuration', () => {
   })
 
   test('brings the files that it names, which are watched from then on', async (t) => {
-    const { folder, reloads, pass } = scene(t, ['a.yaml'], (path) => {
+    const { folder, reloads, pass } = await scene(t, ['a.yaml'], (path) => {
       if (!existsSync(join(path, 'key.pem'))) writeFileSync(join(path, 'key.pem'), 'k')
       return ['a.yaml', 'key.pem']
     })
@@ -101,7 +105,7 @@ describe('a watched configuration', () => {
 
   test('loses no change that comes while it is loaded', async (t) => {
     let isFirst = true
-    const { folder, reloads, pass } = scene(t, ['a.yaml'], (path) => {
+    const { folder, reloads, pass } = await scene(t, ['a.yaml'], (path) => {
       if (isFirst) writeFileSync(join(path, 'a.yaml'), 'written meanwhile')
       isFirst = false
       return ['a.yaml', 'b.yaml']

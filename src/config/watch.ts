@@ -1,7 +1,5 @@
-import { statSync, watch } from 'node:fs'
-import type { FSWatcher } from 'node:fs'
-import { dirname } from 'node:path'
 import type { Clock, Timer } from '../core/clock.ts'
+import { fileSignature, FileWatch } from '../core/file-watch.ts'
 import type { Closable } from '../core/lasting.ts'
 
 /** How often files are looked at, for file systems that say nothing of changes. */
@@ -22,99 +20,92 @@ export interface WatchOptions {
 
 /**
  * Watches a configuration and the files that it is made of, those that are missing too. It goes by what the files are, not
- * by events: replaced files, renamed folders and switched links are all seen, and a write that changes nothing is not.
+ * by events: replaced files, renamed folders and switched links are all seen.
  */
 export class ConfigWatch implements Closable {
   readonly #options: WatchOptions
-  readonly #folders = new Map<string, FSWatcher | undefined>()
   #files: readonly string[]
-  /** As the files were when they were last loaded. */
+  #watch: FileWatch
+  /** As the files were when they were last loaded, and at the last look while they differ from that. */
   #loaded: string
-  /** As they were at the last look, while they differ from that. */
   #seen = ''
-  #timer: Timer | undefined
-  #isBusy = false
+  #seenAt = 0
+  #again: Timer | undefined
+  #looking: Promise<void> = Promise.resolve()
   #isClosed = false
 
-  constructor(options: WatchOptions) {
+  private constructor(options: WatchOptions, files: readonly string[], loaded: string) {
     this.#options = options
-    this.#files = [...new Set(options.files)]
-    this.#loaded = this.#print()
-    this.#watchFolders()
-    this.#lookIn(lookEveryMs)
+    this.#files = files
+    this.#loaded = loaded
+    this.#watch = this.#begin()
+  }
+
+  /** Begins with the files as they are now. */
+  static async open(options: WatchOptions): Promise<ConfigWatch> {
+    const files = [...new Set(options.files)]
+    return new ConfigWatch(options, files, await fileSignature(files))
+  }
+
+  /** Resolves when what was noticed until now has been looked at, and loaded if it had to be. */
+  get looked(): Promise<void> {
+    return this.#looking
   }
 
   close(): void {
     this.#isClosed = true
-    this.#timer?.cancel()
-    for (const watcher of this.#folders.values()) watcher?.close()
+    this.#again?.cancel()
+    this.#watch.close()
   }
 
-  #lookIn(ms: number): void {
-    this.#timer?.cancel()
-    if (!this.#isClosed) this.#timer = this.#options.clock.after(ms, () => this.#look())
+  #begin(): FileWatch {
+    return new FileWatch({
+      paths: this.#files,
+      clock: this.#options.clock,
+      noticed: () => void this.#look(),
+      look: () => this.#look(),
+      pollMs: lookEveryMs,
+      settleMs: quietMs,
+    })
   }
 
-  #look(): void {
-    const now = this.#print()
-    if (now === this.#loaded) {
-      this.#seen = ''
-      this.#lookIn(lookEveryMs)
-    } else if (now === this.#seen) void this.#reload(now)
-    else {
+  /** One look after the other. */
+  #look(): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#compare())
+    return this.#looking
+  }
+
+  async #compare(): Promise<void> {
+    if (this.#isClosed) return
+    const now = await fileSignature(this.#files)
+    if (now === this.#loaded) this.#seen = ''
+    else if (now !== this.#seen) {
       this.#seen = now
-      this.#lookIn(quietMs)
-    }
+      this.#seenAt = this.#options.clock.monotonic()
+      this.#lookSoon()
+    } else if (this.#options.clock.monotonic() - this.#seenAt >= quietMs) await this.#reload(now)
   }
 
-  async #reload(print: string): Promise<void> {
-    this.#isBusy = true
-    this.#loaded = print
+  async #reload(signature: string): Promise<void> {
+    this.#loaded = signature
     this.#seen = ''
     const before = this.#files
-    const files = await this.#options.changed()
-    this.#isBusy = false
+    const files = [...new Set(await this.#options.changed())]
     if (this.#isClosed) return
-    this.#files = [...new Set(files)]
-    if (this.#files.join('\n') !== before.join('\n')) {
+    if (files.join('\n') !== before.join('\n')) {
       // Files that joined are as they were read; of those that were there, a change meanwhile must not be lost.
-      const old = new Map(before.map((file, i) => [file, print.split('\n')[i]]))
-      this.#loaded = this.#files.map((file) => old.get(file) ?? printOf(file)).join('\n')
-      this.#watchFolders()
+      const known = new Map(signature.split(',').map((part, i) => [before[i], part]))
+      const fresh = (await fileSignature(files)).split(',')
+      this.#loaded = files.map((file, i) => known.get(file) ?? fresh[i]).join()
+      this.#files = files
+      this.#watch.close()
+      this.#watch = this.#begin()
     }
-    this.#lookIn(quietMs)
+    this.#lookSoon()
   }
 
-  /** Events only make the next look come sooner. */
-  #watchFolders(): void {
-    const wanted = new Set(this.#files.map((file) => dirname(file)))
-    for (const [folder, watcher] of this.#folders) {
-      if (wanted.has(folder)) continue
-      watcher?.close()
-      this.#folders.delete(folder)
-    }
-    for (const folder of wanted) if (!this.#folders.has(folder)) this.#folders.set(folder, this.#watchFolder(folder))
+  #lookSoon(): void {
+    this.#again?.cancel()
+    if (!this.#isClosed) this.#again = this.#options.clock.after(quietMs, () => void this.#look())
   }
-
-  #watchFolder(folder: string): FSWatcher | undefined {
-    try {
-      const watcher = watch(folder, { persistent: false }, () => {
-        if (!this.#isBusy) this.#lookIn(quietMs)
-      })
-      watcher.on('error', () => watcher.close())
-      return watcher
-    } catch {
-      // It is not there, or there are too many watches on this machine: looking has to do.
-      return undefined
-    }
-  }
-
-  #print(): string {
-    return this.#files.map(printOf).join('\n')
-  }
-}
-
-function printOf(file: string): string {
-  const facts = statSync(file, { throwIfNoEntry: false, bigint: true })
-  return facts === undefined ? '-' : `${facts.ino} ${facts.size} ${facts.mtimeNs}`
 }
