@@ -26,6 +26,14 @@ export function privateNothing(): Answer {
   return answer
 }
 
+/** 303, not to be kept: what follows is fetched by GET, and what was posted is not sent again. */
+export function privateRedirect(path: string): Answer {
+  const answer = emptyAnswer(303)
+  answer.headers.put(noStore)
+  answer.headers.set('location', path)
+  return answer
+}
+
 /** What to answer to who is nobody: 401, or 503 when that could not be found out. */
 export function refuseCaller(found: Rejection | undefined, x: Exchange): Answer {
   if (found?.isUndecided === true) return x.renderProblem({ name: 'unavailable', headers: retrySoon }, x)

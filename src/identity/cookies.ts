@@ -15,10 +15,10 @@ export const cookieNames = {
 export type OwnCookie = (typeof cookieNames)[keyof typeof cookieNames]
 
 /**
- * The value of a cookie of ours; undefined when there is none, null when there are several. Of two nobody can tell which
+ * The value of a cookie; undefined when there is none, null when there are several. Of two nobody can tell which
  * the browser meant and which somebody planted, so the caller has to refuse.
  */
-export function readCookie(x: Exchange, name: OwnCookie): string | null | undefined {
+export function readCookie(x: Exchange, name: string): string | null | undefined {
   const line = x.headers.single(H.cookie)
   if (line === undefined) return undefined
   if (line !== null) return valueIn(line, name)

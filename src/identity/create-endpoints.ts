@@ -1,3 +1,4 @@
+import { accountEndpoints } from './account/account-endpoints.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { IdentityParts } from './identity-parts.ts'
 import { loginEndpoints } from './login/login-endpoints.ts'
@@ -14,6 +15,7 @@ export function createEndpoints(parts: IdentityParts, signer: Signer): Endpoint[
     ...loginEndpoints(parts),
     ...oidcEndpoints(parts),
     ...passkeyEndpoints(parts),
+    ...accountEndpoints(parts),
     ...sessionEndpoints(parts),
     ...tokenEndpoints(parts),
     ...wellKnownEndpoints(parts.path, parts.spec, signer),

@@ -2,15 +2,17 @@ import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
 import { H } from '../core/header-names.ts'
-import { identityFacts, privateJson, privateNothing, refuseCaller } from './answers.ts'
+import { identityFacts, privateJson, privateNothing, privateRedirect, refuseCaller } from './answers.ts'
 import { clearCookie, cookieNames, readCookie } from './cookies.ts'
 import { idOf, isCredential, secretHash, secretOf } from './credential-text.ts'
 import { lastSegment } from './dispatch.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { IdentityParts } from './identity-parts.ts'
 import { passingAnswer } from './login/page-shell.ts'
+import { parseReturnTo } from './login/return-to.ts'
 import { providerLogoutAddress } from './oidc/ask-oidc.ts'
 import { forOwnCallers } from './own-caller.ts'
+import { areFields, readFields } from './read-fields.ts'
 import { Rejection } from './rejection.ts'
 import { sessionValue } from './session-record.ts'
 
@@ -98,17 +100,29 @@ async function logout(x: Exchange, parts: IdentityParts): Promise<Answer> {
     } else if (found.issuer === spec.issuer && found.session !== undefined)
       await sessions.end(found.subject, found.session, 'logout')
   }
-  return withoutCookies(elsewhere === undefined ? privateNothing() : leavingAnswer(x, elsewhere), x, parts)
+  if (elsewhere !== undefined) return withoutCookies(leavingAnswer(x, elsewhere), x, parts)
+  return withoutCookies((await onwards(x)) ?? privateNothing(), x, parts)
+}
+
+/** Where a form of a page wants to go on to (`return_to`); undefined for everything that is no such form. */
+async function onwards(x: Exchange): Promise<Answer | undefined> {
+  if (!wantsPage(x) || x.headers.single(H.contentType) !== 'application/x-www-form-urlencoded') return undefined
+  const fields = await readFields(x)
+  const path = areFields(fields) ? parseReturnTo(fields.get('return_to'), '') : undefined
+  return path === undefined ? undefined : privateRedirect(path)
+}
+
+function wantsPage(x: Exchange): boolean {
+  return x.headers.single(H.accept)?.includes('text/html') === true
 }
 
 /** Logged out here; a browser goes on to log out at the provider, and a program is told where that is. */
 function leavingAnswer(x: Exchange, address: string): Answer {
-  const isPage = x.headers.single(H.accept)?.includes('text/html') === true
-  return isPage ? passingAnswer(address) : privateJson(200, { provider_logout: address })
+  return wantsPage(x) ? passingAnswer(address) : privateJson(200, { provider_logout: address })
 }
 
 /** Takes the cookies of a login from the browser; only after it has ended in the store. */
-function withoutCookies(answer: Answer, x: Exchange, { spec }: IdentityParts): Answer {
+export function withoutCookies(answer: Answer, x: Exchange, { spec }: IdentityParts): Answer {
   for (const name of [cookieNames.session, cookieNames.refresh]) {
     if (readCookie(x, name) !== undefined)
       answer.headers.append('set-cookie', clearCookie(name, name === cookieNames.refresh ? 'strict' : spec.sessions.sameSite))

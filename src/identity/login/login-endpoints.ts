@@ -1,10 +1,9 @@
 import type { Answer } from '../../core/answer.ts'
-import { emptyAnswer } from '../../core/answer.ts'
 import type { Exchange } from '../../core/exchange.ts'
 import { Fault } from '../../core/fault.ts'
 import { H } from '../../core/header-names.ts'
 import { headerBlock } from '../../core/headers.ts'
-import { noStore } from '../answers.ts'
+import { privateRedirect } from '../answers.ts'
 import { cookieNames, readCookie, setCookie } from '../cookies.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { IdentityParts } from '../identity-parts.ts'
@@ -24,7 +23,8 @@ import { parseReturnTo } from './return-to.ts'
 
 const challenge = headerBlock([['www-authenticate', 'Bearer realm="api"']])
 const wrongWords = 'The user name or the password is wrong.'
-const busyWords = 'Logins cannot be checked at the moment. Please try again shortly.'
+/** What people are told while nobody can tell who they are. */
+export const busyWords = 'Logins cannot be checked at the moment. Please try again shortly.'
 
 /** Where people log in by password: `POST login` for programs, pages and forms, `GET login` for the page itself. */
 export function loginEndpoints(parts: IdentityParts): Endpoint[] {
@@ -42,11 +42,13 @@ interface LoginDoor {
   readonly path: string
   readonly place: string
   readonly providers: readonly ProviderButton[]
+  readonly passkeyPath: string | undefined
 }
 
 function doorOf(parts: IdentityParts): LoginDoor {
   const providers = (parts.spec.providers ?? []).map(({ name, label }) => ({ label, path: `${parts.path}/oidc/${name}` }))
-  return { parts, path: `${parts.path}/login`, place: new URL(parts.spec.issuer).host, providers }
+  const passkeyPath = parts.spec.passkeys === undefined ? undefined : `${parts.path}/passkey/login`
+  return { parts, path: `${parts.path}/login`, place: new URL(parts.spec.issuer).host, providers, passkeyPath }
 }
 
 /** A login that came to nothing: the login page with a word about it for browsers, a problem for whoever does not ask for a page. */
@@ -133,17 +135,9 @@ async function enter(
   client: string | undefined,
 ): Promise<Answer> {
   const by: Login = { account, methods: ['pwd'], generation }
-  const onwards = form === undefined ? undefined : goTo(form.returnTo ?? '/')
+  const onwards = form === undefined ? undefined : privateRedirect(form.returnTo ?? '/')
   const answer = await deliverLogin(by, deliver, x, parts, { client, onwards })
   if (deliver !== 'token') answer.headers.append('set-cookie', setCookie(cookieNames.device, device, 'lax', deviceCookieMs / 1000))
-  return answer
-}
-
-/** 303: what follows is fetched by GET, and the password is not sent again. */
-function goTo(path: string): Answer {
-  const answer = emptyAnswer(303)
-  answer.headers.put(noStore)
-  answer.headers.set('location', path)
   return answer
 }
 
@@ -163,7 +157,8 @@ function full(x: Exchange, door: LoginDoor, form: FormState | undefined, seconds
   return retryLater(x.renderProblem({ name: 'reduced-capacity', detail: 'Too many logins are under way.' }, x), seconds)
 }
 
-function retryLater(answer: Answer, seconds: number): Answer {
+/** Says when to try again. */
+export function retryLater(answer: Answer, seconds: number): Answer {
   answer.headers.set('retry-after', String(seconds))
   return answer
 }
@@ -180,11 +175,11 @@ function pageAnswer(
   { returnTo, userName = '' }: { readonly returnTo: string | undefined; readonly userName?: string },
   message?: LoginPage['message'],
 ): Answer {
-  const { path, providers } = door
+  const { path, providers, passkeyPath } = door
   // The host that was asked for, as the address bar shows it.
   const place = x.authority === '' ? door.place : x.authority
   const typed = userName.slice(0, 128).toWellFormed()
-  return loginPageAnswer(status, { place, action: path, returnTo, userName: typed, message, providers })
+  return loginPageAnswer(status, { place, action: path, returnTo, userName: typed, message, providers, passkeyPath })
 }
 
 /** Whether pages are answered rather than JSON: a form was posted, by something that does not ask for JSON. */

@@ -1,4 +1,5 @@
 import type { Answer } from '../../core/answer.ts'
+import { passkeyLoginScript } from '../passkeys/passkey-scripts.ts'
 import { definePage, escaped, mark } from './page-shell.ts'
 
 /** What a login page says besides asking. */
@@ -14,6 +15,8 @@ export interface LoginPage {
   readonly message: { readonly kind: 'wrong' | 'failed' | 'locked' | 'busy'; readonly text: string } | undefined
   /** Where one can log in instead. */
   readonly providers: readonly ProviderButton[]
+  /** Where passkeys are judged; undefined where nobody has any. */
+  readonly passkeyPath: string | undefined
 }
 
 /** A way to log in at a provider. */
@@ -24,8 +27,12 @@ export interface ProviderButton {
 }
 
 const page = definePage()
+const pageWithPasskeys = definePage({ script: passkeyLoginScript })
 
-/** The login page: one form, links to providers, no script, and a policy that lets none in. */
+/**
+ * The login page: one form, and links to providers. Without passkeys it has no script, and a policy that lets none in; with
+ * them, their button shows where the browser can use them.
+ */
 export function loginPageAnswer(status: number, login: LoginPage): Answer {
   const { place, action, returnTo, userName, message } = login
   const isWrong = message?.kind === 'wrong'
@@ -33,7 +40,7 @@ export function loginPageAnswer(status: number, login: LoginPage): Answer {
     message === undefined ? '' : `<p class="message ${message.kind}" id="note" role="alert">${escaped(message.text)}</p>\n`
   const about = isWrong ? ' aria-invalid="true" aria-describedby="note"' : ''
   const [nameFocus, passwordFocus] = userName === '' ? [' autofocus', ''] : ['', ' autofocus']
-  return page(status, {
+  return (login.passkeyPath === undefined ? page : pageWithPasskeys)(status, {
     title: `${message === undefined ? '' : 'Not logged in: '}Log in to ${escaped(place)}`,
     main: `${mark}
 <h1>Log in</h1>
@@ -44,7 +51,7 @@ ${returnTo === undefined ? '' : `<input type="hidden" name="return_to" value="${
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" maxlength="1024" required${about}${passwordFocus}>
 <button type="submit">Log in</button>
-</form>${buttons(login)}`,
+</form>${passkeyButton(login)}${buttons(login)}`,
   })
 }
 
@@ -56,4 +63,14 @@ function buttons({ providers, returnTo }: LoginPage): string {
     ({ label, path }) => `<a class="button plain" href="${escaped(path + query)}" rel="nofollow">Log in with ${escaped(label)}</a>`,
   )
   return `\n<p class="or">or</p>\n${links.join('\n')}`
+}
+
+function passkeyButton({ passkeyPath, returnTo = '/' }: LoginPage): string {
+  if (passkeyPath === undefined) return ''
+  return `
+<div data-passkey="${escaped(passkeyPath)}" data-next="${escaped(returnTo)}" hidden>
+<p class="or">or</p>
+<button type="button" class="plain">Log in with a passkey</button>
+<p class="message failed after" role="alert" hidden></p>
+</div>`
 }

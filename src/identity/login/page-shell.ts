@@ -32,6 +32,7 @@ const commonStyle = `
   --field: #111820; --accent: #7db1ff; --accent-ink: #0c1a2e; --accent-hover: #9cc4ff; --bad: #ffb0a6; --bad-ground: #3a1d1a; --wait: #ffd98a; --wait-ground: #372b10;
   --good: #9be3b8; --good-ground: #14301f } }
 * { box-sizing: border-box }
+[hidden] { display: none !important }
 body { margin: 0; min-height: 100vh; min-height: 100svh; display: grid; place-items: center; padding: 1.5rem; background: var(--ground); color: var(--ink);
   font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
 main { width: 100%; max-width: 24rem; background: var(--sheet); border: 1px solid var(--line); border-radius: .75rem; padding: 2rem }
@@ -39,6 +40,7 @@ main > svg { display: block; width: 2.5rem; height: 2.5rem; color: var(--accent)
 h1 { margin: 1rem 0 0; font-size: 1.5rem; line-height: 1.25; font-weight: 650 }
 .place { margin: .25rem 0 1.5rem; color: var(--soft); overflow-wrap: anywhere }
 .message { margin: 0 0 1.25rem; padding: .75rem .875rem; border-radius: .5rem; border-left: 4px solid; overflow-wrap: anywhere }
+.message.after { margin: .75rem 0 0 }
 .wrong, .failed { color: var(--bad); background: var(--bad-ground) }
 .locked, .busy { color: var(--wait); background: var(--wait-ground) }
 .done { color: var(--good); background: var(--good-ground) }

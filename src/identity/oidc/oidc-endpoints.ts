@@ -7,7 +7,8 @@ import type { Endpoint } from '../endpoint.ts'
 import type { IdentityParts } from '../identity-parts.ts'
 import type { ProviderSpec } from '../identity-spec.ts'
 import { browserOf, browserSecret } from '../login/browser-secret.ts'
-import { loginFailure } from '../login/login-endpoints.ts'
+import { shown } from '../login/later-page.ts'
+import { loginFailure, retryLater } from '../login/login-endpoints.ts'
 import { passingAnswer } from '../login/page-shell.ts'
 import { parseReturnTo } from '../login/return-to.ts'
 import { areFields, readFields } from '../read-fields.ts'
@@ -17,7 +18,6 @@ import { ProviderLogins } from './provider-logins.ts'
 
 /** Longest wait for main: discovery, the exchange and keys, each five seconds at most. */
 const answerWithinMs = 16_000
-const busyWords = 'Logins cannot be checked at the moment. Please try again shortly.'
 
 type Proved = Extract<OidcAnswer, { kind: 'proved' }>
 
@@ -38,16 +38,6 @@ export function oidcEndpoints(parts: IdentityParts): Endpoint[] {
       { method: 'POST', path: `${path}/backchannel-logout`, isSameSiteOnly: false, handle: (x) => logout(x, provider, parts) },
     ]
   })
-}
-
-/** People get a page, also where the store is down or too many log in. */
-async function shown(x: Exchange, parts: IdentityParts, answer: Promise<Answer>): Promise<Answer> {
-  try {
-    return await answer
-  } catch (thrown) {
-    if (!(thrown instanceof Fault) || (thrown.code !== 'store-down' && thrown.code !== 'overloaded')) throw thrown
-    return laterAgain(loginFailure(x, parts, 503, busyWords, undefined), Math.ceil((thrown.retryAfterMs ?? 1000) / 1000))
-  }
 }
 
 async function begin(x: Exchange, provider: ProviderSpec, parts: IdentityParts): Promise<Answer> {
@@ -99,12 +89,7 @@ function notNow(x: Exchange, { label }: ProviderSpec, parts: IdentityParts, answ
   const returnTo = answer.kind === 'refused' || answer.kind === 'unavailable' ? answer.returnTo : undefined
   if (answer.kind !== 'unavailable')
     return loginFailure(x, parts, 401, `The login at ${label} was not completed. Please try again.`, returnTo)
-  return laterAgain(loginFailure(x, parts, 503, `${label} cannot be reached at the moment. Please try again shortly.`, returnTo), 5)
-}
-
-function laterAgain(answer: Answer, seconds: number): Answer {
-  answer.headers.set('retry-after', String(seconds))
-  return answer
+  return retryLater(loginFailure(x, parts, 503, `${label} cannot be reached at the moment. Please try again shortly.`, returnTo), 5)
 }
 
 async function logout(x: Exchange, provider: ProviderSpec, parts: IdentityParts): Promise<Answer> {

@@ -162,6 +162,7 @@ function nameIn(value: unknown): string | undefined {
 }
 
 function shown({ id, name, createdAt, usedAt, isSynced, isBlocked }: PasskeyRow): Readonly<Record<string, unknown>> {
-  const at = (time: number | undefined): string | undefined => (time === undefined ? undefined : new Date(time).toISOString())
-  return { id, name, created: at(createdAt), last_used: at(usedAt), synced: isSynced, blocked: isBlocked }
+  const created = new Date(createdAt).toISOString()
+  const lastUsed = usedAt === undefined ? undefined : new Date(usedAt).toISOString()
+  return { id, name, created, last_used: lastUsed, synced: isSynced, blocked: isBlocked }
 }
