@@ -5,6 +5,7 @@ import { Fault } from '../../core/fault.ts'
 import { explainJson } from './explain-json.ts'
 import type { Json, ParsedJson } from './json-text.ts'
 import { JsonTextError, parseJson } from './json-text.ts'
+import { MessageText } from './message-text.ts'
 import { settleNumbers } from './settle-numbers.ts'
 
 /** How messages are written as JSON, and how strictly they are read. */
@@ -29,6 +30,7 @@ export class MessageCodec {
   readonly #read: { readonly registry: Registry; readonly ignoreUnknownFields: boolean }
   readonly #write: Parameters<typeof toJson>[2]
   readonly #protoNames: boolean
+  readonly #text: MessageText
 
   constructor(desc: DescMessage, registry: Registry, options: JsonOptions = standardJson) {
     this.desc = desc
@@ -41,6 +43,7 @@ export class MessageCodec {
       enumAsInteger: options.enumsAsNumbers,
       useProtoFieldName: options.protoNames,
     }
+    this.#text = new MessageText({ registry, ...options })
   }
 
   /** The name under which `toJson` writes a field. */
@@ -87,9 +90,10 @@ export class MessageCodec {
     }
   }
 
-  /** The JSON text of a message given by its bytes. */
+  /** The JSON text of a message given by its bytes. Throws the Fault `service-nonsense`, as `fromBytes` and `toJson` do. */
   toText(bytes: Uint8Array): string {
-    return JSON.stringify(this.toJson(this.fromBytes(bytes)))
+    const plain = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    return this.#text.write(this.desc, plain) ?? JSON.stringify(this.toJson(this.fromBytes(bytes)))
   }
 }
 
