@@ -95,7 +95,7 @@ test('fills every default in', () => {
         limits: [],
       },
     ],
-    identity: { path: '/auth', own: undefined, tenantClaim: 'tenant', trustedIssuers: [], apiKeys: [] },
+    identity: { path: '/auth', own: undefined, tenantClaim: 'tenant', trustedIssuers: [], apiKeys: [], certificates: [] },
     limits: [],
     penalties: [],
     log: { format: 'json', file: 'stdout', level: 'info' },
@@ -239,8 +239,8 @@ test("a route's policies replace the default's, and headers and body are merged 
   )
   assert.deepEqual([own.auth.scopes, own.auth.source, own.timeoutMs, own.maxBodyBytes], [[], 'routes[1].auth', 1000, 1_048_576])
   assert.deepEqual(options(own, 'body'), { maxBytes: 1_048_576, types: ['application/json'], shadow: undefined })
-  assert.deepEqual(options(plain, 'addresses'), { allow: undefined, deny: ['192.0.2.1/32'], shadow: undefined })
-  assert.deepEqual(options(own, 'addresses'), { allow: ['10.0.0.0/8'], deny: [], shadow: undefined })
+  assert.deepEqual(options(plain, 'addresses'), { allow: undefined, deny: ['192.0.2.1/32'] })
+  assert.deepEqual(options(own, 'addresses'), { allow: ['10.0.0.0/8'], deny: [] })
   const headers = options(own, 'headers') as { secure: boolean; request: { set: unknown } }
   assert.deepEqual([headers.secure, headers.request.set], [true, [['x-a', 'b']]])
   assert.equal(own.policies.find(({ policy }) => policy === 'headers')?.source, 'routes[1].headers')
