@@ -6,9 +6,11 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BridgePeer } from './peers/bridge-peers.ts'
-import { bareHttp2, connectNode, grpcJs, startFrames, velumBridge, yoga } from './peers/bridge-peers.ts'
+import { bareHttp2, connectNode, grpcJs, velumBridge, yoga } from './peers/bridge-peers.ts'
+import { startGrpcUpstream } from './peers/grpc-upstream.ts'
 import type { BenchOptions } from './run.ts'
 import { framedMessages, itemBytes, itemJson, noteBytes, readBenchTypes, writeBenchTypes } from './support/bench-messages.ts'
+import { interleaved } from './support/interleaved.ts'
 import type { Running } from './support/processes.ts'
 import { cpuMicros, freePort, residentBytes } from './support/processes.ts'
 import { saveResults } from './support/results.ts'
@@ -55,10 +57,10 @@ export async function benchBridges(options: BenchOptions): Promise<void> {
     const types = readBenchTypes(readFileSync(set))
     const grpcPort = await freePort()
     const frames = {
-      Get: framedMessages([itemBytes(types)]),
-      Watch: framedMessages(Array.from({ length: notesPerStream }, () => noteBytes(types))),
+      '/bench.v1.Bench/Get': framedMessages([itemBytes(types)]),
+      '/bench.v1.Bench/Watch': framedMessages(Array.from({ length: notesPerStream }, () => noteBytes(types))),
     }
-    started.push(await startFrames(join(folder, 'service'), grpcPort, clientCore, frames))
+    started.push(await startGrpcUpstream(join(folder, 'service'), grpcPort, clientCore, frames))
     const contents = { json: join(folder, 'item.json'), graphql: join(folder, 'query.json') }
     writeFileSync(contents.json, JSON.stringify(itemJson))
     const query = `{ get(input: { id: "${itemJson.id}" }) { id title price weight available updated tags place { shelf level } } }`
@@ -102,18 +104,7 @@ export async function benchBridges(options: BenchOptions): Promise<void> {
 }
 
 async function compare(name: string, contenders: readonly Started[], question: Question, options: BenchOptions): Promise<unknown> {
-  const samples = new Map<Started, Sample[]>(contenders.map((contender) => [contender, []]))
-  for (const contender of contenders) {
-    for (let requests = 0, turn = 0; requests < options.warmupRequests && turn < 8; turn++) {
-      requests += (await load(contender, question, options.seconds)).requests
-    }
-  }
-  for (let round = 0; round < options.rounds; round++) {
-    // In turn, and the next round the other way round: a machine that grows slower or quicker does so for all.
-    for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-      samples.get(contender)!.push(await load(contender, question, options.seconds))
-    }
-  }
+  const samples = await interleaved(contenders, options, (contender) => load(contender, question, options.seconds))
   const measure = samples.get(contenders[0])!
   const results = contenders.map((contender) => {
     const rounds = samples.get(contender)!

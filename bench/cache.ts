@@ -5,6 +5,7 @@ import type { CachePeer } from './peers/caches.ts'
 import { nginxCache, startCacheableService, varnish, velumCache } from './peers/caches.ts'
 import type { BenchOptions } from './run.ts'
 import { measurePauses } from './support/pauses.ts'
+import { interleaved } from './support/interleaved.ts'
 import type { Running } from './support/processes.ts'
 import { cpuMicros, freePort, residentBytes } from './support/processes.ts'
 import { saveResults } from './support/results.ts'
@@ -84,18 +85,7 @@ export async function benchCache(options: BenchOptions): Promise<void> {
 let freshUrl = 1_000_000
 
 async function runScenario(scenario: Scenario, contenders: readonly Started[], options: BenchOptions): Promise<unknown> {
-  const samples = new Map<Started, Sample[]>(contenders.map((contender) => [contender, []]))
-  for (const contender of contenders) {
-    for (let requests = 0, turn = 0; requests < options.warmupRequests && turn < 8; turn++) {
-      requests += (await load(contender, scenario, options.seconds)).requests
-    }
-  }
-  for (let round = 0; round < options.rounds; round++) {
-    // In turn, and the next round the other way round: a machine that grows slower or quicker does so for all.
-    for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-      samples.get(contender)!.push(await load(contender, scenario, options.seconds))
-    }
-  }
+  const samples = await interleaved(contenders, options, (contender) => load(contender, scenario, options.seconds))
   const measure = samples.get(contenders[0])!
   const results = contenders.map((contender) => {
     const rounds = samples.get(contender)!

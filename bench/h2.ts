@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { systemClock } from '../src/core/clock.ts'
 import { ensureDevCertificate } from '../src/wire/tls/dev-certificate.ts'
 import type { H2Peer } from './peers/h2-peers.ts'
-import { grpcMessage, haproxyH2, nginxH2, startGrpcUpstream, velumH2 } from './peers/h2-peers.ts'
+import { startGrpcUpstream } from './peers/grpc-upstream.ts'
+import { grpcMessage, haproxyH2, nginxH2, velumH2 } from './peers/h2-peers.ts'
 import { startUpstream } from './peers/nginx.ts'
 import type { BenchOptions } from './run.ts'
 import { runH2load } from './support/h2load.ts'
+import { interleaved } from './support/interleaved.ts'
 import type { Running } from './support/processes.ts'
 import { cpuMicros, freePort, residentBytes } from './support/processes.ts'
 import { saveResults } from './support/results.ts'
@@ -61,7 +63,7 @@ export async function benchH2(options: BenchOptions): Promise<void> {
     writeFileSync(bodyPath, grpcMessage(130))
     const [upstreamPort, grpcPort] = [await freePort(), await freePort()]
     started.push(await startUpstream(join(folder, 'upstream'), upstreamPort, clientCore))
-    started.push(await startGrpcUpstream(join(folder, 'grpc-upstream'), grpcPort, clientCore))
+    started.push(await startGrpcUpstream(join(folder, 'grpc-upstream'), grpcPort, clientCore, { '/grpc/unary': grpcMessage(130) }))
     const peers: readonly H2Peer[] = [nginxH2, haproxyH2, velumH2]
     const contenders: Started[] = []
     // nginx is the measure of all things here, so it always runs.
@@ -90,18 +92,7 @@ async function runScenario(
   bodyPath: string,
   options: BenchOptions,
 ): Promise<readonly { readonly peer: string; readonly ratio: number; readonly rounds: readonly Sample[] }[]> {
-  const samples = new Map<Started, Sample[]>(contenders.map((contender) => [contender, []]))
-  for (const contender of contenders) {
-    for (let requests = 0, turn = 0; requests < options.warmupRequests && turn < 8; turn++) {
-      requests += (await load(contender, scenario, bodyPath, options.seconds)).requests
-    }
-  }
-  for (let round = 0; round < options.rounds; round++) {
-    // In turn, and the next round the other way round: a machine that grows slower or quicker does so for all.
-    for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-      samples.get(contender)!.push(await load(contender, scenario, bodyPath, options.seconds))
-    }
-  }
+  const samples = await interleaved(contenders, options, (contender) => load(contender, scenario, bodyPath, options.seconds))
   const measure = samples.get(contenders[0])!
   const results = contenders.map((contender) => {
     const rounds = samples.get(contender)!

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { benchProto } from '../support/bench-messages.ts'
 import type { Running } from '../support/processes.ts'
 import { startServer } from '../support/processes.ts'
-import { startNginx } from './nginx.ts'
 
 export interface BridgePeerOptions {
   readonly port: number
@@ -73,33 +72,4 @@ export function velumBridge(speaks: BridgePeer['speaks']): BridgePeer {
       })
     },
   }
-}
-
-/** nginx that answers every call of a method with the frames in the file of its name. */
-export function startFrames(
-  folder: string,
-  port: number,
-  cores: string,
-  answers: Readonly<Record<string, Uint8Array>>,
-): Promise<Running> {
-  mkdirSync(join(folder, 'www/bench.v1.Bench'), { recursive: true })
-  for (const [method, frames] of Object.entries(answers)) writeFileSync(join(folder, 'www/bench.v1.Bench', method), frames)
-  return startNginx(
-    folder,
-    port,
-    cores,
-    `
-  access_log off;
-  open_file_cache max=10 inactive=1h;
-  open_file_cache_valid 1h;
-  server {
-    listen 127.0.0.1:${port} http2 backlog=4096;
-    http2_max_concurrent_streams 1000;
-    client_max_body_size 0;
-    root ${folder}/www;
-    default_type application/grpc;
-    add_trailer grpc-status 0 always;
-    location / { error_page 405 =200 $uri; }
-  }`,
-  )
 }

@@ -15,30 +15,6 @@ export interface H2PeerOptions extends PeerOptions {
   readonly grpcPort: number
 }
 
-/** What stands behind gRPC: nginx over HTTP/2 without TLS, with one message of 130 bytes and a status in its trailers. */
-export function startGrpcUpstream(folder: string, port: number, cores: string): Promise<Running> {
-  mkdirSync(join(folder, 'www/grpc'), { recursive: true })
-  writeFileSync(join(folder, 'www/grpc/unary'), grpcMessage(130))
-  return startNginx(
-    folder,
-    port,
-    cores,
-    `
-  access_log off;
-  open_file_cache max=10 inactive=1h;
-  open_file_cache_valid 1h;
-  server {
-    listen 127.0.0.1:${port} http2 backlog=4096;
-    http2_max_concurrent_streams 1000;
-    client_max_body_size 0;
-    root ${folder}/www;
-    default_type application/grpc;
-    add_trailer grpc-status 0 always;
-    location / { error_page 405 =200 $uri; }
-  }`,
-  )
-}
-
 /** One message as gRPC frames it. */
 export function grpcMessage(bytes: number): Buffer {
   const message = Buffer.alloc(5 + bytes, 'x')
