@@ -7,6 +7,7 @@ import { benchIdentity } from './identity.ts'
 import { benchLimits } from './limits.ts'
 import { benchMemory } from './memory.ts'
 import { benchProxy } from './proxy.ts'
+import { benchReload } from './reload.ts'
 import { benchResilience } from './resilience.ts'
 import { benchValidation } from './validation.ts'
 
@@ -34,6 +35,7 @@ const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>>
   limits: benchLimits,
   cache: benchCache,
   bridges: benchBridges,
+  reload: benchReload,
   validation: benchValidation,
 }
 
