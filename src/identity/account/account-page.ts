@@ -17,7 +17,7 @@ body { place-items: start center }
 main { max-width: 44rem }
 header { display: flex; flex-wrap: wrap; align-items: center; gap: .75rem 1rem; margin-bottom: 1.5rem }
 header svg { width: 2.5rem; height: 2.5rem; color: var(--accent); flex: none }
-header div { flex: 1; min-width: 12rem }
+header div { flex: 1; min-width: 10rem }
 h1 { margin: 0 }
 .place { margin: 0 }
 h2 { margin: 0; font-size: 1.125rem; line-height: 1.35; font-weight: 650 }
@@ -41,10 +41,12 @@ summary:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 .change { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; margin-top: .75rem }
 .change > div { flex: 1 1 14rem }
 .of { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
+time { white-space: nowrap }
+::placeholder { color: var(--soft); opacity: 1 }
 .change p { flex-basis: 100%; margin: 0 }
 input { margin: 0; padding: .5rem .75rem }
 @media (max-width: 34rem) { body { padding: 0; background: var(--sheet) } main { max-width: none; border: 0; border-radius: 0; padding: 1.25rem }
-  li { grid-template-columns: minmax(0, 1fr) } .row > *, .row button { width: 100% } }
+  .row > *, .row button { width: 100% } }
 @media (forced-colors: active) { .here, .bad { border: 1px solid } }
 `
 
@@ -80,7 +82,7 @@ function sessionsPart(view: AccountView): string {
   const rest = others === 0 ? '' : `<button type="submit" name="do" value="end-others" class="plain">Log out all others</button>`
   return `<section aria-labelledby="sessions">
 <h2 id="sessions">Where you are logged in</h2>
-<p>Is there anything that you do not know? Log it out, and have your password changed.</p>
+<p>Something you do not know? Log it out, and have your password changed.</p>
 <ul>
 ${sessions.map((row) => sessionItem(row, view)).join('\n')}
 </ul>
@@ -93,12 +95,12 @@ function sessionItem({ id, kind, device, address, startedAt, lastSeenAt }: Sessi
   const isHere = id === view.session
   const name = escaped(deviceName(device))
   const badge = isHere ? ' <span class="here">this device</span>' : ''
-  const how = kind === 'tokens' ? 'An app, ' : ''
   const end = isHere
     ? ''
     : `<form method="post" action="${actionOf(view)}"><input type="hidden" name="id" value="${escaped(id)}"><button type="submit" name="do" value="end" class="plain" aria-label="Log out ${name}">Log out</button></form>`
   return `<li><div><span class="name" title="${escaped(device)}">${name}</span>${badge}
-<p class="facts">${how === '' ? 'L' : `${how}l`}ast seen ${time(lastSeenAt)} from ${escaped(address)}; logged in ${time(startedAt)}</p></div>
+<p class="facts">Last seen ${time(lastSeenAt)} from ${escaped(address)}</p>
+<p class="facts">${kind === 'tokens' ? 'An app, logged' : 'Logged'} in ${time(startedAt)}</p></div>
 ${end}</li>`
 }
 
@@ -108,7 +110,7 @@ function passkeysPart(view: AccountView): string {
   const about =
     providers.length > 0
       ? `Your passkeys belong to ${escaped(providers.join(', '))}, where you log in.`
-      : 'With a passkey you log in by fingerprint, face, or the PIN of your device, and nobody can trick you out of it.'
+      : 'With a passkey you log in by fingerprint, face, or the PIN of your device, and no other site can get hold of it.'
   const list = passkeys.length === 0 ? '' : `\n<ul>\n${passkeys.map((row) => passkeyItem(row, view)).join('\n')}\n</ul>`
   return `<section aria-labelledby="passkeys">
 <h2 id="passkeys">Passkeys</h2>

@@ -15,6 +15,10 @@ const idsOf = (content: string, what: string): string[] =>
     .filter(([, , value]) => value === what)
     .map(([, id]) => id)
 
+/** What is still logged in, by status. */
+const live = async (...browsers: SoftBrowser[]): Promise<number[]> =>
+  Promise.all(browsers.map(async (one) => (await one.send('GET', '/auth/session')).status))
+
 test('nobody is led to the login page and back', async (t) => {
   const { browser } = await passkeyWorld(t)
   const answer = await page(browser())
@@ -51,8 +55,6 @@ test('one device, all others, and everything can be logged out', async (t) => {
   const { browser } = await passkeyWorld(t)
   const [here, phone, tablet, work] = [browser(), browser(), browser(), browser()]
   for (const one of [here, phone, tablet, work]) await one.enter('ada')
-  const live = async (...browsers: SoftBrowser[]): Promise<number[]> =>
-    Promise.all(browsers.map(async (one) => (await one.send('GET', '/auth/session')).status))
   const own = contentOf(await phone.send('GET', '/auth/session'))['session'] as string
   assert.equal(idsOf(textOf(await page(here)), 'end').length, 3)
   const ended = await here.post(path, { do: 'end', id: own })

@@ -51,26 +51,26 @@ ${returnTo === undefined ? '' : `<input type="hidden" name="return_to" value="${
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" maxlength="1024" required${about}${passwordFocus}>
 <button type="submit">Log in</button>
-</form>${passkeyButton(login)}${buttons(login)}`,
+</form>${buttons(login)}`,
   })
 }
 
-/** Links and no form: where they lead redirects to another site, which `form-action` would stop. */
-function buttons({ providers, returnTo }: LoginPage): string {
-  if (providers.length === 0) return ''
+/** What one can log in by instead. Without a script, a browser shows no passkeys. */
+function buttons({ providers, passkeyPath, returnTo }: LoginPage): string {
+  const or = '<p class="or">or</p>'
+  const passkeys =
+    passkeyPath === undefined
+      ? ''
+      : `<div data-passkey="${escaped(passkeyPath)}" data-next="${escaped(returnTo ?? '/')}" hidden>
+${providers.length === 0 ? `${or}\n` : ''}<button type="button" class="plain">Log in with a passkey</button>
+<p class="message failed after" role="alert" hidden></p>
+</div>
+`
+  if (providers.length === 0) return passkeys === '' ? '' : `\n${passkeys}`
   const query = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
+  // Links and no form: where they lead redirects to another site, which `form-action` would stop.
   const links = providers.map(
     ({ label, path }) => `<a class="button plain" href="${escaped(path + query)}" rel="nofollow">Log in with ${escaped(label)}</a>`,
   )
-  return `\n<p class="or">or</p>\n${links.join('\n')}`
-}
-
-function passkeyButton({ passkeyPath, returnTo = '/' }: LoginPage): string {
-  if (passkeyPath === undefined) return ''
-  return `
-<div data-passkey="${escaped(passkeyPath)}" data-next="${escaped(returnTo)}" hidden>
-<p class="or">or</p>
-<button type="button" class="plain">Log in with a passkey</button>
-<p class="message failed after" role="alert" hidden></p>
-</div>`
+  return `\n${or}\n${passkeys}${links.join('\n')}`
 }
