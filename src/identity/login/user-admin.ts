@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Stores } from '../../core/stores.ts'
 import type { Audit } from '../audit.ts'
 import type { OwnIssuerSpec } from '../identity-spec.ts'
+import { PasskeyStore } from '../passkeys/passkey-store.ts'
 import type { EndReason } from '../sessions.ts'
 import { StoreSessions } from '../store-sessions.ts'
 import { parseNewPassword } from './password-text.ts'
@@ -50,10 +51,12 @@ export class UserAdmin {
   readonly #env: UserAdminEnv
   readonly #users: Users
   readonly #sessions: StoreSessions
+  readonly #passkeys: PasskeyStore
 
   constructor(env: UserAdminEnv) {
     this.#env = env
     this.#users = new Users(env.stores, env.clock)
+    this.#passkeys = new PasskeyStore(env.stores, env.clock, [])
     // Main accepts nobody, so nothing has to be known here at once; workers hear it from the store.
     this.#sessions = new StoreSessions({ ...env, revocations: { learnEnd() {}, generationOf: () => 0 } })
   }
@@ -80,12 +83,15 @@ export class UserAdmin {
     return added
   }
 
+  /** Their passkeys go with the old password: whoever took over an account may have added one. */
   async setPassword(typed: string, password: string): Promise<UserRow> {
     const name = valid(() => parseUserName(typed))
     const form = valid(() => parseNewPassword(password, name))
     const user = known(await this.#users.setPassword(name, await this.#env.passwords().hash(form)), name)
     this.#env.audit.write('password-changed', { subject: user.subject, by: 'admin' })
     await this.#endAll(user, 'password-changed')
+    // After the end, so that none is added by what has ended; and what a passkey has begun meanwhile ends, too.
+    if (await this.#removePasskeys(user)) await this.#endAll(user, 'password-changed')
     return user
   }
 
@@ -103,6 +109,12 @@ export class UserAdmin {
     const user = known(await this.#users.setEnabled(name, true), name)
     this.#env.audit.write('account-changed', { subject: user.subject, change: 'enabled' })
     return user
+  }
+
+  async #removePasskeys({ subject }: UserRow): Promise<boolean> {
+    const removed = await this.#passkeys.removeAll(subject)
+    for (const passkey of removed) this.#env.audit.write('passkey-removed', { subject, passkey, by: 'admin' })
+    return removed.length > 0
   }
 
   #endAll({ subject }: UserRow, why: EndReason): Promise<void> {

@@ -176,8 +176,8 @@ export class PasskeyDesk {
     return answer
   }
 
-  async #register({ subject, session, credential, name, ...asker }: PasskeyRegistrationFinish): Promise<PasskeyAnswer> {
-    const { audit, passkeys, spec, clock } = this.#env
+  async #register({ subject, session, generation, credential, name, ...asker }: PasskeyRegistrationFinish): Promise<PasskeyAnswer> {
+    const { stores, audit, passkeys, spec, clock } = this.#env
     const presented = readAttestation(credential)
     if (presented === undefined) return { kind: 'refused' }
     const state = await this.#take(registrationKind, presented.word.challenge, asker.browser)
@@ -190,6 +190,11 @@ export class PasskeyDesk {
     const value = { ...key, handle, transports, name, createdAt: clock.now() }
     const passkey = await passkeys.add(subject, value)
     if (passkey === undefined) return { kind: 'taken' }
+    // Asked afterwards: whoever ends everything of somebody removes what was there then (`UserAdmin.setPassword`).
+    if ((await stores.generations.of(subject)) > generation) {
+      await stores.records.remove('passkey', passkey.id)
+      return { kind: 'refused' }
+    }
     const { address, request } = asker
     audit.write('passkey-added', { subject, session, passkey: passkey.id, address, request })
     return { kind: 'registered', passkey }

@@ -127,13 +127,14 @@ async function beginRegistration(x: Exchange, identity: Identity, parts: Identit
   return options(x, found, secret)
 }
 
-async function finishRegistration(x: Exchange, { subject, session }: Identity, parts: IdentityParts): Promise<Answer> {
+async function finishRegistration(x: Exchange, { subject, session, claims }: Identity, parts: IdentityParts): Promise<Answer> {
   const body = await readJson(x)
   if ('problem' in body) return x.renderProblem(body.problem, x)
-  if (session === undefined) return x.renderProblem(notRecent, x)
+  const generation = claims['gen']
+  if (session === undefined || typeof generation !== 'number') return x.renderProblem(notRecent, x)
   const { credential } = body.json
   const name = nameIn(body.json['name']) ?? deviceName(deviceOf(x))
-  const found = await ask(parts, { kind: 'finish-registration', ...asker(x), subject, session, credential, name })
+  const found = await ask(parts, { kind: 'finish-registration', ...asker(x), subject, session, generation, credential, name })
   if (found.kind === 'registered') return privateJson(201, shown(found.passkey))
   return x.renderProblem(problemOf(found), x)
 }

@@ -35,6 +35,8 @@ export interface PasskeyRegistrationFinish extends PasskeyAsker {
   readonly kind: 'finish-registration'
   readonly subject: string
   readonly session: string
+  /** The generation of the subject when the session began. */
+  readonly generation: number
   readonly credential: unknown
   /** What its owner calls it, in its form (`passkeyName`). */
   readonly name: string

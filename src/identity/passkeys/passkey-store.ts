@@ -113,6 +113,13 @@ export class PasskeyStore {
     return 'last'
   }
 
+  /** Removes all of somebody's, whatever else they have; gives the ids. */
+  async removeAll(subject: string): Promise<readonly string[]> {
+    const owned = await this.owned(subject)
+    const removed = await Promise.all(owned.map(async ({ id }) => this.#stores.records.remove('passkey', id)))
+    return removed.flatMap((record) => (record === undefined ? [] : [record.id]))
+  }
+
   /** The issuers of the providers that somebody's account is linked to. */
   async linkedIssuers(subject: string): Promise<readonly string[]> {
     const links = await this.#stores.records.owned('account', subject, maxLinks)

@@ -321,6 +321,34 @@ describe('registrations', () => {
     assert.equal((await page.send('POST', '/auth/passkey/login', { credential })).status, 200)
   })
 
+  test('are taken back when everything of the person ended meanwhile', async (t) => {
+    const { browser, world, worker } = await passkeyWorld(t)
+    const ada = browser()
+    await ada.enter('ada')
+    const passkey = createSoftPasskey(await ada.creation(), issuer)
+    // The worker has not heard of it yet.
+    worker.stores.deafen()
+    await world.stores.generations.raise('ada', 'identity.subjects', world.clock.now() + minuteMs)
+    assert.equal((await ada.send('POST', '/auth/passkey/register', { credential: passkey.attestation })).status, 422)
+    assert.deepEqual(await world.stores.records.owned('passkey', 'ada', 10), [])
+  })
+
+  test('end with the password that an operator replaces', async (t) => {
+    const { browser, hub, world, audit } = await passkeyWorld(t, { passwords: { memoryKib: 64, passes: 1, lanes: 1, threads: 1 } })
+    await hub.users!.add({ name: 'Ada', password: 'correct horse battery', roles: [], tenant: undefined, subject: undefined })
+    const ada = browser()
+    await ada.enter('ada')
+    const passkey = await ada.register()
+    const page = browser()
+    await page.send('POST', '/auth/passkey/login', { credential: passkey.use(await page.challenge()) })
+    await hub.users!.setPassword('ada', 'another horse battery')
+    await world.settle()
+    assert.equal((await page.send('GET', '/auth/session')).status, 401)
+    const credential = passkey.use(await page.challenge())
+    assert.equal((await page.send('POST', '/auth/passkey/login', { credential })).status, 401)
+    assert.ok((await audit()).some(({ event, facts }) => event === 'passkey-removed' && facts['by'] === 'admin'))
+  })
+
   test('are not for people whom a provider vouches for', async (t) => {
     const { browser, world } = await passkeyWorld(t)
     const ada = browser()
