@@ -28,6 +28,7 @@ export default defineGateway({
   identity: {
     // People log in at Velum itself; `npm start` makes the user ada and says her password.
     issuer: `https://localhost:${securePort}`,
+    passkeys: { name: 'Velum demo' },
     roles: {
       buyer: ['orders:read', 'orders:write', 'users:read'],
       approver: ['billing:read'],

@@ -120,7 +120,7 @@ async function banner(serving: Serving, services: DemoServices, password: string
   rows.push(['logs', `${near(io, gateway.model.log.file)}, ${near(io, logFile)}`])
   const places = rows.map(([name, place]) => `  ${name.padEnd(8)}  ${place}\n`).join('')
   const tries = lines.map(({ title, command }) => `  # ${title}\n  ${command}\n`).join('\n')
-  return `Velum is running.\n\n${places}\nThe demo user is ada. In a browser she logs in at ${url}/users/me\n(trust ${near(io, authority)}, or click the warning away); her password until the next start:\n\n  ${password}\n\nHer token, good for twelve hours:\n\n  ${services.token}\n\nPaste these, one after the other:\n\n${tries}\nCtrl-C stops all of it.\n`
+  return `Velum is running.\n\n${places}\nThe demo user is ada. In a browser she logs in at ${url}/users/me;\nher devices and passkeys are at ${url}/auth/account\n(trust ${near(io, authority)}, or click the warning away); her password until the next start:\n\n  ${password}\n\nHer token, good for twelve hours:\n\n  ${services.token}\n\nPaste these, one after the other:\n\n${tries}\nCtrl-C stops all of it.\n`
 }
 
 /** A path as one would type it from here. */

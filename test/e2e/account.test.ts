@@ -123,7 +123,7 @@ describe('accounts, in a real browser', { skip }, () => {
     const { cdp, authenticatorId } = await plugIn(page)
 
     await page.goto(account)
-    await page.getByRole('button', { name: 'Log in with a passkey' }).waitFor()
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).waitFor()
     await picture(page, 'login')
     await logInByPassword(page)
     await page.waitForURL(account)
@@ -142,7 +142,7 @@ describe('accounts, in a real browser', { skip }, () => {
     await page.getByRole('button', { name: 'Log out', exact: true }).first().click()
     await page.waitForURL(`${base}/auth/login`)
     await page.goto(`${base}/orders/1?a=b`)
-    await page.getByRole('button', { name: 'Log in with a passkey' }).click()
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
     await page.waitForURL(`${base}/orders/1?a=b`)
     assert.equal(await page.title(), 'orders')
     const session = (await page.evaluate(async () => (await fetch('/auth/session')).json())) as { subject: string }
@@ -160,7 +160,7 @@ describe('accounts, in a real browser', { skip }, () => {
     await page.getByText('The passkey is removed').waitFor()
 
     await page.getByRole('button', { name: 'Log out', exact: true }).first().click()
-    await page.getByRole('button', { name: 'Log in with a passkey' }).click()
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
     await page.getByText('The passkey was not accepted').waitFor()
     // The browser notes the refused passkey, and that the app's page has no icon; a policy that was broken it would note too.
     const complaints = said.filter((line) => !line.startsWith('Failed to load resource'))
@@ -173,7 +173,7 @@ describe('accounts, in a real browser', { skip }, () => {
     const mobile = await (await newContext(browser, { javaScriptEnabled: false, ...phone })).newPage()
     for (const page of [laptop, mobile]) {
       await page.goto(account)
-      assert.equal(await page.getByRole('button', { name: 'Log in with a passkey' }).isVisible(), false)
+      assert.equal(await page.getByRole('button', { name: 'Sign in with a passkey' }).isVisible(), false)
       await logInByPassword(page)
       await page.waitForURL(account)
     }

@@ -62,7 +62,7 @@ function buttons({ providers, passkeyPath, returnTo }: LoginPage): string {
     passkeyPath === undefined
       ? ''
       : `<div data-passkey="${escaped(passkeyPath)}" data-next="${escaped(returnTo ?? '/')}" hidden>
-${providers.length === 0 ? `${or}\n` : ''}<button type="button" class="plain">Log in with a passkey</button>
+${providers.length === 0 ? `${or}\n` : ''}<button type="button" class="plain">Sign in with a passkey</button>
 <p class="message failed after" role="alert" hidden></p>
 </div>
 `
