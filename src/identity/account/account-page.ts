@@ -26,6 +26,7 @@ section > p { margin: .375rem 0 0; color: var(--soft) }
 ul { list-style: none; margin: 1rem 0 0; padding: 0 }
 li { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .25rem 1rem; align-items: center; padding: .875rem 0; border-top: 1px solid var(--line) }
 li:first-child { border-top: 0 }
+.title { margin: 0 }
 .name { font-weight: 600; overflow-wrap: anywhere }
 .facts { margin: 0; color: var(--soft); font-size: .9375rem; overflow-wrap: anywhere }
 .here, .bad { display: inline-block; margin-left: .375rem; padding: 0 .5rem; border-radius: 1rem; font-size: .8125rem; font-weight: 600; white-space: nowrap }
@@ -46,6 +47,7 @@ time { white-space: nowrap }
 .change p { flex-basis: 100%; margin: 0 }
 input { margin: 0; padding: .5rem .75rem }
 @media (max-width: 34rem) { body { padding: 0; background: var(--sheet) } main { max-width: none; border: 0; border-radius: 0; padding: 1.25rem }
+  li > div { display: contents } li > form { grid-area: 1 / 2 } .title { grid-area: 1 / 1 } .facts { grid-column: 1 / -1 }
   .row > *, .row button { width: 100% } }
 @media (forced-colors: active) { .here, .bad { border: 1px solid } }
 `
@@ -98,7 +100,7 @@ function sessionItem({ id, kind, device, address, startedAt, lastSeenAt }: Sessi
   const end = isHere
     ? ''
     : `<form method="post" action="${actionOf(view)}"><input type="hidden" name="id" value="${escaped(id)}"><button type="submit" name="do" value="end" class="plain" aria-label="Log out ${name}">Log out</button></form>`
-  return `<li><div><span class="name" title="${escaped(device)}">${name}</span>${badge}
+  return `<li><div><p class="title"><span class="name" title="${escaped(device)}">${name}</span>${badge}</p>
 <p class="facts">Last seen ${time(lastSeenAt)} from ${escaped(address)}</p>
 <p class="facts">${kind === 'tokens' ? 'An app, logged' : 'Logged'} in ${time(startedAt)}</p></div>
 ${end}</li>`
@@ -126,7 +128,7 @@ function passkeyItem({ id, name, createdAt, usedAt, isSynced, isBlocked }: Passk
   const remove = view.isRecent
     ? `<button type="submit" name="do" value="remove-passkey" class="grave" formnovalidate aria-label="Remove ${escaped(name)}">Remove</button>`
     : ''
-  return `<li><div><span class="name">${escaped(name)}</span>${badge}
+  return `<li><div><p class="title"><span class="name">${escaped(name)}</span>${badge}</p>
 <p class="facts">Added ${time(createdAt)}, ${used}${isSynced ? ', kept by your passkey service' : ''}</p></div>
 <details><summary>Change<span class="of"> ${escaped(name)}</span></summary>
 <form method="post" action="${actionOf(view)}" class="change">${hidden}<div><label for="n-${escaped(id)}">Name</label>
