@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import type { Timer } from './clock.ts'
 import { ManualClock } from './manual-clock.ts'
 import type { Due } from './sweeper.ts'
@@ -98,6 +99,45 @@ describe('sweeper', () => {
     sweeper.close()
     clock.advance(500)
     assert.equal(timers, 2)
+  })
+
+  it('asks each of those watched once in a sweep, whoever leaves or comes meanwhile', () => {
+    const action = fc.tuple(fc.constantFrom('watch', 'unwatch', 'leaves', 'sends away', 'sweep'), fc.nat(9), fc.nat(9))
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
+        const clock = new ManualClock()
+        const sweeper = new Sweeper(clock, 50)
+        const watched = new Set<number>()
+        const leaving = new Map<number, number>()
+        let asked: number[] = []
+        const all = Array.from(
+          { length: 10 },
+          (_, me) =>
+            new Deadline(0, () => {
+              asked.push(me)
+              const other = leaving.get(me)
+              if (other === undefined) return
+              sweeper.unwatch(all[other])
+              watched.delete(other)
+            }),
+        )
+        for (const [what, one, other] of actions) {
+          if (what === 'watch') watched.add(one)
+          if (what === 'watch') sweeper.watch(all[one])
+          if (what === 'unwatch') watched.delete(one)
+          if (what === 'unwatch') sweeper.unwatch(all[one])
+          if (what === 'leaves') leaving.set(one, one)
+          if (what === 'sends away') leaving.set(one, other)
+          if (what !== 'sweep') continue
+          const before = new Set(watched)
+          asked = []
+          clock.advance(50)
+          assert.equal(new Set(asked).size, asked.length)
+          for (const each of asked) assert.ok(before.has(each))
+          for (const each of watched) assert.ok(asked.includes(each))
+        }
+      }),
+    )
   })
 
   it('goes on sweeping after a deadline that threw', () => {

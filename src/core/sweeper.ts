@@ -6,6 +6,8 @@ export interface Due {
   dueAt: number
   /** The deadline passed. Called once per sweep while it stays in the past: move or clear `dueAt` here. */
   onDue(now: number): void
+  /** The sweeper's own: where it keeps what it watches. What lives as short as a call declares it, so as not to grow by it. */
+  sweepSlot?: number | undefined
 }
 
 /**
@@ -15,7 +17,11 @@ export interface Due {
 export class Sweeper {
   readonly #clock: Clock
   readonly #tickMs: number
-  readonly #watched = new Set<Due>()
+  // No Set: the tables that it outgrows are chained, and once the first of them is old, everything that was ever in one
+  // of them lives until the next full collection.
+  readonly #watched: (Due | undefined)[] = []
+  #isSweeping = false
+  #hasHoles = false
   #timer: Timer | undefined
 
   constructor(clock: Clock, tickMs = 50) {
@@ -24,27 +30,52 @@ export class Sweeper {
   }
 
   watch(due: Due): void {
-    this.#watched.add(due)
+    const { sweepSlot } = due
+    if (sweepSlot === undefined || this.#watched[sweepSlot] !== due) due.sweepSlot = this.#watched.push(due) - 1
     this.#timer ??= this.#clock.after(this.#tickMs, this.#sweep)
   }
 
   unwatch(due: Due): void {
-    this.#watched.delete(due)
+    const { sweepSlot } = due
+    if (sweepSlot === undefined || this.#watched[sweepSlot] !== due) return
+    due.sweepSlot = undefined
+    if (this.#isSweeping) {
+      // Nobody changes places while all are asked in turn.
+      this.#watched[sweepSlot] = undefined
+      this.#hasHoles = true
+    } else this.#vacate(sweepSlot)
   }
 
   close(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    this.#watched.clear()
+    for (const due of this.#watched) if (due !== undefined) due.sweepSlot = undefined
+    this.#watched.length = 0
+  }
+
+  /** The last one takes the place that has become free. */
+  #vacate(slot: number): void {
+    const last = this.#watched.pop()
+    if (last === undefined || slot === this.#watched.length) return
+    this.#watched[slot] = last
+    last.sweepSlot = slot
+  }
+
+  #fillHoles(): void {
+    this.#hasHoles = false
+    for (let slot = this.#watched.length - 1; slot >= 0; slot--) if (this.#watched[slot] === undefined) this.#vacate(slot)
   }
 
   readonly #sweep = (): void => {
     const now = this.#clock.monotonic()
+    this.#isSweeping = true
     try {
-      for (const due of this.#watched) if (due.dueAt <= now) due.onDue(now)
+      for (const due of this.#watched) if (due !== undefined && due.dueAt <= now) due.onDue(now)
     } finally {
+      this.#isSweeping = false
+      if (this.#hasHoles) this.#fillHoles()
       // Also after a bug in one of them: without the next tick no deadline of this worker would ever fire again.
-      this.#timer = this.#watched.size === 0 ? undefined : this.#clock.after(this.#tickMs, this.#sweep)
+      this.#timer = this.#watched.length === 0 ? undefined : this.#clock.after(this.#tickMs, this.#sweep)
     }
   }
 }

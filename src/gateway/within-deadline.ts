@@ -42,6 +42,7 @@ export function withinDeadline(handler: Handler, deadlineMs: number, { sweeper }
 /** A body that breaks off, `service-timeout`, when its time is over. */
 class DeadlineBody extends StreamBody implements Due {
   dueAt: number
+  sweepSlot: number | undefined = undefined
   readonly #source: Body
   readonly #sweeper: Sweeper
   #fault: Fault | undefined

@@ -83,6 +83,7 @@ export function startGrpcCall(
 /** What a method answers: metadata, messages to be pulled, and at their end a status. Never throws: see `status`. */
 export class GrpcAnswer implements MessageSource, Due {
   dueAt: number
+  sweepSlot: number | undefined = undefined
   /** The metadata that began the answer; empty where the head was the whole answer. */
   readonly metadata: Headers
   /** Set as soon as the call is over; a pull has given END by then. */

@@ -30,8 +30,8 @@ export interface CallCarrier {
   readonly session: ClientHttp2Session
   /** The last stream that the service will have looked at, once it has said so. */
   readonly lastStream: number
-  /** The stream is gone. */
-  callOver(call: ClientCall): void
+  /** The stream of a call is gone; said once for each. */
+  callOver(): void
   /** The service was silent for too long: is the connection still one? */
   suspect(): void
 }
@@ -52,6 +52,7 @@ type Phase = 'waiting' | 'head' | 'body' | 'over'
 /** One call on its way: it waits for a connection, then it is a stream of one. */
 export class ClientCall implements ContentOwner, SenderOwner, Due {
   dueAt: number
+  sweepSlot: number | undefined = undefined
   readonly #owner: CallOwner
   readonly #call: Call
   readonly #x: Exchange
@@ -86,10 +87,13 @@ export class ClientCall implements ContentOwner, SenderOwner, Due {
     const hasTrailers = body.size === undefined
     let stream: ClientHttp2Stream
     try {
-      stream = carrier.session.request(this.#fields(), { endStream: isEmpty, waitForTrailers: hasTrailers })
+      const fields = this.#fields()
+      stream = carrier.session.request(fields, { endStream: isEmpty, waitForTrailers: hasTrailers })
+      // They are sent; node:http2 would keep them, and the text that they are cut from, as long as what is left of a stream.
+      fields.length = 0
     } catch (thrown) {
       this.#fail(thrown instanceof Fault ? thrown : new Fault('internal', 'a call cannot be sent over HTTP/2', { cause: thrown }))
-      carrier.callOver(this)
+      carrier.callOver()
       return
     }
     this.#phase = 'head'
@@ -227,7 +231,9 @@ export class ClientCall implements ContentOwner, SenderOwner, Due {
   #closed(): void {
     const carrier = this.#carrier!
     if (this.#phase !== 'over') this.#fail(this.#whyClosed(carrier))
-    carrier.callOver(this)
+    // node:http2 keeps what is left of a stream until the next full collection: nothing of the call shall hang on it.
+    this.#stream!.removeAllListeners().on('error', ignore)
+    carrier.callOver()
   }
 
   #whyClosed(carrier: CallCarrier): Fault {
@@ -302,6 +308,8 @@ export class ClientCall implements ContentOwner, SenderOwner, Due {
 function cancelSoon(stream: ClientHttp2Stream): void {
   setImmediate(() => stream.close(NGHTTP2_CANCEL))
 }
+
+function ignore(): void {}
 
 function lengthOf(raw: readonly string[]): number | undefined {
   for (let i = 2; i < raw.length; i += 2) if (raw[i] === 'content-length') return Number(raw[i + 1])

@@ -34,7 +34,7 @@ export class ClientSession implements CallCarrier, Due {
   lastStream = everyStream
   readonly #owner: SessionOwner
   readonly #socket: Socket
-  readonly #calls = new Set<ClientCall>()
+  #active = 0
   #session: ClientHttp2Session | undefined = undefined
   /** No more calls; it closes behind the last one. */
   #isLeaving = false
@@ -68,26 +68,27 @@ export class ClientSession implements CallCarrier, Due {
   }
 
   get active(): number {
-    return this.#calls.size
+    return this.#active
   }
 
   /** Whether another call may begin here now. */
   get hasRoom(): boolean {
-    return this.#isReady && !this.#isLeaving && !this.#isClosed && this.#calls.size < this.#maxStreams
+    return this.#isReady && !this.#isLeaving && !this.#isClosed && this.#active < this.#maxStreams
   }
 
   /** Carries a call out. Only where there is room. */
   start(call: ClientCall): void {
-    this.#calls.add(call)
+    this.#active++
     if (++this.#count >= this.#owner.options.maxCalls) this.#isLeaving = true
     this.#setDue()
     call.start(this)
   }
 
-  callOver(call: ClientCall): void {
-    if (!this.#calls.delete(call) || this.#isClosed) return
+  callOver(): void {
+    this.#active--
+    if (this.#isClosed) return
     this.#setDue()
-    if (this.#isLeaving && this.#calls.size === 0) this.#end()
+    if (this.#isLeaving && this.#active === 0) this.#end()
     this.#owner.freed(this)
   }
 
@@ -105,7 +106,7 @@ export class ClientSession implements CallCarrier, Due {
   leave(): void {
     this.#isLeaving = true
     if (!this.#isReady) this.#lost(refused('the pool is closed'))
-    else if (this.#calls.size === 0) this.#end()
+    else if (this.#active === 0) this.#end()
   }
 
   onDue(now: number): void {
@@ -118,7 +119,7 @@ export class ClientSession implements CallCarrier, Due {
       return
     }
     // Nothing was asked for long, or it is old: a name may lead elsewhere by now.
-    if (this.#calls.size === 0) this.leave()
+    if (this.#active === 0) this.leave()
     else if (now >= this.#leaveBy) {
       this.#isLeaving = true
       this.#setDue()
@@ -164,7 +165,7 @@ export class ClientSession implements CallCarrier, Due {
     this.#isLeaving = true
     this.lastStream = Math.min(this.lastStream, lastStream)
     this.#owner.freed(this)
-    if (this.#calls.size === 0) this.#end()
+    if (this.#active === 0) this.#end()
   }
 
   #end(): void {
@@ -196,7 +197,7 @@ export class ClientSession implements CallCarrier, Due {
 
   #setDue(): void {
     if (this.#isClosed) return
-    const idleBy = this.#calls.size === 0 ? this.#now() + this.#owner.options.keepAliveMs : Infinity
+    const idleBy = this.#active === 0 ? this.#now() + this.#owner.options.keepAliveMs : Infinity
     this.dueAt = Math.min(idleBy, this.#isLeaving ? Infinity : this.#leaveBy, this.#probeBy)
   }
 }

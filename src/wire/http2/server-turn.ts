@@ -41,6 +41,7 @@ const answered = new Fault('cancelled', 'the answer is complete')
  */
 export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due {
   dueAt = Infinity
+  sweepSlot: number | undefined = undefined
   readonly stream: ServerHttp2Stream
   readonly #owner: TurnOwner
   #content: StreamContent | undefined = undefined

@@ -35,6 +35,7 @@ const maxInterims = 16
 /** One call carried out by undici. */
 export class UndiciCall implements Dispatcher.DispatchHandler, Due, BodySource, TunnelOwner {
   dueAt: number
+  sweepSlot: number | undefined = undefined
   readonly #owner: UndiciCallOwner
   readonly #call: Call
   readonly #x: Exchange

@@ -50,6 +50,7 @@ const answered = new Fault('cancelled', 'the answer is complete')
 /** One exchange over node:http. Plain rather than quick: it exists to be compared with and to fall back on. */
 export class NodeTurn implements ExchangeLink, Due {
   dueAt = Infinity
+  sweepSlot: number | undefined = undefined
   readonly #parts: NodeTurnParts
   readonly #x: Exchange
   readonly #body: NodeBody | undefined
