@@ -11,6 +11,8 @@ export interface CeremonyFaults {
   readonly isFramed?: boolean
   readonly counter?: number
   readonly handle?: string
+  /** Comes with an attestation by certificates, which nobody asked for. */
+  readonly isAttested?: boolean
   /** Signs with another key. */
   readonly key?: KeyObject
 }
@@ -62,8 +64,8 @@ export function createSoftPasskey(
   const authData = Buffer.concat([authenticatorData(rp.id, counter, 0x41, faults), Buffer.alloc(16), length, id, cose])
   const attestationObject = cborMap(
     [
-      ['fmt', 'none'],
-      ['attStmt', cborMap([])],
+      ['fmt', faults.isAttested === true ? 'packed' : 'none'],
+      ['attStmt', faults.isAttested === true ? attestedBy : cborMap([])],
       ['authData', authData],
     ],
     new Set(['attStmt']),
@@ -110,6 +112,9 @@ export function createSoftPasskey(
     },
   }
 }
+
+/** `{ x5c: [ h'00' ] }`. */
+const attestedBy = cborMap([['x5c', Buffer.concat([cborHead(4, 1), cborItem(Buffer.alloc(1))])]], new Set(['x5c']))
 
 /** Flags: 1 somebody was there, 4 and was verified, 64 a key follows. */
 function authenticatorData(rpId: string, counter: number, flags: number, faults: CeremonyFaults): Buffer {

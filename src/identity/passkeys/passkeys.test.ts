@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, test } from 'node:test'
+import { silentLog } from '../../core/log.ts'
+import { silentMeter } from '../../core/meter.ts'
 import { contentOf, issuer } from '../../../test/support/identity-world.ts'
 import { passkeyWorld } from '../../../test/support/passkey-world.ts'
 import { createSoftPasskey } from '../../../test/support/soft-authenticator.ts'
+import { attachPasskeysToHub } from './passkey-hub.ts'
 import type { CeremonyFaults } from '../../../test/support/soft-authenticator.ts'
 
 const session = '__Host-Http-velum'
@@ -164,6 +167,20 @@ describe('logins by passkey', () => {
     assert.deepEqual(new Set(whys), new Set(['another-browser', 'late']))
   })
 
+  test('are finished on whatever node', async (t) => {
+    const { browser, world } = await passkeyWorld(t)
+    const ada = browser()
+    await ada.enter('ada')
+    const passkey = createSoftPasskey(await ada.creation(), issuer)
+    const page = browser()
+    const challenge = await page.challenge()
+    // From here on, the main thread of another node answers.
+    const { clock, stores, hub, spec } = world
+    attachPasskeysToHub(hub, { clock, log: silentLog, meter: silentMeter, store: () => ({ stores }) }).commit(spec.own)
+    assert.equal((await ada.send('POST', '/auth/passkey/register', { credential: passkey.attestation })).status, 201)
+    assert.equal((await page.send('POST', '/auth/passkey/login', { credential: passkey.use(challenge) })).status, 200)
+  })
+
   test('do not take the challenge of a registration', async (t) => {
     const { browser } = await passkeyWorld(t)
     const ada = browser()
@@ -269,6 +286,7 @@ describe('registrations', () => {
       { isFramed: true },
       { type: 'webauthn.get' },
       { challenge: 'A'.repeat(22) },
+      { isAttested: true },
     ]
     for (const faults of wrongs) {
       const ada = browser()
@@ -294,6 +312,9 @@ describe('registrations', () => {
     assert.equal((await ada.send('POST', '/auth/passkey/register', { credential: passkey.attestation })).status, 422)
     await ada.enter('ada')
     assert.equal((await ada.send('POST', '/auth/passkey/register', { credential: passkey.attestation })).status, 422)
+    const another = createSoftPasskey(await ada.creation(), issuer)
+    await ada.enter('ada')
+    assert.equal((await ada.send('POST', '/auth/passkey/register', { credential: another.attestation })).status, 422)
   })
 
   test('take no credential that is somebody else’s', async (t) => {
