@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { GatewayModel, ListenerModel, PolicyUse, RouteModel, ServiceModel } from '../config/model.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
@@ -44,6 +45,30 @@ import type { GenerationEnv } from './worker.ts'
  * is not configured leaves nothing on the request path. Throws with a message for the operator, having let go of all it took.
  */
 export function compileGeneration(model: GatewayModel, env: GenerationEnv): Generation {
+  const steps = compiling(model, env)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same in slices of a few milliseconds, between which requests are served: thousands of routes take a while. */
+export async function compileInSlices(model: GatewayModel, env: GenerationEnv): Promise<Generation> {
+  const steps = compiling(model, env)
+  let sliceEndsAt = env.clock.monotonic() + sliceMs
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    if (env.clock.monotonic() < sliceEndsAt) continue
+    await setImmediate()
+    sliceEndsAt = env.clock.monotonic() + sliceMs
+  }
+}
+
+const sliceMs = 4
+
+/** One route a step. */
+function* compiling(model: GatewayModel, env: GenerationEnv): Generator<void, Generation, void> {
   const closables: Closable[] = [env.hold]
   const close = (): void => {
     for (const closable of closables.toReversed()) closable.close()
@@ -65,12 +90,13 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     const limitEnv = { ...env, limits: model.limits, counters }
 
     const services = new Map<string, CompiledService>()
-    const ready: Promise<void>[] = fleet === undefined ? [] : [fleet.ready]
+    const ready = new Waiting()
+    ready.push(fleet?.ready)
     ready.push(descriptorsReady(model.services, env))
     for (const spec of model.services) {
       const compiled = (env.createService ?? createNamedService)(spec, env)
       closables.push(compiled)
-      if (compiled.ready !== undefined) ready.push(compiled.ready)
+      ready.push(compiled.ready)
       services.set(spec.name, { spec, service: compiled.service })
     }
 
@@ -79,24 +105,34 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
     const proxies = new AddressSet(model.trustedProxies)
     const isTrustedProxy = model.trustedProxies.length === 0 ? () => false : (address: string) => proxies.has(address)
     const penalties = openPenalties(model, env, isTrustedProxy)
-    if (penalties.ready !== undefined) ready.push(penalties.ready)
+    ready.push(penalties.ready)
     const early = penalties.early === undefined ? [] : [penalties.early]
     const edges = new Map(
       model.listeners.map(({ name, edgeLimits }) => [name, [...early, ...edgePolicies(name, edgeLimits, limitEnv)]]),
     )
     const offset = Math.max(0, ...[...edges.values()].map((policies) => policies.length))
     const identity = createIdentity(model.identity, env)
+    ready.push(identity.ready)
     const { streams, tokenEdit } = identity
     const authenticators = env.recognise?.(identity.authenticators) ?? identity.authenticators
     const { own } = model.identity
     const trustedOrigins = own === undefined ? [] : [own.issuer, ...(own.trustedOrigins ?? [])]
     const hasApiKeys = model.identity.apiKeys.length > 0 || (own !== undefined && takesApiKeys(model))
     const shapes = new Map(model.shapes?.map((shape) => [shape.digest, shape]))
-    const routes = model.routes.map((route, index) => {
+    const routes: ReadyRoute[] = []
+    for (const [index, route] of model.routes.entries()) {
+      const shape = once(() => shapeOf(route))
       const policyEnv = (source: string): PolicyEnv => ({
         ...env,
         source,
-        route: { name: route.name, index, acceptsSession: isSentAlong(route.auth.any), shape: shapeOf(route) },
+        route: {
+          name: route.name,
+          index,
+          acceptsSession: isSentAlong(route.auth.any),
+          get shape() {
+            return shape()
+          },
+        },
         authenticators,
         shapes,
         streams,
@@ -126,8 +162,9 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         asksDrawn: route.limits.some(({ use }) => countsPerService(model, use)),
       })
       const all = [...policies, routeLimits(route, drawn, limitEnv), ...atService].filter((policy) => policy !== undefined)
-      return readyRoute(route, index, all, end, offset, speak)
-    })
+      routes.push(readyRoute(route, index, all, end, offset, speak))
+      yield
+    }
     const find = routeFinder(routes)
     const router = identity.before(routing(find))
     const guard = createGuard({ isTrustedProxy, parseAddress: canonicalAddress })
@@ -163,7 +200,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
         find,
       }),
       served: (listener) => served.get(listener),
-      ready: allOf([identity.ready, ...ready]),
+      ready: ready.all,
       close,
     }
   } catch (thrown) {
@@ -205,7 +242,7 @@ function edgePolicies(listener: string, uses: ListenerModel['edgeLimits'], env: 
 function routePolicies(
   route: RouteModel,
   policyEnv: (source: string) => PolicyEnv,
-  ready: Promise<void>[],
+  ready: Waiting,
 ): { policies: Policy[]; edits: RequestEdit[] } {
   const policies: Policy[] = []
   const edits: RequestEdit[] = []
@@ -218,7 +255,7 @@ function routePolicies(
     if (built === undefined) continue
     policies.push(...built.policies)
     if (built.requestEdit !== undefined) edits.push(built.requestEdit)
-    if (built.ready !== undefined) ready.push(built.ready)
+    ready.push(built.ready)
   }
   return { policies, edits }
 }
@@ -243,8 +280,26 @@ function serviceLimits(route: RouteModel, { name, limits }: ServiceModel, env: L
   )
 }
 
-async function allOf(parts: readonly Promise<void>[]): Promise<void> {
-  await Promise.all(parts)
+/** What has to be known before the first request. */
+class Waiting {
+  readonly #parts: Promise<void>[] = []
+
+  push(part: Promise<void> | undefined): void {
+    if (part === undefined) return
+    // It may fail before anybody waits for all: whoever waits is told.
+    part.catch(() => {})
+    this.#parts.push(part)
+  }
+
+  get all(): Promise<void> {
+    return Promise.all(this.#parts).then(() => undefined)
+  }
+}
+
+/** What `make` gives, made when it is first asked for. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => (made ??= { value: make() }).value
 }
 
 /** What the answers of a route depend on besides its requests: another text, another place in the cache. */

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LocalHub } from '../../test/support/local-hub.ts'
+import { checkGateway } from '../config/check.ts'
+import type { GatewayModel } from '../config/model.ts'
+import type { Clock } from '../core/clock.ts'
+import { Lasting } from '../core/lasting.ts'
+import { silentLog } from '../core/log.ts'
+import { ManualClock } from '../core/manual-clock.ts'
+import { silentMeter } from '../core/meter.ts'
+import { Sweeper } from '../core/sweeper.ts'
+import { allocateLimitTable } from '../limits/limit-table.ts'
+import { noAccessLog } from './access-log.ts'
+import { compileInSlices } from './compile.ts'
+import type { GenerationEnv } from './worker.ts'
+
+/** A clock on which a millisecond passes whenever it is looked at. */
+class HurriedClock extends ManualClock {
+  override monotonic(): number {
+    this.advance(1)
+    return super.monotonic()
+  }
+}
+
+function envOf(clock: Clock, lasting: Lasting): GenerationEnv {
+  return {
+    clock,
+    sweeper: new Sweeper(clock),
+    log: silentLog,
+    meter: silentMeter,
+    hold: lasting.hold(),
+    link: new LocalHub().link(),
+    shared: { limits: allocateLimitTable({ maxKeys: 64, workers: 1 }, clock), metrics: new SharedArrayBuffer(0) },
+    worker: 0,
+    workers: 1,
+    accessLog: noAccessLog,
+    isMisdirected: () => false,
+  }
+}
+
+function modelOf(routes: readonly object[]): GatewayModel {
+  const input = {
+    listeners: { plain: { port: 8080 } },
+    services: { orders: { url: 'http://127.0.0.1:1' } },
+    defaults: { auth: 'public' },
+    routes,
+  }
+  const { model, findings } = checkGateway(input, { file: '/etc/velum/velum.config.json' })
+  if (model === undefined) throw new Error(JSON.stringify(findings))
+  return model
+}
+
+test('a large configuration is compiled in slices, between which others have their turn', async () => {
+  const lasting = new Lasting()
+  const model = modelOf(Array.from({ length: 200 }, (_, i) => ({ name: `r${i}`, match: { path: `/r/${i}` }, to: 'orders' })))
+  let turns = 0
+  let isDone = false
+  const count = (): void => {
+    turns++
+    if (!isDone) setImmediate(count)
+  }
+  setImmediate(count)
+  const generation = await compileInSlices(model, envOf(new HurriedClock(), lasting))
+  isDone = true
+  assert.equal(generation.routes.length, 200)
+  assert.ok(turns >= 40, `others had ${turns} turns`)
+  generation.close()
+  assert.equal(lasting.size, 0)
+})
+
+test('a configuration that cannot be compiled lets go of all it took', async () => {
+  const lasting = new Lasting()
+  const model = modelOf([{ name: 'a', match: { path: '/a' }, to: 'orders' }])
+  const broken = {
+    ...model,
+    routes: [...model.routes, { ...model.routes[0], policies: [{ policy: 'nonsense', options: {}, source: 'x' }] }],
+  }
+  await assert.rejects(compileInSlices(broken, envOf(new HurriedClock(), lasting)), /there is no policy "nonsense"/)
+  assert.equal(lasting.size, 0)
+})
+
+test('what was not there in time is told to whoever waits, also when it failed before', async () => {
+  const lasting = new Lasting()
+  const model = modelOf([{ name: 'a', match: { path: '/a' }, to: 'orders' }])
+  const uses = [
+    { policy: 'addresses', options: { allow: undefined, deny: [], denyFiles: ['/gone.txt'] }, source: 'routes[0].addresses' },
+  ]
+  const asking = {
+    ...model,
+    routes: Array.from({ length: 100 }, (_, i) => ({ ...model.routes[0], name: `r${i}`, policies: uses })),
+  }
+  const generation = await compileInSlices(asking, envOf(new HurriedClock(), lasting))
+  await assert.rejects(generation.ready!)
+  generation.close()
+})
