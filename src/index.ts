@@ -1,6 +1,9 @@
 /** The public door: what a configuration file imports from 'velum'. */
 export { defineGateway } from './config/define-gateway.ts'
+export { definePlatform } from './config/define-platform.ts'
 export type * from './config/input.ts'
+export type * from './config/floor-input.ts'
+export type * from './config/platform-input.ts'
 export type * from './config/identity-input.ts'
 export type * from './config/limit-input.ts'
 export type * from './config/penalty-input.ts'

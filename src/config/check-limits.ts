@@ -86,7 +86,8 @@ export function checkCost(
   )
 }
 
-function limitSpec(name: string, limit: Limit): LimitSpec {
+/** A limit as it was read, with its defaults. */
+export function limitSpec(name: string, limit: Limit): LimitSpec {
   const common = {
     name,
     per: (limit.per ?? []).map(keyPart),

@@ -8,6 +8,7 @@ import { absolutePath, namesOf } from './check-context.ts'
 import { checkDescriptions } from './check-descriptions.ts'
 import { checkDns } from './check-dns.ts'
 import { checkFleet } from './check-fleet.ts'
+import { checkFloor } from './check-floor.ts'
 import { checkIdentity } from './check-identity.ts'
 import { checkLimits } from './check-limits.ts'
 import { checkRules } from './check-bridges.ts'
@@ -99,6 +100,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     ...(context.shapes.used.length === 0 ? {} : { shapes: context.shapes.used }),
     routes,
   }
+  checkFloor(context, model, limits)
   if (!findings.hasErrors) checkUse(context, model)
   if (!findings.hasErrors) checkFleet(context, model)
   if (!findings.hasErrors) checkRules(context, model)

@@ -7,6 +7,7 @@ import type { CorsInput } from '../policies/cors.ts'
 import type { CsrfInput } from '../policies/csrf.ts'
 import type { HeadersInput } from '../policies/headers.ts'
 import type { BridgeInput } from './bridge-input.ts'
+import type { FloorInput } from './floor-input.ts'
 import type { GraphqlGuardInput } from './graphql-input.ts'
 import type { IdentityInput } from './identity-input.ts'
 import type { LimitInput, LimitUseInput } from './limit-input.ts'
@@ -49,6 +50,8 @@ export interface GatewayInput<S extends string = string, L extends string = stri
   readonly log?: LogInput | undefined
   /** What every route has: its own field replaces the default's, except `limits` (add) and `headers`, `body` (merged by key). */
   readonly defaults?: DefaultsInput<NoInfer<L>> | undefined
+  /** What no route and no listener may fall short of; see `definePlatform`. */
+  readonly floor?: FloorInput | undefined
   /** The routes. Their order does not matter: the most specific match wins. */
   readonly routes: readonly RouteInput<NoInfer<S>, NoInfer<L>>[]
 }

@@ -186,6 +186,19 @@ function parseBlock(text: string): Block {
   return { isV6: v4 === notV4, words: cleared, prefix }
 }
 
+/** Whether one of `blocks` holds all of `block`; halves that only together hold it do not. Throws AddressError. */
+export function isWithinBlocks(block: string, blocks: readonly string[]): boolean {
+  const { isV6, words, prefix } = parseBlock(block)
+  return blocks
+    .map(parseBlock)
+    .some(
+      (other) =>
+        other.isV6 === isV6 &&
+        other.prefix <= prefix &&
+        other.words.every((word, i) => (words[i] & maskOf(other.prefix - 32 * i)) >>> 0 === word),
+    )
+}
+
 /** A word with its first `bits` bits set; none below 0, all from 32 on. */
 function maskOf(bits: number): number {
   if (bits <= 0) return 0

@@ -12,7 +12,7 @@ import { CountedBody } from './counted-body.ts'
 import { shadowing, shadowWords } from './in-shadow.ts'
 import { MediaTypes } from './media-types.ts'
 import { mediaRangeOption, sizeOption } from './option-schemas.ts'
-import { mergeByKey } from './policy-kind.ts'
+import { mergeBody } from './merge-options.ts'
 import type { PolicyEnv, PolicyKind } from './policy-kind.ts'
 import { compileShape } from './shapes/compiled-shape.ts'
 import { BodyRoom } from './whole-body.ts'
@@ -127,23 +127,13 @@ const options: z.ZodType<BodyOptions, BodyInput> = z
     return { maxBytes: max ?? defaultMaxBodyBytes, types: types ?? [], ...coded, shadow, schema, openapi }
   })
 
-/** What two ways of saying the form of a body have in common: of them a route has one. */
-const forms = ['schema', 'openapi'] as const
-
-/** What a route says of the form replaces what `defaults` say of it, whole; all else is merged by key. */
-function merged(defaults: BodyInput, own: BodyInput): BodyInput {
-  const kept: Record<string, unknown> = { ...defaults }
-  if (forms.some((form) => own[form] !== undefined)) for (const form of forms) delete kept[form]
-  return mergeByKey(kept, own) as BodyInput
-}
-
 /** How large a request body may be, and of which type. */
 export const body: PolicyKind<BodyOptions, BodyInput> = {
   name: 'body',
   stage: 'shape',
   doc: 'Bounds on the request body, and its form. A larger one is refused (413) before any of it is read when its length is declared, and cut off at the bound when it is not; one of another type is refused (415), what does not fit its `schema` or `openapi` too (422).',
   options,
-  merge: merged,
+  merge: mergeBody,
   build({ maxBytes, types, decompress = false, shadow = false, shape, checksAnswers = false }, env) {
     // Asked to peek: a charge would cut off a body of undeclared length.
     const bounds =

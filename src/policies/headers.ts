@@ -9,7 +9,7 @@ import { identityHeaderIds } from '../identity/protected-headers.ts'
 import type { HeaderTemplate } from './header-template.ts'
 import { compileHeaderTemplate, headerTemplateOption } from './header-template.ts'
 import { headerNameOption } from './option-schemas.ts'
-import { mergeByKey } from './policy-kind.ts'
+import { mergeHeaders } from './merge-options.ts'
 import type { PolicyKind } from './policy-kind.ts'
 import { SecureHeaders } from './secure-headers.ts'
 
@@ -124,7 +124,7 @@ export const headers: PolicyKind<HeadersOptions, HeadersInput> = {
   stage: 'answer-head',
   doc: 'Changes to headers: `request` for the service, `response` for the client, `secure` for protective response headers. Explicit changes apply after `secure` and win. Framing, forwarding and identity headers are the gateway’s own and cannot be edited.',
   options,
-  merge: (defaults, own) => mergeByKey(foldNames(defaults), foldNames(own)) as HeadersInput,
+  merge: mergeHeaders,
   build({ request, response, secure }, env) {
     const requestEdits = hasEdits(request) ? new CompiledEdits(request) : undefined
     const responseEdits = hasEdits(response) ? new CompiledEdits(response) : undefined
@@ -140,27 +140,6 @@ export const headers: PolicyKind<HeadersOptions, HeadersInput> = {
 
 function hasEdits(edits: HeaderEdits): boolean {
   return edits.set.length > 0 || edits.add.length > 0 || edits.remove.length > 0
-}
-
-/** The long form with names in lower case, so that defaults and a route's own edits of one name meet. */
-function foldNames(input: HeadersInput): HeadersInput {
-  if (input === 'secure') return { secure: true }
-  if (typeof input !== 'object' || input === null) return input
-  return { ...input, ...foldedEdits('request', input.request), ...foldedEdits('response', input.response) }
-}
-
-function foldedEdits(
-  part: 'request' | 'response',
-  edits: HeaderEditsInput | undefined,
-): Partial<Record<typeof part, HeaderEditsInput>> {
-  if (typeof edits !== 'object' || edits === null) return {}
-  const folded: Record<string, unknown> = { ...edits }
-  for (const key of ['set', 'add'] as const) {
-    const lines: unknown = edits[key]
-    if (typeof lines !== 'object' || lines === null || Array.isArray(lines)) continue
-    folded[key] = Object.fromEntries(Object.entries(lines).map(([name, value]) => [name.toLowerCase(), value]))
-  }
-  return { [part]: folded }
 }
 
 /** Edits made ready: one table of what goes, one block of what comes, and what depends on the request. */

@@ -28,6 +28,9 @@ const protections: readonly Protection[] = [
   { lines: [['cross-origin-resource-policy', 'same-site']] },
 ]
 
+/** The headers that `secure` adds. */
+export const protectiveNames: readonly string[] = protections.flatMap(({ lines }) => lines.map(([name]) => name))
+
 /** What `secure` takes away: names and versions that help nobody but an attacker. */
 export const revealingNames: readonly string[] = ['server', 'x-powered-by', 'x-aspnet-version', 'x-aspnetmvc-version']
 

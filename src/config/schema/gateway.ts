@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { cidrOption } from '../../policies/option-schemas.ts'
+import { floorSchema } from './floor.ts'
 import { identitySchema } from './identity.ts'
 import { limitsSchema } from './limits.ts'
 import { adminSchema, listenersSchema, probesSchema } from './listeners.ts'
@@ -86,5 +87,8 @@ export const gatewaySchema = z.strictObject({
   defaults: defaultsSchema
     .optional()
     .describe("What every route has: its own field replaces the default's, except `limits` (add) and `headers`, `body` (merged by key)."),
+  floor: floorSchema
+    .optional()
+    .describe('What no route and no listener may fall short of; a gateway may be stricter, never looser. Platforms give it to the gateways of their teams (definePlatform).'),
   routes: z.array(routeSchema).describe('The routes. Their order does not matter: the most specific match wins.'),
 })

@@ -1,5 +1,5 @@
 // What must compile.
-import { defineGateway } from '../../../src/index.ts'
+import { defineGateway, definePlatform } from '../../../src/index.ts'
 import type { GatewayInput, RouteInput } from '../../../src/index.ts'
 
 const sharedRoutes: readonly RouteInput<'orders', 'perTenant'>[] = [
@@ -74,5 +74,30 @@ const small = defineGateway({
   routes: [{ name: 'hello', match: { path: '/hello' }, respond: { status: 200 }, auth: 'public' }],
 })
 
+const platform = definePlatform({
+  defaults: { auth: { any: ['bearer'] }, headers: 'secure', limits: ['perAddress'] },
+  floor: {
+    auth: 'required',
+    limits: { perAddress: { algorithm: 'token-bucket', capacity: 200, refill: '100/s', per: ['address'] } },
+    headers: { secure: true },
+    body: { max: '5mb' },
+    tls: {},
+  },
+})
+
+/** A team's gateway, with a limit of its own beside the floor's. */
+const team = platform.gateway({
+  name: 'team',
+  listeners: { api: { port: 8443, tls: { dev: true }, edge: { limits: ['perAddress'] } } },
+  services: { orders: { url: 'http://127.0.0.1:7002', limits: ['perService'] } },
+  identity: { apiKeys: { 'ci-bot': { sha256: process.env['CI_BOT_KEY_HASH'] } }, trustedIssuers: whole.identity?.trustedIssuers },
+  limits: { perService: { algorithm: 'concurrency', limit: 100 } },
+  defaults: { body: { max: '1mb' } },
+  routes: [
+    { name: 'orders', match: { path: '/orders' }, to: 'orders', limits: [{ use: 'perAddress', cost: 2 }, 'perService'] },
+    { name: 'keys', match: { path: '/keys' }, to: 'orders', auth: { any: ['api-key'], scopes: ['orders:read'] } },
+  ],
+})
+
 /** Names that are not known to the compiler are any string. */
-export const loose: readonly GatewayInput[] = [whole, small]
+export const loose: readonly GatewayInput[] = [whole, small, team]

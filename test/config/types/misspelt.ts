@@ -1,6 +1,6 @@
 // What must not compile. Each expected error names the token at which the compiler has to report it;
 // `test/config/types.test.ts` checks that it does.
-import { defineGateway } from '../../../src/index.ts'
+import { defineGateway, definePlatform } from '../../../src/index.ts'
 
 const listeners = { plain: { port: 8080 } }
 const services = { orders: { url: 'http://127.0.0.1:7002' }, billing: { url: 'http://127.0.0.1:7003' } }
@@ -170,4 +170,74 @@ defineGateway({
       to: 'orders',
     },
   ],
+})
+
+definePlatform({
+  defaults: {
+    limits: [
+      // @ts-expect-error: 'perAddres'
+      'perAddres',
+    ],
+  },
+  floor: {
+    auth: 'required',
+    limits: { perAddress: { algorithm: 'token-bucket', capacity: 200, refill: '100/s', per: ['address'] } },
+    body: {
+      // @ts-expect-error: max
+      max: '1 megabyte',
+    },
+  },
+})
+
+const platform = definePlatform({
+  floor: {
+    auth: 'required',
+    limits: { perAddress: { algorithm: 'token-bucket', capacity: 200, refill: '100/s', per: ['address'] } },
+  },
+})
+
+platform.gateway({
+  listeners,
+  services,
+  defaults: {
+    // @ts-expect-error: auth
+    auth: 'public',
+  },
+  routes: [
+    {
+      name: 'public',
+      match,
+      to: 'orders',
+      // @ts-expect-error: auth
+      auth: 'public',
+    },
+    {
+      name: 'optional',
+      match,
+      to: 'billing',
+      auth: {
+        any: ['bearer'],
+        // @ts-expect-error: optional
+        optional: true,
+      },
+    },
+    {
+      name: 'limits',
+      match,
+      to: 'orders',
+      limits: [
+        'perAddress',
+        // @ts-expect-error: 'perTenant'
+        'perTenant',
+      ],
+    },
+    {
+      name: 'service',
+      match,
+      // @ts-expect-error: to
+      to: 'users',
+    },
+  ],
+  // @ts-expect-error: floor
+  floor: {},
 })
