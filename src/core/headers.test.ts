@@ -176,6 +176,12 @@ describe('a list of headers', () => {
             fields,
             kept.flatMap(([n, v]) => [n.toLowerCase(), v]),
           )
+          const copy = headers.copy(skip ?? dropTable([]))
+          assert.deepEqual(pairsOf(copy), kept)
+          for (const [n] of kept) copy.remove(n)
+          copy.append('x-only-here', '1')
+          assert.deepEqual(pairsOf(copy), [['x-only-here', '1']])
+          assert.deepEqual(pairsOf(headers), seen)
           for (const lookedUp of ['x-known', 'x-stranger', 'q']) {
             const values = seen.filter(([n]) => n.toLowerCase() === lookedUp).map(([, v]) => v)
             assert.deepEqual(headers.all(lookedUp), values)

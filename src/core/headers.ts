@@ -1,3 +1,4 @@
+import { assertPair } from './header-pair.ts'
 import { findHeaderIdOf, headerIdCount, headerName, knownHeaderId } from './header-names.ts'
 
 /**
@@ -25,15 +26,6 @@ export interface HeaderBlock {
 }
 
 const nothing: readonly number[] = []
-// Field values as RFC 9110 allows them: no control bytes but tab, nothing beyond latin1, no edge whitespace.
-const valuePattern = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/
-const namePattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-
-function assertPair(name: string, value: string): void {
-  if (!namePattern.test(name)) throw new Error(`not a header name: ${JSON.stringify(name)}`)
-  if (!valuePattern.test(value)) throw new Error(`not a header value for ${name}: ${JSON.stringify(value.slice(0, 80))}`)
-}
-
 /** Makes a block; throws on names or values that could not stand in a message. */
 export function headerBlock(pairs: readonly (readonly [string, string])[]): HeaderBlock {
   let text = ''
@@ -99,6 +91,24 @@ export class Headers {
   /** A second view of the same received lines, without this one's edits, that leaves out what `drop` names. */
   derive(drop?: DropTable): Headers {
     return new Headers(this.text, this.marks, this.lineCount, drop)
+  }
+
+  /**
+   * A list of its own that says what this one does, without what `skip` names (but with all ready lines, as in `toLines`).
+   * Neither sees later edits of the other.
+   */
+  copy(skip: DropTable): Headers {
+    const { marks } = this
+    const copy = new Headers(this.text, marks, this.lineCount, skip)
+    for (let i = 0, at = 0; i < this.lineCount; i++, at += marksPerLine)
+      if (!this.#stands(i, marks[at])) (copy.#gone ??= [])[i] = true
+    copy.#lines = this.#lines
+    if (this.#blocks === undefined && this.#added === undefined) return copy
+    const made = (this.#blocks ?? []).flatMap(({ pairs }) => pairs.flat())
+    for (const list of [made, this.#added ?? []])
+      for (let i = 0; i < list.length; i += 2)
+        if (skip[Math.abs(findHeaderIdOf(list[i]))] !== 1) (copy.#added ??= []).push(list[i], list[i + 1])
+    return copy
   }
 
   /** The value of `name` (lower case); several lines are joined by ", " (RFC 9110 §5.3). Not for Set-Cookie. */
@@ -200,7 +210,7 @@ export class Headers {
         if (marks[at] !== 0 && table[Math.abs(marks[at])] === 1) (this.#gone ??= [])[i] = true
       }
     }
-    if (!this.#hasMade() || !this.#mayHaveMadeOneOf(table)) return
+    if (!this.#hasMade() || !this.#mayHaveMade(table)) return
     for (let id = 1; id < table.length; id++) if (table[id] === 1) this.remove(headerName(id))
   }
 
@@ -353,23 +363,12 @@ export class Headers {
   }
 
   /** Whether one of these names may stand in what was made here: false is certain, true is a guess. */
-  #mayHaveMade(ids: readonly number[]): boolean {
+  #mayHaveMade(names: readonly number[] | DropTable): boolean {
     if (this.#added !== undefined || this.#lines !== '') return true
     if (this.#blocks === undefined) return false
     for (const block of this.#blocks) {
       if (block.ids.length !== block.pairs.length) return true
-      for (const id of ids) if (block.ids.includes(id)) return true
-    }
-    return false
-  }
-
-  /** The same for the names of a table. */
-  #mayHaveMadeOneOf(table: DropTable): boolean {
-    if (this.#added !== undefined || this.#lines !== '') return true
-    if (this.#blocks === undefined) return false
-    for (const block of this.#blocks) {
-      if (block.ids.length !== block.pairs.length) return true
-      for (const id of block.ids) if (table[id] === 1) return true
+      for (const id of block.ids) if (names instanceof Uint8Array ? names[id] === 1 : names.includes(id)) return true
     }
     return false
   }

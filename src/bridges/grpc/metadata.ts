@@ -1,7 +1,7 @@
 import { headerId } from '../../core/header-names.ts'
 import { H } from '../../core/header-names.ts'
-import { Headers, dropTable, marksPerLine } from '../../core/headers.ts'
-import type { DropTable } from '../../core/headers.ts'
+import { dropTable, marksPerLine } from '../../core/headers.ts'
+import type { DropTable, Headers } from '../../core/headers.ts'
 
 /** Ids of the fields that gRPC and its kin on the web give a meaning. */
 export const G = {
@@ -50,12 +50,12 @@ const callLines = 'content-type: application/grpc\r\ngrpc-accept-encoding: gzip\
 
 /**
  * The metadata of a gRPC call from the headers of a caller's request, without what is about the caller's own message and
- * what only a bridge may say. A list of its own: what was edited is one text now, which is the cheapest form to send.
+ * what only a bridge may say. A list of its own, which leaves the caller's as it is.
  */
 export function toMetadata(headers: Headers): Headers {
-  for (const name of unwanted(headers)) headers.remove(name)
-  const metadata = new Headers()
-  metadata.putLines(headers.toLines(callerOnly) + callLines)
+  const metadata = headers.copy(callerOnly)
+  for (const name of unwanted(headers)) metadata.remove(name)
+  metadata.putLines(callLines)
   return metadata
 }
 
