@@ -6,20 +6,21 @@ import { headerBlock } from '../core/headers.ts'
 import type { Problem } from '../core/problem.ts'
 import { httpProblem } from '../core/problem.ts'
 import type { AdminTokens } from './admin-tokens.ts'
+import type { DashboardSessions } from './dashboard-sessions.ts'
 import type { Endpoint } from './endpoint.ts'
 import { pathOf } from './endpoint.ts'
 
 export interface AdminHandlerOptions {
   readonly endpoints: readonly Endpoint[]
   readonly tokens: AdminTokens
+  /** Browsers signed in to the dashboard; absent: none can be. */
+  readonly sessions?: Pick<DashboardSessions, 'judge'> | undefined
   /** Whether the `Host` is one of ours. */
   readonly isOwnHost: (authority: string) => boolean
 }
 
-const noStore = headerBlock([
-  ['cache-control', 'no-store'],
-  ['x-content-type-options', 'nosniff'],
-])
+const noStore = headerBlock([['cache-control', 'no-store']])
+const noSniff = headerBlock([['x-content-type-options', 'nosniff']])
 const challenge = headerBlock([['www-authenticate', 'Bearer realm="velum admin"']])
 const wrongToken: Problem = { name: 'invalid-credential', detail: 'This is not the admin token.', headers: challenge }
 const noToken: Problem = {
@@ -30,7 +31,7 @@ const noToken: Problem = {
 
 /** The admin surface as one Handler: Host, then the address, then the token, then the endpoint. */
 export function createAdminHandler(options: AdminHandlerOptions): Handler {
-  const { endpoints, tokens, isOwnHost } = options
+  const { endpoints, tokens, sessions, isOwnHost } = options
   const byPath = new Map<string, Endpoint[]>()
   for (const endpoint of endpoints) {
     byPath.set(endpoint.path, [...(byPath.get(endpoint.path) ?? []), endpoint])
@@ -55,7 +56,11 @@ export function createAdminHandler(options: AdminHandlerOptions): Handler {
   }
   const authorise = (x: Exchange, endpoint: Endpoint | undefined): Problem | undefined => {
     const given = x.headers.all('authorization')
-    if (given.length === 0) return noToken
+    if (given.length === 0) {
+      const verdict = sessions?.judge(x) ?? 'none'
+      if (verdict === 'signed-in') return undefined
+      return verdict === 'none' ? noToken : verdict
+    }
     const token = given.length === 1 ? bearerToken(given[0]) : undefined
     const role = token === undefined ? undefined : tokens.roleOf(token)
     if (role === undefined) return wrongToken
@@ -66,7 +71,9 @@ export function createAdminHandler(options: AdminHandlerOptions): Handler {
   }
   return async (x) => {
     const given = await answer(x)
-    given.headers.put(noStore)
+    // Files of the dashboard say themselves how long they may be kept.
+    if (!given.headers.has('cache-control')) given.headers.put(noStore)
+    given.headers.put(noSniff)
     return given
   }
 }

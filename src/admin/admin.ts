@@ -6,6 +6,9 @@ import type { Reloader } from '../gateway/reloader.ts'
 import { createAdminHandler } from './admin-handler.ts'
 import { loadAdminTokens } from './admin-tokens.ts'
 import type { AdminTokens } from './admin-tokens.ts'
+import { dashboardEndpoints } from './dashboard-endpoints.ts'
+import { dashboardFiles } from './dashboard-files.ts'
+import { createDashboardSessions } from './dashboard-sessions.ts'
 import { adminEndpoints } from './endpoints.ts'
 import type { HandlerServer } from './handler-server.ts'
 import { openHandlerServer } from './handler-server.ts'
@@ -47,6 +50,7 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   }
   try {
     const tokens = admin === undefined ? undefined : loadAdminTokens(storeFolder(gateway.model), env, log)
+    const sessions = createDashboardSessions(clock)
     const server =
       admin === undefined
         ? undefined
@@ -54,8 +58,9 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
             'admin',
             admin,
             createAdminHandler({
-              endpoints: adminEndpoints(gateway, reloader),
+              endpoints: [...dashboardFiles(), ...dashboardEndpoints(tokens!, sessions), ...adminEndpoints(gateway, reloader)],
               tokens: tokens!,
+              sessions,
               isOwnHost: createHostCheck(admin.host, admin.names),
             }),
           )

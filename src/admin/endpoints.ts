@@ -13,6 +13,7 @@ import type { Endpoint } from './endpoint.ts'
 import { explainEndpoints } from './explain-endpoints.ts'
 import { identityEndpoints } from './identity-endpoints.ts'
 import { limitEndpoints } from './limit-endpoints.ts'
+import { overviewEndpoints } from './overview-endpoints.ts'
 import { penaltyEndpoints } from './penalty-endpoints.ts'
 import { requestEndpoints } from './request-endpoints.ts'
 import { serviceEndpoints } from './service-endpoints.ts'
@@ -34,6 +35,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
     { method: 'GET', path: '/api/config/diff', roles: ['admin'], handle: (x) => diffAnswer(gateway, x) },
     { method: 'POST', path: '/api/reload', roles: ['admin'], handle: () => reload(gateway, reloader) },
     { method: 'GET', path: '/api/routes', roles: ['admin'], handle: () => jsonAnswer(200, { routes: gateway.routes }) },
+    ...overviewEndpoints(gateway),
     ...explainEndpoints(gateway),
     ...requestEndpoints(gateway),
     ...serviceEndpoints(gateway),

@@ -1,0 +1,96 @@
+import type { FunctionComponent, VNode } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import { hasProof, signOut, whenSignedOut } from './api.ts'
+import { ConfirmPlace } from './parts/confirm.tsx'
+import { SignIn } from './sign-in.tsx'
+import { CacheView } from './views/cache.tsx'
+import { ConfigView } from './views/config.tsx'
+import { LimitsView } from './views/limits.tsx'
+import { OverviewView } from './views/overview.tsx'
+import { PenaltiesView } from './views/penalties.tsx'
+import { RequestsView } from './views/requests.tsx'
+import { RoutesView } from './views/routes.tsx'
+import { ServicesView } from './views/services.tsx'
+import { SessionsView } from './views/sessions.tsx'
+
+/** A view gets what stands behind `?` in the fragment. */
+export interface ViewProps {
+  readonly query: URLSearchParams
+}
+
+const views: readonly { readonly path: string; readonly title: string; readonly view: FunctionComponent<ViewProps> }[] = [
+  { path: 'overview', title: 'Overview', view: OverviewView },
+  { path: 'requests', title: 'Requests', view: RequestsView },
+  { path: 'routes', title: 'Routes', view: RoutesView },
+  { path: 'services', title: 'Services', view: ServicesView },
+  { path: 'limits', title: 'Limits', view: LimitsView },
+  { path: 'penalties', title: 'Penalty box', view: PenaltiesView },
+  { path: 'sessions', title: 'Sessions', view: SessionsView },
+  { path: 'cache', title: 'Cache', view: CacheView },
+  { path: 'config', title: 'Configuration', view: ConfigView },
+]
+
+/** The whole page. `error` is why a sign-in by link failed. */
+export function App({ error }: { readonly error: string }): VNode {
+  const [isSignedIn, setSignedIn] = useState(error === '' && hasProof())
+  const place = usePlace()
+  useEffect(() => whenSignedOut(() => setSignedIn(false)), [])
+  if (!isSignedIn) return <SignIn error={error} signedIn={() => setSignedIn(true)} />
+  const { path, title, view: View } = views.find((one) => one.path === place.path) ?? views[0]
+  return (
+    <div class="frame">
+      <a class="skip" href="#main" onClick={skip}>
+        Skip to the content
+      </a>
+      <header class="side">
+        <a class="brand" href="#/overview">
+          <span class="mark" aria-hidden="true" />
+          Velum
+        </a>
+        <nav aria-label="Views">
+          {views.map((one) => (
+            <a key={one.path} href={`#/${one.path}`} {...(one.path === path ? { 'aria-current': 'page' as const } : {})}>
+              {one.title}
+            </a>
+          ))}
+        </nav>
+        <button type="button" class="quiet" onClick={() => void signOut()}>
+          Sign out
+        </button>
+      </header>
+      <main id="main" tabIndex={-1} aria-label={title}>
+        <View key={`${path}?${String(place.query)}`} query={place.query} />
+      </main>
+      <ConfirmPlace />
+    </div>
+  )
+}
+
+function skip(event: Event): void {
+  event.preventDefault()
+  document.getElementById('main')?.focus()
+}
+
+interface Place {
+  readonly path: string
+  readonly query: URLSearchParams
+}
+
+/** Where the fragment points to: `#/requests?status=4xx`. */
+function usePlace(): Place {
+  const [place, setPlace] = useState(placeNow)
+  useEffect(() => {
+    const moved = (): void => {
+      setPlace(placeNow())
+      window.scrollTo(0, 0)
+    }
+    addEventListener('hashchange', moved)
+    return () => removeEventListener('hashchange', moved)
+  }, [])
+  return place
+}
+
+function placeNow(): Place {
+  const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?', 2)
+  return { path, query: new URLSearchParams(query) }
+}

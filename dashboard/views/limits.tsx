@@ -1,0 +1,113 @@
+import type { VNode } from 'preact'
+import { useState } from 'preact/hooks'
+import type { KeyCount, Limit, LimitKeys } from '../documents.ts'
+import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
+import { Table } from '../parts/table.tsx'
+import { usePolled } from '../parts/use-polled.ts'
+import { countText, rateText } from '../words.ts'
+
+const mostKeys = 25
+
+/** Limits with what they decided; of one of them the busiest and the refused keys. */
+export function LimitsView(): VNode {
+  const { value, error } = usePolled<{ limits: readonly Limit[] }>('/api/limits', 3000)
+  const [chosen, choose] = useState('')
+  const name = value?.limits.some((limit) => limit.name === chosen) === true ? chosen : (value?.limits[0]?.name ?? '')
+  return (
+    <>
+      <ViewHead title="Limits" text="What they decided since the start, and whose budgets are busiest" />
+      <Waiting error={error} of={value} />
+      {value !== undefined && (
+        <Panel isFlush>
+          <Table
+            label="Limits"
+            columns={[
+              { title: 'Limit', cell: (limit) => limit.name },
+              { title: 'Form', cell: ({ algorithm }) => <span class="tight">{algorithm}</span> },
+              { title: 'Settings', isWide: true, cell: (limit) => <code>{settingsOf(limit)}</code> },
+              { title: 'Per', cell: ({ per }) => <span class="tight">{per.join(' + ') || 'all together'}</span> },
+              { title: 'Decisions', isNumber: true, cell: (limit) => <Decisions limit={limit} /> },
+            ]}
+            rows={value.limits}
+            keyOf={(limit) => limit.name}
+            empty="The configuration has no limits."
+            opened={name}
+            open={(key) => choose(key === '' ? name : key)}
+          />
+        </Panel>
+      )}
+      {name !== '' && <Keys key={name} name={name} />}
+    </>
+  )
+}
+
+function Decisions({ limit }: { readonly limit: Limit }): VNode {
+  const words = Object.entries(limit.decisions).filter(([, count]) => count > 0)
+  if (words.length === 0) return <span class="muted">none yet</span>
+  return (
+    <>
+      {words.map(([decision, count]) => (
+        <span key={decision} class={/refus|would|fail/.test(decision) ? 'warn stack' : 'stack'}>
+          {decision} {countText(count)}
+        </span>
+      ))}
+    </>
+  )
+}
+
+const shownElsewhere = new Set(['name', 'algorithm', 'per', 'decisions', 'source', 'description'])
+
+/** What a limit is set to, as far as it is plain. */
+function settingsOf(limit: Limit): string {
+  return Object.entries(limit)
+    .filter(([name, value]) => !shownElsewhere.has(name) && ['number', 'string', 'boolean'].includes(typeof value))
+    .map(([name, value]) => `${name} ${String(value)}`)
+    .join(', ')
+}
+
+function Keys({ name }: { readonly name: string }): VNode {
+  const { value, error } = usePolled<LimitKeys>(`/api/limits/${encodeURIComponent(name)}/keys`, 2000)
+  return (
+    <>
+      <Waiting error={error} of={value} />
+      {value !== undefined && (
+        <div class="columns">
+          <KeyList title={`Busiest keys of ${name}`} keys={value.busiest} tone="plain" empty="Nobody uses this limit now." />
+          <KeyList title={`Refused keys of ${name}`} keys={value.refused} tone="bad" empty="Nobody is refused now." />
+        </div>
+      )}
+    </>
+  )
+}
+
+function KeyList(props: {
+  readonly title: string
+  readonly keys: readonly KeyCount[]
+  readonly tone: 'plain' | 'bad'
+  readonly empty: string
+}): VNode {
+  const most = Math.max(...props.keys.map(({ count }) => count), 0)
+  return (
+    <Panel title={props.title} isFlush aside={<span class="muted">charges per second</span>}>
+      <Table
+        label={props.title}
+        columns={[
+          { title: 'Key', cell: ({ key }) => <code>{key}</code> },
+          {
+            title: '',
+            isWide: true,
+            cell: ({ count }) => (
+              <span class="bar" aria-hidden="true">
+                <i style={{ width: `${most === 0 ? 0 : (count / most) * 100}%` }} />
+              </span>
+            ),
+          },
+          { title: 'Rate', isNumber: true, cell: ({ count }) => <Badge tone={props.tone}>{rateText(count)}</Badge> },
+        ]}
+        rows={props.keys.slice(0, mostKeys)}
+        keyOf={({ key }) => key}
+        empty={props.empty}
+      />
+    </Panel>
+  )
+}

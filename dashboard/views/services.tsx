@@ -1,0 +1,115 @@
+import type { VNode } from 'preact'
+import { call } from '../api.ts'
+import type { Overview, Service, Target } from '../documents.ts'
+import { confirmThen } from '../parts/confirm.tsx'
+import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
+import { Table } from '../parts/table.tsx'
+import { usePolled } from '../parts/use-polled.ts'
+import { countText, rateText, spanText } from '../words.ts'
+
+const states: Readonly<Record<Target['state'], readonly ['good' | 'warn' | 'bad', string]>> = {
+  in: ['good', 'in service'],
+  draining: ['warn', 'draining'],
+  down: ['bad', 'down'],
+  ejected: ['bad', 'left out'],
+  open: ['bad', 'breaker open'],
+  'half-open': ['warn', 'breaker half open'],
+}
+
+/** Services, their targets and how those stand. */
+export function ServicesView(): VNode {
+  const { value, error, again } = usePolled<{ services: readonly Service[] }>('/api/services', 2000)
+  const overview = usePolled<Overview>('/api/overview', 2000)
+  return (
+    <>
+      <ViewHead title="Services" text="Targets, their health and their breakers" />
+      <Waiting error={error} of={value} />
+      {value?.services.map((service) => (
+        <Panel
+          key={service.name}
+          isFlush
+          title={service.name}
+          aside={<Facts service={service} rate={overview.value?.services[service.name]} />}
+        >
+          <Table
+            label={`Targets of ${service.name}`}
+            columns={[
+              { title: 'Target', isWide: true, cell: ({ address, url }) => <code title={url}>{address}</code> },
+              {
+                title: 'State',
+                cell: ({ state, out }) => (
+                  <>
+                    <Badge tone={states[state][0]}>{states[state][1]}</Badge>
+                    {out !== undefined && (
+                      <span class="stack">
+                        {out.reason}, for {spanText(out.forMs)}
+                      </span>
+                    )}
+                  </>
+                ),
+              },
+              { title: 'Weight', isNumber: true, cell: ({ weight }) => weight },
+              { title: 'Under way', isNumber: true, cell: ({ calls }) => (calls === undefined ? '–' : countText(calls)) },
+              { title: '', cell: (target) => <DrainButton service={service} target={target} done={again} /> },
+            ]}
+            rows={service.targets}
+            keyOf={({ address }) => address}
+            empty="No address is known for this service at the moment."
+          />
+          {service.names.some(({ failure }) => failure !== undefined) && (
+            <p class="error">
+              {service.names.flatMap(({ name, failure }) => (failure === undefined ? [] : [`${name}: ${failure}`])).join('; ')}
+            </p>
+          )}
+        </Panel>
+      ))}
+      {value?.services.length === 0 && <p class="notice muted">The configuration names no services.</p>}
+    </>
+  )
+}
+
+function Facts(props: {
+  readonly service: Service
+  readonly rate: { readonly rate: number; readonly failed: number } | undefined
+}): VNode {
+  const { service, rate } = props
+  const retries = Object.values(service.retries).reduce((sum, count) => sum + count, 0)
+  return (
+    <>
+      {service.breaker !== undefined && (
+        <Badge tone={service.breaker.state === 'closed' ? 'good' : 'bad'}>breaker {service.breaker.state}</Badge>
+      )}
+      <span class="muted">
+        {rate !== undefined && `${rateText(rate.rate)}/s`}
+        {rate !== undefined && rate.failed > 0 && <b class="bad">, {rateText(rate.failed)}/s failed</b>} ·{' '}
+        {countText(service.connections)} connections · {service.balance}
+        {retries > 0 && ` · ${countText(retries)} retries`}
+      </span>
+    </>
+  )
+}
+
+function DrainButton(props: { readonly service: Service; readonly target: Target; readonly done: () => void }): VNode {
+  const { service, target, done } = props
+  const isDraining = target.state === 'draining'
+  const path = `/api/services/${encodeURIComponent(service.name)}/targets/${encodeURIComponent(target.address)}/drain`
+  const ask = (): void =>
+    confirmThen({
+      title: isDraining ? `Take ${target.address} back?` : `Drain ${target.address}?`,
+      text: isDraining
+        ? `New requests for ${service.name} go to it again.`
+        : `Requests under way are finished, new ones for ${service.name} go to other targets. With no other target they are refused.`,
+      verb: isDraining ? 'Take back' : 'Drain',
+      isDangerous: !isDraining,
+      async run() {
+        await call(isDraining ? 'DELETE' : 'PUT', path)
+        done()
+        return isDraining ? `${target.address} is in service again.` : `${target.address} drains.`
+      },
+    })
+  return (
+    <button type="button" class="small" onClick={ask}>
+      {isDraining ? 'Take back' : 'Drain'}
+    </button>
+  )
+}

@@ -1,0 +1,105 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { execFileSync } from 'node:child_process'
+import type { TestContext } from 'node:test'
+import { runVelum, startVelum, workFolder } from './velum-process.ts'
+import type { WorkFolder } from './velum-process.ts'
+
+/** A gateway with its dashboard built, two services behind it, and a person. */
+export interface DashboardWorld {
+  readonly folder: WorkFolder
+  readonly web: string
+  readonly admin: string
+  readonly token: string
+  /** Sends one request as a client of this address; gives the status, 0 when there was none. */
+  send(options: { method?: string; path: string; address?: string; app?: string; body?: string }): Promise<number>
+  /** Sends a mixture of requests again and again until the function it gives is called. */
+  load(): () => Promise<void>
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** Builds the dashboard where it is not built, which `npm ci` does. */
+function buildDashboard(): void {
+  if (existsSync(join(root, 'dist/dashboard/index.html'))) return
+  execFileSync(process.execPath, [join(root, 'scripts/build-dashboard.ts')], { timeout: 60_000 })
+}
+
+/** Starts all of it; it ends with the test. */
+export async function openDashboardWorld(t: TestContext, config: string): Promise<DashboardWorld> {
+  buildDashboard()
+  const upstreams = [await startService(t), await startService(t)]
+  const folder = workFolder(t)
+  folder.write('velum.config.yaml', config)
+  const options = { folder: folder.path, env: { UPSTREAM: upstreams[0], SECOND: upstreams[1] } }
+  const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin', '--roles', 'buyer'], {
+    ...options,
+    input: 'correct horse battery',
+  })
+  if (added.code !== 0) throw new Error(added.err)
+  const velum = startVelum(t, ['run', '--workers', '2'], options)
+  const [line] = await velum.printed(/^\{.*"msg":"the gateway is ready".*\}$/m)
+  const ready = JSON.parse(line) as { listeners: { web: string }; admin: string }
+  const { web } = ready.listeners
+  const send: DashboardWorld['send'] = ({ method = 'GET', path, address = '198.51.100.1', app, body }) =>
+    new Promise((resolve) => {
+      const headers = { 'x-forwarded-for': address, ...(app === undefined ? {} : { 'x-app': app }) }
+      const sent = request(new URL(path, web), { method, headers }, (response) => {
+        response.resume()
+        response.once('close', () => resolve(response.statusCode ?? 0))
+      })
+      sent.once('error', () => resolve(0))
+      sent.end(body)
+    })
+  return {
+    folder,
+    web,
+    admin: ready.admin,
+    token: readFileSync(join(folder.path, '.velum', 'admin.token'), 'utf8').trim(),
+    send,
+    load() {
+      const over = new AbortController()
+      const lanes = Array.from({ length: 6 }, async (_, lane) => {
+        for (let i = lane; !over.signal.aborted; i += 6) {
+          await mixed(send, i)
+          await new Promise((resolve) => setTimeout(resolve, 15))
+        }
+      })
+      return async () => {
+        over.abort()
+        await Promise.all(lanes)
+      }
+    },
+  }
+}
+
+/** One of the kinds of requests that a shop sees: most are well. */
+function mixed(send: DashboardWorld['send'], i: number): Promise<number> {
+  const address = `198.51.100.${(i * i) % 7}`
+  const app = `app-${(i * 3) % 11}`
+  if (i % 97 === 0) return send({ path: '/reports/1', address: `203.0.113.${i % 200}` })
+  if (i % 41 === 0) return send({ path: '/upload', method: 'POST', body: 'x'.repeat(4096), address })
+  if (i % 29 === 0) return send({ path: '/account', address })
+  if (i % 37 === 0) return send({ path: '/nothing/here', address })
+  if (i % 2 === 0) return send({ path: `/catalog/${i % 60}`, address })
+  return send({ path: `/orders/${i}`, address, app })
+}
+
+async function startService(t: TestContext): Promise<string> {
+  const server = createServer((incoming, response) => {
+    const { url = '' } = incoming
+    response.setHeader('content-type', 'application/json')
+    // Some answers take their time, so that quantiles are apart.
+    const waitMs = url.endsWith('7') ? 60 : url.endsWith('3') ? 15 : 1
+    setTimeout(() => response.end(`{"path":${JSON.stringify(url)}}`), waitMs)
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
