@@ -1,26 +1,16 @@
-import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import type { GatewayModel, ListenerModel, PolicyUse, RouteModel, ServiceModel } from '../config/model.ts'
+import type { GatewayModel } from '../config/model.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
 import type { Closable } from '../core/lasting.ts'
 import { compose, finish } from '../core/pipeline.ts'
 import type { Outcome, Policy } from '../core/policy.ts'
 import type { Problem } from '../core/problem.ts'
-import type { RequestEdit } from '../core/request-edits.ts'
 import { createIdentity } from '../identity/create-identity.ts'
 import { AddressSet, canonicalAddress } from '../lib/address.ts'
-import { stableJson } from '../lib/stable-json.ts'
-
 import { createFleetCounters } from '../limits/fleet/fleet-counters.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
-import { PenaltyWard } from '../limits/penalty-ward.ts'
 import { isSentAlong } from '../policies/csrf.ts'
-import type { LimitEnv, LimitStep } from '../policies/limits.ts'
-import { limitPolicy } from '../policies/limits.ts'
-import { penaltyPolicies } from '../policies/penalties.ts'
-import type { PenaltyPolicies } from '../policies/penalties.ts'
-import { policyKind } from '../policies/list.ts'
 import type { PolicyEnv } from '../policies/policy-kind.ts'
 import { inMatchOrder } from '../routing/candidate.ts'
 import { createNamedService } from '../services/named-service.ts'
@@ -29,6 +19,15 @@ import { bridgesTo, descriptorsReady } from './bridge-parts.ts'
 import { askingService } from './ask-service.ts'
 import type { CompiledService } from './compile-action.ts'
 import { compileAction, redirectingToHttps } from './compile-action.ts'
+import {
+  countsPerService,
+  edgePolicies,
+  openPenalties,
+  routeLimits,
+  routePolicies,
+  serviceLimits,
+  shapeOf,
+} from './compile-policies.ts'
 import type { ReadyRoute } from './compile-routes.ts'
 import { readyRoute, routeFinder, routing } from './compile-routes.ts'
 import { createExplain } from './explain.ts'
@@ -37,6 +36,7 @@ import type { Guard } from './guard.ts'
 import { createGuard } from './guard.ts'
 import { createObserve } from './observe.ts'
 import { serviceCapacities } from './service-capacities.ts'
+import { Waiting } from './waiting.ts'
 import { isFleet, joinFleet } from './worker-fleet.ts'
 import type { GenerationEnv } from './worker.ts'
 
@@ -214,100 +214,10 @@ function takesApiKeys({ routes }: GatewayModel): boolean {
   return routes.some(({ auth }) => auth.any.includes('api-key'))
 }
 
-/** The penalty box, as far as the configuration has one. */
-function openPenalties(
-  { penalties = [] }: GatewayModel,
-  env: GenerationEnv,
-  isExempt: (address: string) => boolean,
-): Partial<PenaltyPolicies> & { readonly ready?: Promise<void> } {
-  if (penalties.length === 0) return {}
-  const ward = env.hold.take('penalties', () => new PenaltyWard(env.link, env.clock, env.log))
-  return { ...penaltyPolicies({ ...env, specs: penalties, ward, isExempt }), ready: ward.ready }
-}
-
-function edgePolicies(listener: string, uses: ListenerModel['edgeLimits'], env: LimitEnv): Policy[] {
-  const policy = limitPolicy(
-    {
-      kind: 'edge',
-      uses: uses.map(({ use, settle, source, cost = 1 }) => ({ use, settle, source, cost, shadow: false })),
-      source: `listeners.${listener}.edge.limits`,
-      route: '',
-      service: '',
-    },
-    env,
-  )
-  return policy === undefined ? [] : [policy]
-}
-
-function routePolicies(
-  route: RouteModel,
-  policyEnv: (source: string) => PolicyEnv,
-  ready: Waiting,
-): { policies: Policy[]; edits: RequestEdit[] } {
-  const policies: Policy[] = []
-  const edits: RequestEdit[] = []
-  const auth: PolicyUse = { policy: 'auth', options: route.auth, source: route.auth.source }
-  for (const use of [auth, ...route.policies]) {
-    const kind = policyKind(use.policy)
-    // A policy that is silently left out could be the one that keeps strangers away.
-    if (kind === undefined) throw new Error(`${use.source}: there is no policy ${JSON.stringify(use.policy)}`)
-    const built = kind.build(use.options, policyEnv(use.source))
-    if (built === undefined) continue
-    policies.push(...built.policies)
-    if (built.requestEdit !== undefined) edits.push(built.requestEdit)
-    ready.push(built.ready)
-  }
-  return { policies, edits }
-}
-
-function routeLimits(route: RouteModel, drawn: LimitStep['drawn'], env: LimitEnv): Policy | undefined {
-  const only = route.action.kind === 'to' && route.action.services.length === 1 ? route.action.services[0].service : ''
-  return limitPolicy(
-    { kind: 'route', uses: route.limits, source: `${route.source}.limits`, route: route.name, service: only, drawn },
-    env,
-  )
-}
-
-function countsPerService({ limits }: GatewayModel, name: string): boolean {
-  return limits.some((limit) => limit.name === name && limit.per.some(({ kind }) => kind === 'service'))
-}
-
-/** What a service limits, as it stands on this route; undefined where it limits nothing. */
-function serviceLimits(route: RouteModel, { name, limits }: ServiceModel, env: LimitEnv): Policy | undefined {
-  return limitPolicy(
-    { kind: 'service', uses: limits ?? [], source: `services.${name}.limits`, route: route.name, service: name },
-    env,
-  )
-}
-
-/** What has to be known before the first request. */
-class Waiting {
-  readonly #parts: Promise<void>[] = []
-
-  push(part: Promise<void> | undefined): void {
-    if (part === undefined) return
-    // It may fail before anybody waits for all: whoever waits is told.
-    part.catch(() => {})
-    this.#parts.push(part)
-  }
-
-  get all(): Promise<void> {
-    return Promise.all(this.#parts).then(() => undefined)
-  }
-}
-
 /** What `make` gives, made when it is first asked for. */
 function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined
   return () => (made ??= { value: make() }).value
-}
-
-/** What the answers of a route depend on besides its requests: another text, another place in the cache. */
-function shapeOf(route: RouteModel): string {
-  return createHash('sha256')
-    .update(stableJson({ ...route, source: '' }))
-    .digest('base64url')
-    .slice(0, 16)
 }
 
 const misdirected: Problem = { name: 'misdirected' }
