@@ -43,10 +43,12 @@ export const runCommand: Command = {
       return loaded
     }
     const serving = await serve({ first, load, workers, env: io.env, logFile: 'stderr' })
+    // Heard before anybody is told that the gateway is ready: whoever reads that may stop it at once.
+    const stopped = untilStopped(serving, delayMs, deadlineMs)
     announce(serving)
     const watch = args.options['watch'] === true ? await watching(serving, first.files, () => files, io) : undefined
     try {
-      return await untilStopped(serving, delayMs, deadlineMs)
+      return await stopped
     } finally {
       watch?.close()
     }

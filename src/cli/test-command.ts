@@ -65,7 +65,7 @@ async function runFiles(
     files,
     ...patterns,
     cwd: io.folder,
-    execArgv: ['--import', resolver.href],
+    execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', '--import', resolver.href],
     timeout: 60_000,
   })
   stream.on('test:fail', ({ todo }) => {

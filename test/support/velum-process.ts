@@ -59,12 +59,14 @@ export interface StartOptions {
   readonly nodeArgs?: readonly string[]
   /** What it reads from stdin; default: nothing. */
   readonly input?: string
+  /** The launcher; default: that of the checkout. */
+  readonly launcher?: string
 }
 
 /** Starts `velum` as a user would, through its launcher. It is killed at the end of the test if it still runs. */
 export function startVelum(t: Cleanup, args: readonly string[], options: StartOptions): VelumProcess {
   const { VELUM_ADMIN_TOKEN: _, ...env } = process.env
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), launcher, ...args], {
+  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), options.launcher ?? launcher, ...args], {
     cwd: options.folder,
     env: { ...env, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
