@@ -72,7 +72,8 @@ export class ServerSession implements TurnOwner, Due {
   readonly #facts: Connection
   readonly #session: ServerHttp2Session
   readonly #guard = new FloodGuard()
-  readonly #turns = new Set<ServerTurn>()
+  /** Each knows its place (no Set: see Sweeper). */
+  readonly #turns: ServerTurn[] = []
   #state = open
   #requests = 0
   #idleBy: number
@@ -154,17 +155,18 @@ export class ServerSession implements TurnOwner, Due {
   }
 
   turnOver(turn: ServerTurn, isCutShort: boolean): void {
-    this.#turns.delete(turn)
+    const last = this.#turns.pop()!
+    if (last !== turn) this.#turns[(last.slot = turn.slot)] = last
     this.#owner.turnEnded()
     this.#guard.moved(turn.receivedBytes, turn.sentBytes)
     if (isCutShort && this.#state < closed) this.#count('reset')
-    if (this.#turns.size > 0 || this.#state >= closing) return
+    if (this.#turns.length > 0 || this.#state >= closing) return
     this.#idleBy = this.#now() + this.options.limits.idleMs
     this.#setDue()
   }
 
   onDue(now: number): void {
-    if (now >= this.#probeBy || (this.#state === closing && now >= this.#closeBy && this.#turns.size === 0)) {
+    if (now >= this.#probeBy || (this.#state === closing && now >= this.#closeBy && this.#turns.length === 0)) {
       this.destroy()
       return
     }
@@ -192,7 +194,7 @@ export class ServerSession implements TurnOwner, Due {
       return
     }
     // Streams that were reset count as well, until their handlers have let go.
-    if (this.#turns.size >= maxStreams || this.#state >= closing) {
+    if (this.#turns.length >= maxStreams || this.#state >= closing) {
       stream.close(NGHTTP2_REFUSED_STREAM)
       this.#count('refused')
       return
@@ -237,7 +239,7 @@ export class ServerSession implements TurnOwner, Due {
       startedMono: clock.monotonic(),
     })
     turn.attach(x, content, body.bytes === undefined ? 0 : body.bytes.length, content !== undefined && fields.expectsContinue)
-    this.#turns.add(turn)
+    turn.slot = this.#turns.push(turn) - 1
     this.#idleBy = Infinity
     this.#owner.turnBegan()
     turn.run()
@@ -298,7 +300,7 @@ export class ServerSession implements TurnOwner, Due {
     if (this.#state === closed) return
     this.#state = closed
     this.dueAt = Infinity
-    for (const turn of this.#turns) turn.leave(new Fault('client-left'))
+    for (const turn of this.#turns.slice()) turn.leave(new Fault('client-left'))
     if (!this.#socket.destroyed) this.#socket.destroy()
     this.#owner.sessionClosed(this)
   }

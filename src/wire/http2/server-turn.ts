@@ -42,6 +42,8 @@ const answered = new Fault('cancelled', 'the answer is complete')
 export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due {
   dueAt = Infinity
   sweepSlot: number | undefined = undefined
+  /** The session's own: where it keeps this turn. */
+  slot = -1
   readonly stream: ServerHttp2Stream
   readonly #owner: TurnOwner
   #content: StreamContent | undefined = undefined
@@ -70,7 +72,11 @@ export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due 
     this.#content = content
     this.#wholeBytes = wholeBytes
     this.#owesContinue = owesContinue
-    this.stream.on('close', () => this.#closed())
+    this.stream.on('close', () => {
+      this.#closed()
+      // node:http2 keeps what is left of a stream until the next full collection: nothing of the exchange shall hang on it.
+      this.stream.removeAllListeners().on('error', ignore)
+    })
     this.#owner.options.sweeper.watch(this)
   }
 
@@ -331,3 +337,5 @@ export class ServerTurn implements ExchangeLink, ContentOwner, SenderOwner, Due 
 }
 
 const clientLeft = new Fault('client-left')
+
+function ignore(): void {}
