@@ -3,7 +3,7 @@ import type { BridgedMethod, BridgedService } from '../gateway/bridged-methods.t
 import { bridgedServices, openapiOf, sdlOf, writtenDescriptors } from '../gateway/bridged-methods.ts'
 import type { AdminCall } from './admin-call.ts'
 import type { Arguments, Command, Io } from './command.ts'
-import { configOption, exitCode, jsonOption, UsageError } from './command.ts'
+import { configOption, exitCode, jsonOption, onlyOption, UsageError } from './command.ts'
 import { loadModel } from './load-model.ts'
 import { findRunning } from './running-gateway.ts'
 import { table } from './table.ts'
@@ -12,7 +12,7 @@ const verbs = ['list', 'openapi', 'sdl']
 
 export const bridgeCommand: Command = {
   usage: 'list | openapi [SERVICE] | sdl [SERVICE]',
-  options: { config: configOption, json: jsonOption },
+  options: { config: configOption, only: onlyOption, json: jsonOption },
   maxPositionals: 2,
   async run(args, io) {
     const [verb = '', name] = args.positionals

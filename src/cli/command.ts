@@ -61,6 +61,11 @@ export const configOption: OptionSpec = {
   value: 'FILE',
   help: 'The configuration. Default: the first velum.config.* in this folder.',
 }
+export const onlyOption: OptionSpec = {
+  type: 'string',
+  value: 'NAME',
+  help: 'The gateway that is meant, where the configuration holds several.',
+}
 export const jsonOption: OptionSpec = { type: 'boolean', help: 'Print JSON instead of a table.' }
 
 /** The values of an option that may be repeated. */

@@ -7,11 +7,12 @@ import type { GatewayModel } from '../config/model.ts'
 import { durationText } from '../lib/duration.ts'
 import { sizeText } from '../lib/size.ts'
 import type { Command, Io } from './command.ts'
-import { exitCode, jsonOption, UsageError } from './command.ts'
+import { exitCode, jsonOption, onlyOption, textOption, UsageError } from './command.ts'
 
 export const diffCommand: Command = {
-  usage: 'OLD NEW [--exit-code] [--json]',
+  usage: 'OLD NEW [--only NAME] [--exit-code] [--json]',
   options: {
+    only: onlyOption,
     'exit-code': { type: 'boolean', help: 'End with 1 when the two differ; without it that is no fault.' },
     json: jsonOption,
   },
@@ -19,8 +20,9 @@ export const diffCommand: Command = {
   async run(args, io) {
     const [old, now] = args.positionals
     if (old === undefined || now === undefined) throw new UsageError('name two configurations: velum diff OLD NEW')
-    const before = await load(old, io)
-    const after = await load(now, io)
+    const only = textOption(args, 'only')
+    const before = await load(old, only, io)
+    const after = await load(now, only, io)
     if (before === undefined || after === undefined) return exitCode.input
     const diff = diffModels(before, after)
     io.out(args.options['json'] === true ? `${JSON.stringify(diff, undefined, 2)}\n` : diffText(diff))
@@ -28,8 +30,8 @@ export const diffCommand: Command = {
   },
 }
 
-async function load(file: string, io: Io): Promise<GatewayModel | undefined> {
-  const loaded = await loadGateway(file, { folder: io.folder, env: io.env, print: io.err })
+async function load(file: string, only: string | undefined, io: Io): Promise<GatewayModel | undefined> {
+  const loaded = await loadGateway(file, { only, folder: io.folder, env: io.env, print: io.err })
   // What only deserves a warning is for "velum check".
   io.err(
     formatFindings(

@@ -6,7 +6,7 @@ import { explainOffline } from '../gateway/explain-offline.ts'
 import type { AssumedCaller, ExplainQuestion, Explanation } from '../gateway/explanation.ts'
 import { QuestionError } from '../gateway/explanation.ts'
 import type { Arguments, Command, Io } from './command.ts'
-import { configOption, exitCode, jsonOption, textOption, textsOption, UsageError } from './command.ts'
+import { configOption, exitCode, jsonOption, onlyOption, textOption, textsOption, UsageError } from './command.ts'
 import { explanationText, requestText } from './explain-text.ts'
 import { loadModel } from './load-model.ts'
 import { findRunning } from './running-gateway.ts'
@@ -15,6 +15,7 @@ export const explainCommand: Command = {
   usage: "METHOD URL [-H 'name: value']... [--subject S] | --request ID | --pass   (such as GET /orders/17 --subject ada)",
   options: {
     config: configOption,
+    only: onlyOption,
     header: {
       type: 'string',
       short: 'H',

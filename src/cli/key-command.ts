@@ -2,7 +2,7 @@ import type { ApiKeyOrder } from '../identity/api-key-admin.ts'
 import { parseDuration } from '../lib/duration.ts'
 import { parseInstant } from '../lib/instant.ts'
 import type { Arguments, Command, Io } from './command.ts'
-import { configOption, exitCode, jsonOption, textOption, UsageError } from './command.ts'
+import { configOption, exitCode, jsonOption, onlyOption, textOption, UsageError } from './command.ts'
 import type { ApiKeyLine, IdentityOffice } from './identity-office.ts'
 import { withOffice } from './identity-office.ts'
 import { table } from './table.ts'
@@ -13,6 +13,7 @@ export const keyCommand: Command = {
   usage: 'create CLIENT [--scopes a,b] [--roles a,b] [--tenant T] [--expires WHEN] [--addresses CIDR,…] | list | revoke ID',
   options: {
     config: configOption,
+    only: onlyOption,
     scopes: { type: 'string', value: 'A,B', help: 'The scopes that the new key grants.' },
     roles: { type: 'string', value: 'A,B', help: 'Its roles.' },
     tenant: { type: 'string', value: 'T', help: 'The tenant it belongs to.' },

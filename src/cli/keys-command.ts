@@ -1,10 +1,10 @@
 import type { Command } from './command.ts'
-import { configOption, exitCode, jsonOption, UsageError } from './command.ts'
+import { configOption, exitCode, jsonOption, onlyOption, UsageError } from './command.ts'
 import { withOffice } from './identity-office.ts'
 
 export const keysCommand: Command = {
   usage: 'rotate [--json]',
-  options: { config: configOption, json: jsonOption },
+  options: { config: configOption, only: onlyOption, json: jsonOption },
   maxPositionals: 1,
   async run(args, io) {
     if (args.positionals[0] !== 'rotate') throw new UsageError('say what to do: rotate (see "velum help keys")')

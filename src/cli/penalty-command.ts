@@ -3,7 +3,7 @@ import { parseDuration } from '../lib/duration.ts'
 import { UnitError } from '../lib/unit-error.ts'
 import type { PenaltyOrder } from '../limits/penalty-order.ts'
 import type { Arguments, Command } from './command.ts'
-import { configOption, exitCode, jsonOption, textOption, UsageError } from './command.ts'
+import { configOption, exitCode, jsonOption, onlyOption, textOption, UsageError } from './command.ts'
 import { loadModel } from './load-model.ts'
 import { oneLine } from './one-line.ts'
 import type { PenaltyOffice } from './penalty-office.ts'
@@ -32,6 +32,7 @@ export const penaltyCommand: Command = {
   usage: 'list | add NAME PART=VALUE... [--for DURATION] [--reason TEXT] | lift ID   (such as add abusive address=192.0.2.7)',
   options: {
     config: configOption,
+    only: onlyOption,
     for: {
       type: 'string',
       value: 'DURATION',

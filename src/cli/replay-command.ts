@@ -8,16 +8,17 @@ import type { ReplayReport } from '../gateway/replay.ts'
 import { replayLog } from '../gateway/replay.ts'
 import { durationText } from '../lib/duration.ts'
 import type { Arguments, Command, Io } from './command.ts'
-import { configOption, exitCode, jsonOption, textOption, UsageError } from './command.ts'
+import { configOption, exitCode, jsonOption, onlyOption, textOption, UsageError } from './command.ts'
 import { oneLine } from './one-line.ts'
 
 const defaultShown = 20
 
 export const replayCommand: Command = {
-  usage: '--log FILE --config NEW [--old OLD] [--clients N] [--json]',
+  usage: '--log FILE --config NEW [--old OLD] [--only NAME] [--clients N] [--json]',
   options: {
     log: { type: 'string', short: 'l', value: 'FILE', help: 'An access log; "-" reads it from stdin.' },
     config: { ...configOption, help: 'The configuration to try. Default: the first velum.config.* in this folder.' },
+    only: onlyOption,
     old: {
       type: 'string',
       value: 'FILE',
@@ -36,9 +37,10 @@ export const replayCommand: Command = {
     const log = textOption(args, 'log')
     if (log === undefined) throw new UsageError('name an access log: velum replay --log access.log --config velum.config.ts')
     const shown = shownOf(args)
-    const now = await load(textOption(args, 'config'), io)
+    const only = textOption(args, 'only')
+    const now = await load(textOption(args, 'config'), only, io)
     const old = textOption(args, 'old')
-    const before = old === undefined ? undefined : await load(old, io)
+    const before = old === undefined ? undefined : await load(old, only, io)
     if (now === undefined || (old !== undefined && before === undefined)) return exitCode.input
     const report = await replayLog(linesOf(log, io), now, before)
     if (args.options['json'] === true) {
@@ -48,8 +50,8 @@ export const replayCommand: Command = {
   },
 }
 
-async function load(file: string | undefined, io: Io): Promise<GatewayModel | undefined> {
-  const loaded = await loadGateway(file, { folder: io.folder, env: io.env, print: io.err })
+async function load(file: string | undefined, only: string | undefined, io: Io): Promise<GatewayModel | undefined> {
+  const loaded = await loadGateway(file, { only, folder: io.folder, env: io.env, print: io.err })
   const errors = loaded.findings.filter(({ severity }) => severity === 'error')
   io.err(formatFindings(errors, io.folder))
   return loaded.model

@@ -1,13 +1,13 @@
 import { compileOnly } from '../gateway/compile-only.ts'
 import type { RouteRow } from '../gateway/route-rows.ts'
 import type { Command } from './command.ts'
-import { configOption, exitCode, jsonOption } from './command.ts'
+import { configOption, exitCode, jsonOption, onlyOption } from './command.ts'
 import { loadModel } from './load-model.ts'
 import { table } from './table.ts'
 
 export const routesCommand: Command = {
-  usage: '[--config FILE] [--json]',
-  options: { config: configOption, json: jsonOption },
+  usage: '[--config FILE] [--only NAME] [--json]',
+  options: { config: configOption, only: onlyOption, json: jsonOption },
   maxPositionals: 0,
   async run(args, io) {
     const loaded = await loadModel(args, io)

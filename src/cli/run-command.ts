@@ -5,16 +5,21 @@ import { systemClock } from '../core/clock.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { parseDuration } from '../lib/duration.ts'
 import type { Arguments, Command, Io } from './command.ts'
-import { configOption, exitCode, textOption, UsageError } from './command.ts'
-import { loadModel } from './load-model.ts'
+import { configOption, exitCode, onlyOption, textOption, UsageError } from './command.ts'
+import { loadModels, loadOptions } from './load-model.ts'
+import { runSeveral } from './run-several.ts'
 import { serve } from './serve.ts'
 import type { Serving } from './serve.ts'
 import { echoHeard, onSignals } from './signals.ts'
 
 export const runCommand: Command = {
-  usage: '[--config FILE] [--workers N|auto] [--watch] [--shutdown-delay TIME] [--shutdown-deadline TIME]',
+  usage: '[--config FILE] [--only NAME] [--workers N|auto] [--watch] [--shutdown-delay TIME] [--shutdown-deadline TIME]',
   options: {
     config: configOption,
+    only: {
+      ...onlyOption,
+      help: 'The only gateway that is run, where the configuration holds several. Default: all, in a process each.',
+    },
     workers: { type: 'string', short: 'w', value: 'N|auto', help: 'Worker threads. Default: auto, one per core.' },
     watch: { type: 'boolean', help: 'Load the configuration again whenever it, or a file that it is made of, has changed.' },
     'shutdown-delay': {
@@ -33,11 +38,12 @@ export const runCommand: Command = {
     const workers = workersOption(args)
     const delayMs = durationOption(args, 'shutdown-delay', '3s')
     const deadlineMs = durationOption(args, 'shutdown-deadline', '30s')
-    const first = await loadModel(args, io)
+    const first = await loadModels(args, io)
     if (first === undefined) return exitCode.input
+    if ('gateways' in first) return runSeveral(first, io)
     let { files } = first
     const load = async (): ReturnType<typeof loadGateway> => {
-      const loaded = await loadGateway(textOption(args, 'config'), { folder: io.folder, env: io.env, print: io.err })
+      const loaded = await loadGateway(textOption(args, 'config'), loadOptions(args, io))
       // One that failed may have come to its end before it read all: what was watched stays.
       files = loaded.model === undefined ? [...files, ...loaded.files] : loaded.files
       return loaded

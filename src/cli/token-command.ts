@@ -1,7 +1,7 @@
 import type { RevocationOrder } from '../identity/identity-admin.ts'
 import type { InspectedToken } from '../identity/token-inspection.ts'
 import type { Arguments, Command, Io } from './command.ts'
-import { configOption, exitCode, jsonOption, textOption, UsageError } from './command.ts'
+import { configOption, exitCode, jsonOption, onlyOption, textOption, UsageError } from './command.ts'
 import { withOffice } from './identity-office.ts'
 import { isTerminal, promptSecret, readStdin } from './read-secret.ts'
 
@@ -12,6 +12,7 @@ export const tokenCommand: Command = {
     'inspect | revoke [--session ID | --subject S | --client C | --key KID | --id JTI --issuer ISS]   (a token is read from stdin)',
   options: {
     config: configOption,
+    only: onlyOption,
     session: { type: 'string', value: 'ID', help: 'Revoke a session or token family by its id.' },
     subject: { type: 'string', value: 'S', help: 'Revoke everything that a subject has.' },
     client: { type: 'string', value: 'C', help: 'Revoke everything of an OAuth client or API key, for as long as it could live.' },

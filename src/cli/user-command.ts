@@ -1,5 +1,5 @@
 import type { Arguments, Command, Io } from './command.ts'
-import { configOption, exitCode, jsonOption, textOption, UsageError } from './command.ts'
+import { configOption, exitCode, jsonOption, onlyOption, textOption, UsageError } from './command.ts'
 import type { IdentityOffice, UserLine } from './identity-office.ts'
 import { withOffice } from './identity-office.ts'
 import { promptSecret, readStdin } from './read-secret.ts'
@@ -34,6 +34,7 @@ export const userCommand: Command = {
   usage: 'add NAME [--roles a,b] [--tenant T] [--subject S] | list | disable NAME | enable NAME | passwd NAME',
   options: {
     config: configOption,
+    only: onlyOption,
     'password-stdin': { type: 'boolean', help: 'Read the password from stdin instead of asking for it in the terminal.' },
     roles: { type: 'string', value: 'A,B', help: 'Roles of the new user.' },
     tenant: { type: 'string', value: 'T', help: 'The tenant the new user belongs to.' },

@@ -11,7 +11,10 @@ export function checkStore(context: CheckContext): Pick<GatewayModel, 'store'> &
   const { reading, findings } = context
   const store = reading.read(gatewaySchema.shape.store, ['store'])
   const secrets = reading.read(gatewaySchema.shape.secret, ['secret']) ?? []
-  if (store?.kind !== 'redis') return { store: { kind: 'embedded', path: absolutePath(context, store?.path ?? '.velum') }, secrets }
+  // Gateways of one file are processes of their own: each has its own folder.
+  const { member } = findings.source
+  const usual = member === undefined ? '.velum' : `.velum/${member.name}`
+  if (store?.kind !== 'redis') return { store: { kind: 'embedded', path: absolutePath(context, store?.path ?? usual) }, secrets }
   try {
     parseRedisUrl(store.url)
   } catch (thrown) {

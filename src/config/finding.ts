@@ -7,8 +7,10 @@ export interface Finding {
   readonly severity: 'error' | 'warning'
   /** Absolute path of the file that is to be changed. */
   readonly file: string
-  /** `routes[2].limits[0].use`; '' when the fault is not at one place. */
+  /** `routes[2].limits[0].use`; '' when the fault is not at one place. In a file of several gateways their index comes first. */
   readonly path: string
+  /** The gateway that is meant, in a file that holds several. */
+  readonly gateway?: string | undefined
   /** What is wrong, in one line. */
   readonly message: string
   /** What would be right, in one line. */
@@ -22,6 +24,8 @@ export interface Finding {
 export interface ConfigSource {
   /** Absolute path, for messages; relative paths inside are relative to its folder. */
   readonly file: string
+  /** Where the gateway stands in a file of several, and its name. Absent: it is the whole file. */
+  readonly member?: { readonly index: number; readonly name: string } | undefined
   /** Line and column (from 1) of a place, when the format tells. */
   readonly locate?: ((path: ConfigPath) => { line: number; column: number } | undefined) | undefined
   /** Values that came from the environment: the path's text → the text as written (`${NAME}`). */
@@ -39,6 +43,11 @@ export function pathText(path: ConfigPath): string {
     else text += `[${JSON.stringify(part)}]`
   }
   return text
+}
+
+/** The path in the whole file of a path in one of its gateways. */
+export function pathInFile({ member }: ConfigSource, path: ConfigPath): ConfigPath {
+  return member === undefined ? path : [member.index, ...path]
 }
 
 /** A place in a file that a configuration names, as far as it is known. */
@@ -92,16 +101,21 @@ export class Findings {
     return hidden
   }
 
+  #placed(path: ConfigPath): Pick<Finding, 'path' | 'gateway'> {
+    const { member } = this.source
+    return { path: pathText(pathInFile(this.source, path)), ...(member === undefined ? {} : { gateway: member.name }) }
+  }
+
   #addIn(severity: Finding['severity'], place: FilePlace, path: ConfigPath, message: string, remedy: string): void {
-    this.list.push({ severity, path: pathText(path), message: this.#hide(message), remedy: this.#hide(remedy), ...place })
+    this.list.push({ severity, ...this.#placed(path), message: this.#hide(message), remedy: this.#hide(remedy), ...place })
   }
 
   #add(severity: 'error' | 'warning', path: ConfigPath, message: string, remedy: string): void {
-    const place = this.source.locate?.(path)
+    const place = this.source.locate?.(pathInFile(this.source, path))
     this.list.push({
       severity,
       file: this.source.file,
-      path: pathText(path),
+      ...this.#placed(path),
       message: this.#hide(message),
       remedy: this.#hide(remedy),
       ...(place === undefined ? {} : { line: place.line, column: place.column }),

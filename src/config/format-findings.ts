@@ -10,7 +10,8 @@ export function formatFindings(findings: readonly Finding[], folder: string = pr
       .map((n) => `:${n}`)
       .join('')
     const at = finding.path === '' ? '' : `  ${finding.path}`
-    return `${shortName(finding.file, folder)}${place}${at}\n  ${finding.severity}: ${finding.message}\n  remedy: ${finding.remedy}\n`
+    const of = finding.gateway === undefined ? '' : `  (gateway ${finding.gateway})`
+    return `${shortName(finding.file, folder)}${place}${at}${of}\n  ${finding.severity}: ${finding.message}\n  remedy: ${finding.remedy}\n`
   })
   return `${blocks.join('\n')}\n${countText(findings)}\n`
 }

@@ -1,16 +1,16 @@
-import { readFileSync, statSync } from 'node:fs'
-import { extname, join, resolve } from 'node:path'
-import type { Clock } from '../core/clock.ts'
-import { systemClock } from '../core/clock.ts'
+import { statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { nearest } from '../lib/suggest.ts'
 import { checkGateway } from './check.ts'
 import type { CheckOptions } from './check.ts'
-import { evaluateModule } from './evaluate.ts'
-import { expandEnvironment } from './expand.ts'
+import type { Clash, WrittenGateway } from './claims.ts'
+import { findClashes } from './claims.ts'
 import type { ConfigSource, Finding } from './finding.ts'
-import { pathText } from './finding.ts'
+import { Findings } from './finding.ts'
 import { loadDescriptors } from './load-descriptors.ts'
 import type { GatewayModel } from './model.ts'
-import { readJson, readYaml } from './read-document.ts'
+import type { ReadInput, ReadOptions } from './read-input.ts'
+import { fault, readInput } from './read-input.ts'
 
 /** The files that are looked for when none is named; the first that exists is taken. */
 export const defaultFiles = [
@@ -21,16 +21,11 @@ export const defaultFiles = [
   'velum.config.json',
 ] as const
 
-export interface LoadOptions extends CheckOptions {
+export interface LoadOptions extends CheckOptions, ReadOptions {
   /** Where default files and a relative name are looked for. Default: the working directory. */
-  readonly folder?: string
-  /** What `${NAME}` and `process.env` yield. Default: the environment of this process. */
-  readonly env?: NodeJS.ProcessEnv
-  readonly clock?: Clock
-  /** Longest time that a module may take to evaluate. Default: 10 s. */
-  readonly timeoutMs?: number
-  /** Where output of the file itself goes. Default: stderr. */
-  readonly print?: (text: string) => void
+  readonly folder?: string | undefined
+  /** The gateway that is meant, by name. Needed where a file holds several; what is wrong with the others does not matter then. */
+  readonly only?: string | undefined
 }
 
 export interface LoadResult {
@@ -43,8 +38,80 @@ export interface LoadResult {
   readonly files: readonly string[]
 }
 
-/** Loads and checks a configuration. Never rejects for what a user can get wrong: that is among the findings. */
+/** A gateway of a file that was loaded whole. */
+export interface LoadedGateway extends LoadResult {
+  readonly name: string
+}
+
+/** Everything that a file holds. */
+export interface LoadedFile {
+  readonly file: string
+  /** What concerns no single gateway; errors here leave none. */
+  readonly findings: readonly Finding[]
+  /** Whether the file holds a list, be it of one. */
+  readonly isList: boolean
+  readonly gateways: readonly LoadedGateway[]
+  readonly files: readonly string[]
+}
+
+/** Loads and checks one gateway. Never rejects for what a user can get wrong: that is among the findings. */
 export async function loadGateway(file?: string, options: LoadOptions = {}): Promise<LoadResult> {
+  const opened = await open(file, options)
+  if ('model' in opened) return opened
+  const { read, notes } = opened
+  const { source } = read
+  if (!Array.isArray(read.input)) {
+    const name = nameOf(read.input) ?? 'gateway'
+    if (options.only !== undefined && options.only !== name)
+      return failed(source.file, read.files, [...notes, nobodyNamed(source.file, options.only, [name])])
+    return withNotes(notes, await loadOne(read, { index: undefined, name, input: read.input }, options))
+  }
+  const written = writtenGateways(read.input)
+  const names = written.map(({ name }) => name)
+  const meant = options.only === undefined && written.length === 1 ? written : written.filter(({ name }) => name === options.only)
+  if (meant.length !== 1) {
+    const several = fault(source.file, `the file holds several gateways: ${names.join(', ')}`, 'name one with --only NAME')
+    const twice = fault(source.file, `${meant.length} gateways are named "${options.only}"`, 'give each gateway its own name')
+    const none = names.length === 0 ? emptyList(source.file) : nobodyNamed(source.file, options.only ?? '', names)
+    const why = meant.length > 1 ? twice : options.only === undefined && names.length > 0 ? several : none
+    return failed(source.file, read.files, [...notes, why])
+  }
+  const [one] = meant
+  const clashes = findClashes(written, source.file).filter(({ first, second }) => first === one || second === one)
+  // What two gateways claim is for whoever checks them both: it keeps neither from being run by itself.
+  const warnings = clashes.map((clash) => clashFinding(clash, source, 'warning'))
+  return withNotes([...notes, ...warnings], await loadOne(read, one, options))
+}
+
+/** Loads and checks every gateway of a file, each for itself, and what they claim against each other. */
+export async function loadGateways(file?: string, options: Omit<LoadOptions, 'only'> = {}): Promise<LoadedFile> {
+  const opened = await open(file, options)
+  if ('model' in opened) return { ...opened, isList: false, gateways: [] }
+  const { read, notes } = opened
+  const { source, input } = read
+  const isList = Array.isArray(input)
+  const written = isList ? writtenGateways(input) : [{ index: undefined, name: nameOf(input) ?? 'gateway', input }]
+  const clashes = isList ? findClashes(writtenGateways(input), source.file) : []
+  const gateways: LoadedGateway[] = []
+  for (const one of written) {
+    const claimed = clashes.filter(({ second }) => second.index === one.index).map((clash) => clashFinding(clash, source, 'error'))
+    const loaded = await loadOne(read, one, options)
+    const model = claimed.length === 0 ? loaded.model : undefined
+    gateways.push({ ...loaded, name: one.name, model, findings: [...claimed, ...loaded.findings] })
+  }
+  const empty = written.length === 0 ? [emptyList(source.file)] : []
+  const files = [...new Set([...read.files, ...gateways.flatMap((gateway) => gateway.files)])]
+  return { file: source.file, findings: [...notes, ...empty], isList, gateways, files }
+}
+
+interface Opened {
+  readonly read: ReadInput
+  /** What is to be said besides. */
+  readonly notes: readonly Finding[]
+}
+
+/** Finds and reads the file; a result when that failed. */
+async function open(file: string | undefined, options: LoadOptions): Promise<Opened | LoadResult> {
   const folder = resolve(options.folder ?? '.')
   const found = file === undefined ? findDefault(folder) : { file: resolve(folder, file), others: [] }
   if (found === undefined) {
@@ -58,104 +125,72 @@ export async function loadGateway(file?: string, options: LoadOptions = {}): Pro
       severity: 'warning',
     }
   })
-  if (read.faults.length > 0) return failed(found.file, read.files, [...notes, ...read.faults])
-  const descriptors = await loadDescriptors(read.input, found.file)
-  const { model, findings, files } = checkGateway(read.input, read.source, { ...options, descriptors })
-  return { file: found.file, model, findings: [...notes, ...findings], files: [...new Set([...read.files, ...files])] }
+  return read.faults.length > 0 ? failed(found.file, read.files, [...notes, ...read.faults]) : { read, notes }
 }
 
-interface ReadInput {
-  readonly input: unknown
-  readonly source: ConfigSource
-  readonly faults: readonly Finding[]
-  readonly files: readonly string[]
+/** One gateway of what was read; `index` is undefined where it is the whole file. */
+type One = Omit<WrittenGateway, 'index'> & { readonly index: number | undefined }
+
+async function loadOne(read: ReadInput, { index, name, input }: One, options: LoadOptions): Promise<LoadResult> {
+  const source: ConfigSource = index === undefined ? read.source : { ...read.source, member: { index, name } }
+  const { file } = source
+  const own = read.placed.filter(({ path }) => index === undefined || path[0] === index)
+  if (own.length > 0)
+    return failed(
+      file,
+      read.files,
+      own.map(({ finding }) => (index === undefined ? finding : ofGateway(finding, name))),
+    )
+  const descriptors = await loadDescriptors(input, file)
+  const { model, findings, files } = checkGateway(input, source, { ...options, descriptors })
+  const all = [...new Set([...read.files, ...files])]
+  if (index === undefined || nameOf(input) !== undefined) return { file, model, findings, files: all }
+  const nameless = new Findings(source)
+  nameless.error(['name'], 'one of several gateways in a file needs a name', 'add name')
+  return { file, model: undefined, findings: [...nameless.list, ...findings], files: all }
 }
 
-async function readInput(file: string, options: LoadOptions): Promise<ReadInput> {
-  const bad = (...faults: Finding[]): ReadInput => ({ input: undefined, source: { file }, faults, files: [file] })
-  const missing = missingFile(file)
-  if (missing !== undefined) return bad(missing)
-  switch (extname(file).toLowerCase()) {
-    case '.ts':
-    case '.mts':
-    case '.js':
-    case '.mjs':
-      return readModule(file, options)
-    case '.yaml':
-    case '.yml':
-    case '.json':
-      return readDocument(file, options)
-    default:
-      return bad(
-        fault(file, `"${extname(file)}" is not a kind of configuration file`, 'use .ts, .mts, .js, .mjs, .yaml, .yml or .json'),
-      )
-  }
+function ofGateway(finding: Finding, gateway: string): Finding {
+  return { ...finding, gateway }
 }
 
-async function readModule(file: string, options: LoadOptions): Promise<ReadInput> {
-  const evaluation = await evaluateModule(file, {
-    env: options.env ?? process.env,
-    clock: options.clock ?? systemClock,
-    timeoutMs: options.timeoutMs ?? 10_000,
-    print: options.print ?? ((text) => void process.stderr.write(text)),
-  })
-  const source: ConfigSource = { file }
-  const { files } = evaluation
-  if (evaluation.kind === 'fault') {
-    const { fault: found } = evaluation
-    return { input: undefined, source, faults: [{ severity: 'error', path: '', ...found }], files }
-  }
-  if (evaluation.kind === 'no-default') {
-    const what =
-      evaluation.names.length === 0
-        ? 'the file exports nothing'
-        : `the file exports ${evaluation.names.slice(0, 5).join(', ')}, but no default`
-    return { input: undefined, source, faults: [fault(file, what, 'write export default defineGateway({ … })')], files }
-  }
-  const faults = evaluation.notData.map(({ path, message, remedy }): Finding => ({
-    ...fault(file, message, remedy),
-    path: pathText(path),
-  }))
-  return { input: evaluation.input, source, faults, files }
+/** The gateways of a list; one without a name goes by its place. */
+function writtenGateways(list: readonly unknown[]): WrittenGateway[] {
+  return list.map((input, index) => ({ index, name: nameOf(input) ?? `[${index}]`, input }))
 }
 
-function readDocument(file: string, options: LoadOptions): ReadInput {
-  const text = readFileSync(file, 'utf8')
-  const files = [file]
-  if (text.trim() === '')
-    return { input: undefined, source: { file }, faults: [fault(file, 'the file is empty', 'write one with "velum init"')], files }
-  const document = extname(file).toLowerCase() === '.json' ? readJson(text) : readYaml(text)
-  const unreadable = document.faults.map((found): Finding => ({ severity: 'error', file, path: '', ...found }))
-  if (unreadable.length > 0) return { input: undefined, source: { file }, faults: unreadable, files }
-  const { input, expansions, hidden, faults } = expandEnvironment(document.input, options.env ?? process.env)
-  const source: ConfigSource = { file, locate: (path) => document.locate(path), expansions, hidden }
-  const unexpanded = faults.map(({ path, message, remedy }): Finding => {
-    const place = document.locate(path)
-    return { severity: 'error', file, path: pathText(path), message, remedy, line: place?.line, column: place?.column }
-  })
-  return { input, source, faults: unexpanded, files }
+function nameOf(input: unknown): string | undefined {
+  const name = typeof input === 'object' && input !== null ? (input as Record<string, unknown>)['name'] : undefined
+  return typeof name === 'string' ? name : undefined
+}
+
+function clashFinding({ second, path, message, remedy }: Clash, source: ConfigSource, severity: Finding['severity']): Finding {
+  const findings = new Findings({ ...source, member: second })
+  if (severity === 'error') findings.error(path, message, remedy)
+  else findings.warn(path, message, remedy)
+  return findings.list[0]
+}
+
+function nobodyNamed(file: string, only: string, names: readonly string[]): Finding {
+  const near = nearest(only, names)
+  return fault(
+    file,
+    `there is no gateway named ${JSON.stringify(only)} in the file`,
+    near === undefined ? `name one of ${names.join(', ')}` : `did you mean "${near}"?`,
+  )
+}
+
+function emptyList(file: string): Finding {
+  return fault(file, 'the file holds an empty list', 'export a gateway, or a list of several')
+}
+
+function withNotes(notes: readonly Finding[], loaded: LoadResult): LoadResult {
+  return { ...loaded, findings: [...notes, ...loaded.findings] }
 }
 
 function findDefault(folder: string): { file: string; others: string[] } | undefined {
   const present = defaultFiles.filter((name) => statSync(join(folder, name), { throwIfNoEntry: false })?.isFile() === true)
   return present.length === 0 ? undefined : { file: join(folder, present[0]), others: present.slice(1) }
-}
-
-function missingFile(file: string): Finding | undefined {
-  try {
-    if (!statSync(file).isFile()) return fault(file, 'this is not a file', 'name a file, such as velum.config.ts')
-    readFileSync(file)
-    return undefined
-  } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      return fault(file, 'the file does not exist', 'correct the name, or write one with "velum init"')
-    return fault(file, `the file cannot be read (${code ?? String(thrown)})`, 'give the user that runs Velum the right to read it')
-  }
-}
-
-function fault(file: string, message: string, remedy: string): Finding {
-  return { severity: 'error', file, path: '', message, remedy }
 }
 
 function failed(file: string, files: readonly string[], findings: readonly Finding[]): LoadResult {

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { quoted } from '../lib/unit-error.ts'
 import { isOneVariable } from './expand.ts'
 import type { ConfigPath, Findings } from './finding.ts'
-import { pathText } from './finding.ts'
+import { pathInFile, pathText } from './finding.ts'
 import type { Issue } from './issue-words.ts'
 import { issueWords } from './issue-words.ts'
 
@@ -86,7 +86,8 @@ export class Reading {
   }
 
   #written(path: ConfigPath): string | undefined {
-    return this.findings.source.expansions?.get(pathText(path))
+    const { source } = this.findings
+    return source.expansions?.get(pathText(pathInFile(source, path)))
   }
 
   #isHidden(path: ConfigPath): boolean {

@@ -26,6 +26,8 @@ import { TestAnswer } from './test-answer.ts'
 
 /** What a test gateway is opened with besides its configuration. */
 export interface TestGatewayOptions {
+  /** The gateway that is meant, where the file holds several. */
+  readonly only?: string
   /** What `process.env` and `${NAME}` yield in the configuration. Default: the environment of this process. */
   readonly env?: Readonly<Record<string, string>>
   /** When the test begins. Default: the first of January 2026, in UTC. */
@@ -92,10 +94,10 @@ export async function createTestGateway(
   return new InProcessTest(model, clock, services, gateway)
 }
 
-async function modelOf(config: string | URL | GatewayInput, { env }: TestGatewayOptions): Promise<GatewayModel> {
+async function modelOf(config: string | URL | GatewayInput, { env, only }: TestGatewayOptions): Promise<GatewayModel> {
   const isFile = typeof config === 'string' || config instanceof URL
   const loaded = isFile
-    ? await loadGateway(config instanceof URL ? fileURLToPath(config) : config, env === undefined ? {} : { env })
+    ? await loadGateway(config instanceof URL ? fileURLToPath(config) : config, { only, ...(env === undefined ? {} : { env }) })
     : await checked(config)
   if (loaded.model !== undefined) return loaded.model
   const errors = loaded.findings.filter(({ severity }) => severity === 'error')

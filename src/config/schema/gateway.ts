@@ -5,14 +5,14 @@ import { identitySchema } from './identity.ts'
 import { limitsSchema } from './limits.ts'
 import { adminSchema, listenersSchema, probesSchema } from './listeners.ts'
 import { penaltiesSchema } from './penalties.ts'
-import { defaultsSchema, routeSchema } from './routes.ts'
+import { customPoliciesSchema, defaultsSchema, routeSchema } from './routes.ts'
 import { servicesSchema } from './services.ts'
 import { duration, name, size } from './units.ts'
 
 const storeSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('embedded'),
-    path: z.string().min(1).optional().describe('The folder of the store, relative to the config file. Default: .velum.'),
+    path: z.string().min(1).optional().describe('The folder of the store, relative to the config file. Default: .velum; .velum/NAME for a gateway in a file of several.'),
   }),
   z.strictObject({
     kind: z.literal('redis'),
@@ -62,7 +62,7 @@ export const dnsSchema = z.strictObject({
  */
 export const gatewaySchema = z.strictObject({
   $schema: z.string().optional().describe('The JSON Schema, for editors.'),
-  name: name().optional().describe('The name of this gateway in log and metrics. Default: gateway.'),
+  name: name().optional().describe('The name of this gateway in log and metrics, and for --only; needed where a file holds several. Default: gateway.'),
   listeners: listenersSchema.describe('The open ports by name; at least one.'),
   admin: adminSchema.optional().describe('The admin server: health, metrics, dashboard. Without it there is none.'),
   probes: probesSchema.optional().describe('A port with /healthz and /readyz and nothing else, for an orchestrator.'),
@@ -82,6 +82,10 @@ export const gatewaySchema = z.strictObject({
   identity: identitySchema.optional().describe('Who is calling: trusted issuers of tokens, API keys.'),
   limits: limitsSchema.optional().describe('Budgets by name. One name is one counter, wherever it is used.'),
   penalties: penaltiesSchema.optional().describe('The penalty box: clients that are refused too often are shut out for a time.'),
+  policies: customPoliciesSchema
+    .optional()
+    .describe('Policies of your own: the paths of modules that default-export definePolicy({ … }), by the names that routes use.')
+    .meta({ examples: [{ audit: './policies/audit.ts' }] }),
   cache: cacheMemorySchema.optional().describe('The shared cache of a node; routes say what is kept in it.'),
   log: logSchema.optional().describe('The access log and the operational log.'),
   defaults: defaultsSchema
