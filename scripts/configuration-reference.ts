@@ -98,8 +98,8 @@ function plainKind({ type, pattern, minimum, maximum }: JsonSchema): string {
     const isBounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER
     return `${type}${minimum === undefined ? '' : isBounded ? `, ${minimum} to ${maximum}` : `, from ${minimum}`}`
   }
-  if (pattern?.includes('ms|s|m|h|d') === true) return 'duration'
-  if (pattern?.includes('b|kb|mb|gb') === true) return 'size'
+  if (pattern?.startsWith('^[0-9]+(ms|s|m|h|d)') === true) return 'duration'
+  if (pattern?.startsWith('^[0-9]+(b|kb|mb|gb)') === true) return 'size'
   if (pattern?.includes('/(s|m|h|d)') === true) return 'rate'
   return typeof type === 'string' ? type : 'anything'
 }
