@@ -25,7 +25,8 @@ export function readMetrics(root: string): Metric[] {
       if (name === undefined || !/^(?:velum|process)_/.test(name)) continue
       const help = textOf(words[1], source)
       if (help === undefined) throw new Error(`${file}: the help of ${name} is no text that stands in the file`)
-      const labels = found[3] === 'counted' ? countedLabels : labelsOf(words[2])
+      const labels = found[3] === 'counted' ? countedLabels : labelsOf(words[2], source)
+      if (labels === undefined) throw new Error(`${file}: the labels of ${name} do not stand in the file`)
       const kind = (found[1] ?? found[2] ?? 'counter') as Metric['kind']
       const known = metrics.get(name)
       if (known !== undefined && (known.kind !== kind || known.help !== help || known.labels.join() !== labels.join()))
@@ -65,11 +66,13 @@ function textOf(word: string | undefined, source: string): string | undefined {
   return constant?.[2].replaceAll(/\\(['"])/g, '$1')
 }
 
-/** The keys of the first object that is written out: labels, or those of the first reading of a family. */
-function labelsOf(word: string | undefined): string[] {
-  const object = (/\[\s*\{([^{}]*)\}/.exec(word ?? '') ?? /\{([^{}]*)\}/.exec(word ?? ''))?.[1] ?? ''
+/** The keys of the first object that is written out: labels, or those of the first reading of a family; or those of a constant. */
+function labelsOf(word: string | undefined, source: string): string[] | undefined {
+  if (word === undefined || word === '') return []
+  const written = /^\w+$/.test(word) ? new RegExp(`const ${word} = (\\{[^{}]*\\})`).exec(source)?.[1] : word
+  const object = (/\[\s*\{([^{}]*)\}/.exec(written ?? '') ?? /\{([^{}]*)\}/.exec(written ?? ''))?.[1]
   return object
-    .split(',')
+    ?.split(',')
     .map((part) => /^\s*(\w+)/.exec(part)?.[1])
     .filter((name) => name !== undefined)
 }
