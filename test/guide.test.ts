@@ -8,7 +8,9 @@ import { commands } from '../src/cli/commands.ts'
 import { loadGateway } from '../src/config/load.ts'
 import type { JsonSchema } from '../scripts/configuration-reference.ts'
 import { createTestAuthority } from './support/authority.ts'
+import { createTestGateway } from '../src/testing.ts'
 import { workFolder } from './support/velum-process.ts'
+import type { WorkFolder } from './support/velum-process.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const pages = globSync('docs/guide/*.md', { cwd: root }).sort()
@@ -17,6 +19,16 @@ const schema = JSON.parse(read('schema/velum.schema.json')) as JsonSchema
 
 function blocks(page: string, language: string): string[] {
   return [...read(page).matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].filter((found) => found[1] === language).map((found) => found[2])
+}
+
+const env = { VELUM_SECRET: 'a secret that is long enough for this', CORP_SECRET: 'a secret of the provider' }
+
+/** Puts the files there that configurations of the guide name. */
+async function furnish(folder: WorkFolder): Promise<void> {
+  cpSync(join(root, 'demo', 'protos'), join(folder.path, 'protos'), { recursive: true })
+  const { cert, key } = await (await createTestAuthority('guide')).issue('api.example.com')
+  folder.write('api.pem', cert)
+  folder.write('api.key', key)
 }
 
 /** Every path into a configuration that the schema knows, such as `routes[].auth.any`. */
@@ -42,11 +54,7 @@ describe('the guide', () => {
     if (configs.length === 0) continue
     it(`${page}: its configurations are without fault`, async (t) => {
       const folder = workFolder(t)
-      cpSync(join(root, 'demo', 'protos'), join(folder.path, 'protos'), { recursive: true })
-      const { cert, key } = await (await createTestAuthority('guide')).issue('api.example.com')
-      folder.write('api.pem', cert)
-      folder.write('api.key', key)
-      const env = { VELUM_SECRET: 'a secret that is long enough for this', CORP_SECRET: 'a secret of the provider' }
+      await furnish(folder)
       for (const config of configs) {
         const file = join(folder.path, 'velum.config.yaml')
         writeFileSync(file, config)
@@ -59,6 +67,38 @@ describe('the guide', () => {
       }
     })
   }
+
+  it('what came from nginx does the same: paths, headers, and twenty-one at once', async (t) => {
+    const folder = workFolder(t)
+    await furnish(folder)
+    const [config] = blocks('docs/guide/migrate-from-nginx.md', 'yaml')
+    await using gateway = await createTestGateway(folder.write('velum.config.yaml', config), { env })
+    const url = 'https://api.example.com/orders/7?full=1'
+    for (let i = 0; i < 21; i++) assert.equal((await gateway.request('GET', url)).status, 200)
+    assert.equal((await gateway.request('GET', url)).status, 429)
+    const [call] = gateway.calls('orders')
+    assert.equal(call.target, '/v2/orders/7?full=1')
+    assert.equal(call.headers.get('x-source'), 'edge')
+    assert.equal(call.headers.get('host'), 'api.example.com')
+    assert.equal(await (await gateway.request('GET', 'https://api.example.com/healthz')).text(), 'ok')
+    await gateway.advance('100ms')
+    const large = { body: 'x'.repeat(1024 ** 2 + 1) }
+    assert.equal((await gateway.request('POST', 'https://api.example.com/orders/', large)).status, 413)
+  })
+
+  it('what came from Kong does the same: the path is stripped, keys are asked for, a hundred a minute', async (t) => {
+    const folder = workFolder(t)
+    await furnish(folder)
+    const [config] = blocks('docs/guide/migrate-from-kong.md', 'yaml')
+    await using gateway = await createTestGateway(folder.write('velum.config.yaml', config), { env })
+    const url = 'https://api.example.com/shop/orders/7'
+    assert.equal((await gateway.request('GET', url)).status, 401)
+    const as = { subject: 'partner', client: 'partner' }
+    for (let i = 0; i < 100; i++) assert.equal((await gateway.request('GET', url, { as })).status, 200)
+    assert.equal((await gateway.request('GET', url, { as })).status, 429)
+    assert.equal(gateway.calls('orders')[0].target, '/7')
+    assert.equal((await gateway.request('DELETE', url, { as })).status, 405)
+  })
 
   it('its commands and their options exist', async () => {
     let count = 0
