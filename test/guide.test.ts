@@ -80,7 +80,7 @@ describe('the guide', () => {
     assert.equal(call.target, '/v2/orders/7?full=1')
     assert.equal(call.headers.get('x-source'), 'edge')
     assert.equal(call.headers.get('host'), 'api.example.com')
-    assert.equal(await (await gateway.request('GET', 'https://api.example.com/healthz')).text(), 'ok')
+    assert.equal((await gateway.request('GET', 'https://api.example.com/healthz')).text(), 'ok')
     await gateway.advance('100ms')
     const large = { body: 'x'.repeat(1024 ** 2 + 1) }
     assert.equal((await gateway.request('POST', 'https://api.example.com/orders/', large)).status, 413)
