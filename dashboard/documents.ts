@@ -18,7 +18,7 @@ export interface StepReason {
 }
 
 export interface PipelineStep {
-  readonly step: 'client' | 'tls' | 'route' | 'guard' | 'auth' | 'limits' | 'shape' | 'cache' | 'services'
+  readonly step: 'client' | 'tls' | 'guard' | 'route' | 'auth' | 'limits' | 'shape' | 'cache' | 'services'
   readonly rate: number
   readonly refused: number
   readonly reasons: readonly StepReason[]
@@ -92,12 +92,24 @@ export interface Service {
   readonly retries: Readonly<Record<string, number>>
 }
 
+interface Rate {
+  readonly units: number
+  readonly periodMs: number
+}
+
 export interface Limit {
   readonly name: string
   readonly algorithm: string
   readonly per: readonly string[]
   readonly decisions: Readonly<Record<string, number>>
-  readonly [setting: string]: unknown
+  readonly shadow: boolean
+  readonly onStoreFailure: string
+  readonly capacity?: number
+  readonly refill?: Rate
+  readonly leak?: Rate
+  readonly limit?: number
+  readonly windowMs?: number
+  readonly period?: string
 }
 
 export interface KeyCount {

@@ -81,12 +81,12 @@ function optionsOf(element: HTMLElement, lines: readonly ChartLine[], text: (val
   return {
     width: Math.max(element.clientWidth, 100),
     height: heightPx,
-    padding: [8, 8, 0, 0],
+    padding: [8, 26, 0, 0],
     cursor: { sync: { key: sync.key }, points: { size: 6 }, y: false, drag: { setScale: false, x: false, y: false } },
     legend: { show: false },
     scales: { y: { range: (_plot, _low, high) => [0, Number.isFinite(high) && high > 0 ? high * 1.15 : 1] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 80, values: '{HH}:{mm}:{ss}' },
+      { ...axis, grid: { show: false }, size: 26, space: 80, values: '{HH}:{mm}:{ss}' },
       { ...axis, size: 56, space: 36, values: (_plot, values) => values.map((value) => text(value)) },
     ],
     series: [

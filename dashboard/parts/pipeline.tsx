@@ -7,8 +7,8 @@ import { Table } from './table.tsx'
 const titles: Readonly<Record<PipelineStep['step'], string>> = {
   client: 'Clients',
   tls: 'TLS',
-  route: 'Route',
   guard: 'Guard',
+  route: 'Route',
   auth: 'Auth',
   limits: 'Limits',
   shape: 'Shape',
@@ -19,9 +19,9 @@ const titles: Readonly<Record<PipelineStep['step'], string>> = {
 const meanings: Readonly<Record<PipelineStep['step'], string>> = {
   client: 'Connections from clients',
   tls: 'TLS handshakes',
-  route: 'Requests are read, and find their route',
-  guard: 'Penalty box, addresses, CORS',
-  auth: 'Who is calling, and may they',
+  guard: 'Requests are read whole; penalty box and addresses',
+  route: 'Requests find their route, or nothing answers',
+  auth: 'CORS, who is calling, may they, CSRF',
   limits: 'Rates, quotas and concurrency',
   shape: 'Size, type and schema of requests, and custom policies',
   cache: 'Answers that are at hand',

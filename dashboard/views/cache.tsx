@@ -83,7 +83,7 @@ function Fill({ value }: { readonly value: Cache }): VNode {
       <span class="bar" role="img" aria-label={`${Math.round((usedBytes / (maxBytes || 1)) * 100)} % in use`}>
         <i style={{ width: `${(usedBytes / (maxBytes || 1)) * 100}%` }} />
       </span>
-      <p class="muted">{countText(purges)} purges are in force.</p>
+      <p class="muted">{purges === 1 ? 'One purge is' : `${countText(purges)} purges are`} in force.</p>
     </Panel>
   )
 }

@@ -26,7 +26,7 @@ export function ConfigView(): VNode {
               {value.load.failure !== undefined && ` ${value.load.failure}`}
             </p>
           )}
-          <div class="columns">
+          <div class="columns narrow">
             <Panel title="Generation">
               <dl class="facts">
                 <dt>Number</dt>

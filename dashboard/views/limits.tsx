@@ -4,7 +4,7 @@ import type { KeyCount, Limit, LimitKeys } from '../documents.ts'
 import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
 import { Table } from '../parts/table.tsx'
 import { usePolled } from '../parts/use-polled.ts'
-import { countText, rateText } from '../words.ts'
+import { countText, rateText, spanText } from '../words.ts'
 
 const mostKeys = 25
 
@@ -24,7 +24,7 @@ export function LimitsView(): VNode {
             columns={[
               { title: 'Limit', cell: (limit) => limit.name },
               { title: 'Form', cell: ({ algorithm }) => <span class="tight">{algorithm}</span> },
-              { title: 'Settings', isWide: true, cell: (limit) => <code>{settingsOf(limit)}</code> },
+              { title: 'Grants', isWide: true, cell: settingsOf },
               { title: 'Per', cell: ({ per }) => <span class="tight">{per.join(' + ') || 'all together'}</span> },
               { title: 'Decisions', isNumber: true, cell: (limit) => <Decisions limit={limit} /> },
             ]}
@@ -55,14 +55,18 @@ function Decisions({ limit }: { readonly limit: Limit }): VNode {
   )
 }
 
-const shownElsewhere = new Set(['name', 'algorithm', 'per', 'decisions', 'source', 'description'])
-
-/** What a limit is set to, as far as it is plain. */
+/** What a limit grants, in words. */
 function settingsOf(limit: Limit): string {
-  return Object.entries(limit)
-    .filter(([name, value]) => !shownElsewhere.has(name) && ['number', 'string', 'boolean'].includes(typeof value))
-    .map(([name, value]) => `${name} ${String(value)}`)
-    .join(', ')
+  const { algorithm, capacity = 0, refill, leak, limit: most = 0, windowMs = 0, period = '' } = limit
+  const rate = refill ?? leak
+  const words: string[] = []
+  if (rate !== undefined) words.push(`${countText(rate.units)} every ${spanText(rate.periodMs)}, ${countText(capacity)} at once`)
+  else if (algorithm === 'concurrency') words.push(`${countText(most)} at a time`)
+  else if (algorithm === 'quota') words.push(`${countText(most)} a ${period}`)
+  else words.push(`${countText(most)} in ${spanText(windowMs)}`)
+  if (limit.shadow) words.push('shadow: refuses nobody')
+  if (limit.onStoreFailure !== 'local') words.push(`${limit.onStoreFailure} when the store is down`)
+  return words.join(' · ')
 }
 
 function Keys({ name }: { readonly name: string }): VNode {

@@ -79,8 +79,8 @@ function Numbers({ value }: { readonly value: Overview }): VNode {
   const serving = workers.filter(({ state }) => state === 'serving').length
   const rows: readonly (readonly [string, string, string?])[] = [
     ['Requests', `${rateText(now.requests)}/s`],
-    ['Median', secondsText(now.p50)],
-    ['99th percentile', secondsText(now.p99)],
+    ['p50', secondsText(now.p50)],
+    ['p99', secondsText(now.p99)],
     ['Refused', `${rateText(now.refused)}/s`, now.refused > 0 ? 'warn' : ''],
     ['Failed', `${rateText(now.failed)}/s`, now.failed > 0 ? 'bad' : ''],
     ['Workers', `${serving} of ${workers.length}`, serving < workers.length ? 'bad' : ''],

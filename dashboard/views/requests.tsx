@@ -67,7 +67,11 @@ export function RequestsView({ query }: ViewProps): VNode {
             keyOf={({ id }) => id}
             empty="No request fits yet."
             opened={opened}
-            open={setOpened}
+            open={(key) => {
+              setOpened(key)
+              // What is read shall not be pushed away by what comes.
+              if (key !== '') setPaused(true)
+            }}
             more={(row) => <RequestMore row={row} />}
           />
         </Panel>
@@ -216,6 +220,7 @@ function Outcome({ row }: { readonly row: KeptRequest }): VNode {
     )
   }
   if (row.fault !== undefined) return <span class="tight bad">{row.fault.code}</span>
+  if (row.route === undefined) return <span class="muted">no route</span>
   const shadow = row.verdicts.find(({ decision }) => decision === 'would-refuse')
   return shadow === undefined ? <span class="muted">passed</span> : <span class="tight warn">{shadow.policy} would refuse</span>
 }

@@ -41,7 +41,7 @@ export function ServicesView(): VNode {
                   <>
                     <Badge tone={states[state][0]}>{states[state][1]}</Badge>
                     {out !== undefined && (
-                      <span class="stack">
+                      <span class="stack tight">
                         {out.reason}, for {spanText(out.forMs)}
                       </span>
                     )}

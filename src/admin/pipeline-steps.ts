@@ -23,14 +23,14 @@ export interface PipelineStep {
   readonly notes: Readonly<Record<string, number>>
 }
 
-const stepNames = ['client', 'tls', 'route', 'guard', 'auth', 'limits', 'shape', 'cache', 'services'] as const
+const stepNames = ['client', 'tls', 'guard', 'route', 'auth', 'limits', 'shape', 'cache', 'services'] as const
 type StepName = (typeof stepNames)[number]
 
 const stepOfStage: Readonly<Record<Stage, StepName>> = {
-  'answer-head': 'guard',
+  'answer-head': 'services',
   penalty: 'guard',
   address: 'guard',
-  cors: 'guard',
+  cors: 'auth',
   authenticate: 'auth',
   'caller-penalty': 'auth',
   authorise: 'auth',
@@ -77,6 +77,7 @@ export function pipelineSteps(
   )
   const steps: PipelineStep[] = []
   let passing = requests
+  let unread = 0
   for (const step of stepNames) {
     const here = reasons.get(step)!.toSorted((a, b) => b.rate - a.rate || b.total - a.total)
     let refused = here.reduce((sum, { rate }) => sum + rate, 0)
@@ -88,9 +89,12 @@ export function pipelineSteps(
     } else if (step === 'tls') {
       rate = tls
       notes = { resumed: perSecond('velum_tls_handshakes_total', 'yes') }
+    } else if (step === 'guard') {
+      unread = refused
+      passing -= refused
     } else if (step === 'route') {
-      // Unrouted ones are counted once, whatever fault they had besides.
-      refused = Math.max(unrouted, 0)
+      // What the guard refused had no route either.
+      refused = Math.max(0, unrouted - unread)
       passing -= refused
     } else if (step === 'services') {
       notes = { tries: all('velum_service_requests_total') }
@@ -109,7 +113,7 @@ export function pipelineSteps(
 
 /** Where a fault ends an exchange: what the client sent wrong shows when it is read, all else in front of services. */
 function faultStep(fault: string): StepName {
-  return clientFaults.has(fault) ? 'route' : fault === 'body-too-large' || fault === 'unfit-message' ? 'shape' : 'services'
+  return clientFaults.has(fault) ? 'guard' : fault === 'body-too-large' || fault === 'unfit-message' ? 'shape' : 'services'
 }
 
 const clientFaults = new Set([

@@ -117,10 +117,13 @@ async function banner(serving: Serving, services: DemoServices, password: string
   ]
   if (admin.server !== undefined)
     rows.push(['admin', `${admin.server.url}  (token in ${near(io, admin.tokens?.adminFile ?? 'VELUM_ADMIN_TOKEN')})`])
+  // The fragment is sent to nobody: the page exchanges it for a cookie and takes it out of the address bar.
+  const dashboard =
+    admin.server === undefined ? '' : `The dashboard, signed in:\n\n  ${admin.server.url}/#token=${admin.tokens!.admin}\n\n`
   rows.push(['logs', `${near(io, gateway.model.log.file)}, ${near(io, logFile)}`])
   const places = rows.map(([name, place]) => `  ${name.padEnd(8)}  ${place}\n`).join('')
   const tries = lines.map(({ title, command }) => `  # ${title}\n  ${command}\n`).join('\n')
-  return `Velum is running.\n\n${places}\nThe demo user is ada. In a browser she logs in at ${url}/users/me;\nher devices and passkeys are at ${url}/auth/account\n(trust ${near(io, authority)}, or click the warning away); her password until the next start:\n\n  ${password}\n\nHer token, good for twelve hours:\n\n  ${services.token}\n\nPaste these, one after the other:\n\n${tries}\nCtrl-C stops all of it.\n`
+  return `Velum is running.\n\n${places}\n${dashboard}The demo user is ada. In a browser she logs in at ${url}/users/me;\nher devices and passkeys are at ${url}/auth/account\n(trust ${near(io, authority)}, or click the warning away); her password until the next start:\n\n  ${password}\n\nHer token, good for twelve hours:\n\n  ${services.token}\n\nPaste these, one after the other:\n\n${tries}\nCtrl-C stops all of it.\n`
 }
 
 /** A path as one would type it from here. */

@@ -48,6 +48,20 @@ async function signInByLink({ world, complaints }: Scene, context: BrowserContex
   return page
 }
 
+/** Ada logs in at the gateway, in a browser of her own. */
+async function logIn({ world, browser }: Scene): Promise<void> {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true })
+  const page = await context.newPage()
+  await page.goto(`${world.secure}/auth/login`)
+  await page.getByLabel('User name').fill('ada')
+  await page.getByLabel('Password').fill('correct horse battery')
+  await Promise.all([
+    page.waitForResponse((response) => response.request().method() === 'POST' && response.status() < 400),
+    page.getByRole('button', { name: 'Log in' }).click(),
+  ])
+  await context.close()
+}
+
 async function show(page: Page, view: string): Promise<void> {
   await page.getByRole('navigation').getByRole('link', { name: view, exact: true }).click()
   await page.getByRole('heading', { name: view, level: 1 }).waitFor()
@@ -158,11 +172,15 @@ describe('the dashboard in a real browser', { skip }, () => {
       await dialog.getByRole('button', { name: 'Purge' }).click()
       await page.getByRole('status').getByText('Purged.').waitFor()
 
+      await logIn(scene)
       await show(page, 'Sessions')
+      const sessions = page.getByRole('region', { name: 'Sessions' }).getByText('ada')
+      await sessions.waitFor()
       await page.getByRole('button', { name: 'Revoke…' }).click()
       await dialog.getByRole('textbox', { name: 'Subject' }).fill('ada')
       await dialog.getByRole('button', { name: 'Revoke' }).click()
       await page.getByRole('status').getByText('Revoked').waitFor()
+      await sessions.waitFor({ state: 'detached' })
 
       await show(page, 'Configuration')
       world.folder.write('velum.config.yaml', config.replace('max: 1kb', 'max: 2kb'))
@@ -188,6 +206,7 @@ describe('the dashboard in a real browser', { skip }, () => {
     await t.test('keys alone are enough', async () => {
       const context = await browser.newContext()
       const page = await signInByLink(scene, context)
+      await page.locator('.step').first().waitFor()
       await page.keyboard.press('Tab')
       assert.equal(await page.evaluate('document.activeElement.textContent.trim()'), 'Skip to the content')
       await page.keyboard.press('Enter')
@@ -287,6 +306,8 @@ async function startPage(t: TestContext): Promise<{ readonly port: number; reado
 /** Writes docs/images/dashboard-*.png: every view in light and dark, and the overview as a phone shows it. */
 async function takeScreenshots(scene: Scene): Promise<void> {
   mkdirSync(images, { recursive: true })
+  await logIn(scene)
+  scene.world.folder.write('velum.config.yaml', config.replace('max: 1kb', 'max: 2kb'))
   for (const colorScheme of ['light', 'dark'] as const) {
     const context = await scene.browser.newContext({ colorScheme, viewport: { width: 1360, height: 860 } })
     const page = await signInByLink(scene, context)

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
+import { request as secureRequest } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,10 +13,19 @@ import type { WorkFolder } from './velum-process.ts'
 export interface DashboardWorld {
   readonly folder: WorkFolder
   readonly web: string
+  /** The same by TLS, at the issuer's name. */
+  readonly secure: string
   readonly admin: string
   readonly token: string
   /** Sends one request as a client of this address; gives the status, 0 when there was none. */
-  send(options: { method?: string; path: string; address?: string; app?: string; body?: string }): Promise<number>
+  send(options: {
+    method?: string
+    path: string
+    address?: string
+    app?: string
+    body?: string
+    isSecure?: boolean
+  }): Promise<number>
   /** Sends a mixture of requests again and again until the function it gives is called. */
   load(): () => Promise<void>
 }
@@ -42,14 +52,20 @@ export async function openDashboardWorld(t: TestContext, config: string): Promis
   if (added.code !== 0) throw new Error(added.err)
   const velum = startVelum(t, ['run', '--workers', '2'], options)
   const [line] = await velum.printed(/^\{.*"msg":"the gateway is ready".*\}$/m)
-  const ready = JSON.parse(line) as { listeners: { web: string }; admin: string }
-  const { web } = ready.listeners
-  const send: DashboardWorld['send'] = ({ method = 'GET', path, address = '198.51.100.1', app, body }) =>
+  const ready = JSON.parse(line) as { listeners: { web: string; secure: string }; admin: string }
+  const { web, secure } = ready.listeners
+  const send: DashboardWorld['send'] = ({ method = 'GET', path, address = '198.51.100.1', app, body, isSecure = false }) =>
     new Promise((resolve) => {
       const headers = { 'x-forwarded-for': address, ...(app === undefined ? {} : { 'x-app': app }) }
-      const sent = request(new URL(path, web), { method, headers }, (response) => {
+      // By TLS each has a connection of its own, so that there are handshakes.
+      const connection = isSecure ? { agent: false as const, rejectUnauthorized: false } : {}
+      const ask = isSecure ? secureRequest : request
+      const sent = ask(new URL(path, isSecure ? secure : web), { method, headers, ...connection }, (response) => {
         response.resume()
-        response.once('close', () => resolve(response.statusCode ?? 0))
+        response.once('close', () => {
+          if (isSecure) sent.destroy()
+          resolve(response.statusCode ?? 0)
+        })
       })
       sent.once('error', () => resolve(0))
       sent.end(body)
@@ -57,6 +73,7 @@ export async function openDashboardWorld(t: TestContext, config: string): Promis
   return {
     folder,
     web,
+    secure: secure.replace('127.0.0.1', 'localhost'),
     admin: ready.admin,
     token: readFileSync(join(folder.path, '.velum', 'admin.token'), 'utf8').trim(),
     send,
@@ -78,13 +95,14 @@ export async function openDashboardWorld(t: TestContext, config: string): Promis
 
 /** One of the kinds of requests that a shop sees: most are well. */
 function mixed(send: DashboardWorld['send'], i: number): Promise<number> {
-  const address = `198.51.100.${(i * i) % 7}`
+  const address = `198.51.100.${(i * i) % 23}`
   const app = `app-${(i * 3) % 11}`
+  if (i % 9 === 0) return send({ path: `/orders/${i}`, address: '203.0.113.99', app: 'app-3' })
   if (i % 97 === 0) return send({ path: '/reports/1', address: `203.0.113.${i % 200}` })
   if (i % 41 === 0) return send({ path: '/upload', method: 'POST', body: 'x'.repeat(4096), address })
   if (i % 29 === 0) return send({ path: '/account', address })
   if (i % 37 === 0) return send({ path: '/nothing/here', address })
-  if (i % 2 === 0) return send({ path: `/catalog/${i % 60}`, address })
+  if (i % 2 === 0) return send({ path: `/catalog/${i % 60}`, address, isSecure: i % 16 === 0 })
   return send({ path: `/orders/${i}`, address, app })
 }
 
