@@ -14,4 +14,19 @@ export type { AuthInput, ClaimInput } from './policies/auth.ts'
 export type { BodyInput, OpenapiInput } from './policies/body.ts'
 export type { CorsInput } from './policies/cors.ts'
 export type { CsrfInput } from './policies/csrf.ts'
+export type { CustomUseInput } from './policies/custom.ts'
+export { definePolicy } from './policies/custom/define-policy.ts'
+export type {
+  PolicyAnswer,
+  PolicyCaller,
+  PolicyDecision,
+  PolicyDefinition,
+  PolicyHost,
+  PolicyOutcome,
+  PolicyPass,
+  PolicyRecords,
+  PolicyRefusal,
+  PolicyRequest,
+  RefusalStatus,
+} from './policies/custom/define-policy.ts'
 export type { HeaderEditsInput, HeadersInput } from './policies/headers.ts'

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { BodyShapes } from './body-shapes.ts'
 import type { ConfigPath, Findings } from './finding.ts'
 import type { LoadedDescriptors } from './load-descriptors.ts'
+import type { LoadedPolicies } from './load-policies.ts'
 import type { Reading } from './reading.ts'
 import { name } from './schema/units.ts'
 
@@ -16,6 +17,8 @@ export interface CheckContext {
   readonly files: Set<string>
   /** What the services' `protos` and `descriptors` came to. */
   readonly descriptors: LoadedDescriptors
+  /** What the modules of custom policies came to. */
+  readonly policies: LoadedPolicies
   /** What request bodies are checked by. */
   readonly shapes: BodyShapes
 }

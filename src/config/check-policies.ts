@@ -1,10 +1,12 @@
 import type { AddressesOptions } from '../policies/addresses.ts'
 import type { BodyOptions } from '../policies/body.ts'
 import { isSentAlong } from '../policies/csrf.ts'
+import type { CustomUse } from '../policies/custom.ts'
 import { policyKinds } from '../policies/list.ts'
 import type { PolicyKind } from '../policies/policy-kind.ts'
 import { checkBody } from './body-shapes.ts'
 import { checkAddresses } from './check-addresses.ts'
+import { checkCustomUses } from './check-custom.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ReadDefaults, ReadRoute } from './check-routes.ts'
 import { pathText } from './finding.ts'
@@ -46,6 +48,8 @@ export function checkPolicies(
   const listed = uses.findIndex(({ policy }) => policy === 'addresses')
   if (listed !== -1)
     uses[listed] = { ...uses[listed], options: checkAddresses(context, i, uses[listed].options as AddressesOptions) }
+  const own = uses.findIndex(({ policy }) => policy === 'policies')
+  if (own !== -1) uses[own] = { ...uses[own], options: checkCustomUses(context, i, uses[own].options as readonly CustomUse[]) }
   return {
     auth: { ...(auth.options as Omit<AuthModel, 'source' | 'staleMs'>), source: auth.source },
     uses: uses.filter((use) => use !== auth),

@@ -5,17 +5,23 @@ import { registerHooks, stripTypeScriptTypes } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { NotData } from './plain-data.ts'
+import type { AnyPolicy } from '../policies/custom/define-policy.ts'
+import { parsePolicy, readOptions } from '../policies/custom/define-policy.ts'
 import { plainCopy } from './plain-data.ts'
 
 /** What main asks for: the module, and where `import 'velum'` leads. */
 export interface EvaluateOrder {
   readonly entryUrl: string
   readonly velumUrl: string
+  /** The module is one of a custom policy, which is to read these options. Absent: it is a configuration. */
+  readonly policyOptions?: readonly unknown[] | undefined
 }
 
 /** What comes back. `files` are the local modules that were read, also when it failed. */
 export type Evaluated =
   | { readonly kind: 'data'; readonly input: unknown; readonly notData: readonly NotData[]; readonly files: readonly string[] }
+  | { readonly kind: 'policy'; readonly optionFaults: readonly (string | undefined)[]; readonly files: readonly string[] }
+  | { readonly kind: 'no-policy'; readonly why: string; readonly files: readonly string[] }
   | { readonly kind: 'no-default'; readonly names: readonly string[]; readonly files: readonly string[] }
   | { readonly kind: 'unsettled'; readonly files: readonly string[] }
   | { readonly kind: 'failed'; readonly error: ThrownFacts; readonly files: readonly string[] }
@@ -28,7 +34,7 @@ export interface ThrownFacts {
   readonly stack: string
 }
 
-const { entryUrl, velumUrl } = workerData as EvaluateOrder
+const { entryUrl, velumUrl, policyOptions } = workerData as EvaluateOrder
 const velumFolder = new URL('.', velumUrl).href
 const files: string[] = []
 
@@ -72,6 +78,7 @@ async function evaluate(): Promise<Evaluated> {
   try {
     const module = (await import(entryUrl)) as Record<string, unknown>
     if (!('default' in module)) return { kind: 'no-default', names: Object.keys(module), files }
+    if (policyOptions !== undefined) return readPolicy(module['default'], policyOptions)
     const notData: NotData[] = []
     // A promise is awaited for the author's comfort: `export default load()` is data once it has come.
     const input = plainCopy(await module['default'], (found) => notData.push(found))
@@ -79,6 +86,24 @@ async function evaluate(): Promise<Evaluated> {
   } catch (thrown) {
     return { kind: 'failed', error: thrownFacts(thrown), files }
   }
+}
+
+function readPolicy(exported: unknown, options: readonly unknown[]): Evaluated {
+  let definition: AnyPolicy
+  try {
+    definition = parsePolicy(exported)
+  } catch (thrown) {
+    return { kind: 'no-policy', why: (thrown as Error).message, files }
+  }
+  const optionFaults = options.map((written) => {
+    try {
+      readOptions(definition, written)
+      return undefined
+    } catch (thrown) {
+      return (thrown instanceof Error ? thrown.message : String(thrown)).split('\n')[0].slice(0, 300)
+    }
+  })
+  return { kind: 'policy', optionFaults, files }
 }
 
 let isDone = false

@@ -34,8 +34,25 @@ const threadUrl = new URL(`./evaluate-thread${extension}`, import.meta.url)
 const velumUrl = new URL(`../index${extension}`, import.meta.url).href
 
 /** Evaluates a JavaScript or TypeScript module in a thread of its own, so that every load sees the files as they are now. */
-export async function evaluateModule(file: string, options: EvaluateOptions): Promise<Evaluation> {
-  const order: EvaluateOrder = { entryUrl: pathToFileURL(file).href, velumUrl }
+export async function evaluateModule(file: string, options: EvaluateOptions): Promise<Exclude<Evaluation, { kind: 'policy' | 'no-policy' }>> {
+  const evaluation = await evaluate({ entryUrl: pathToFileURL(file).href, velumUrl }, file, options)
+  if (evaluation.kind === 'policy' || evaluation.kind === 'no-policy') throw new Error('a configuration was asked for')
+  return evaluation
+}
+
+/** Evaluates the module of a custom policy in the same way, and has it read options as routes have them. */
+export async function evaluatePolicy(
+  file: string,
+  policyOptions: readonly unknown[],
+  options: EvaluateOptions,
+): Promise<Extract<Evaluation, { kind: 'policy' | 'fault' }>> {
+  const evaluation = await evaluate({ entryUrl: pathToFileURL(file).href, velumUrl, policyOptions }, file, options)
+  if (evaluation.kind === 'policy' || evaluation.kind === 'fault') return evaluation
+  const message = evaluation.kind === 'no-policy' ? evaluation.why : 'the module has no default export'
+  return { kind: 'fault', fault: { file, message, remedy: 'write export default definePolicy({ … })' }, files: evaluation.files }
+}
+
+async function evaluate(order: EvaluateOrder, file: string, options: EvaluateOptions): Promise<Evaluation> {
   const worker = new Worker(threadUrl, {
     workerData: order,
     env: options.env,

@@ -8,6 +8,7 @@ import { findClashes } from './claims.ts'
 import type { ConfigSource, Finding } from './finding.ts'
 import { Findings } from './finding.ts'
 import { loadDescriptors } from './load-descriptors.ts'
+import { loadPolicies } from './load-policies.ts'
 import type { GatewayModel } from './model.ts'
 import type { ReadInput, ReadOptions } from './read-input.ts'
 import { fault, readInput } from './read-input.ts'
@@ -142,7 +143,11 @@ async function loadOne(read: ReadInput, { index, name, input }: One, options: Lo
       own.map(({ finding }) => (index === undefined ? finding : ofGateway(finding, name))),
     )
   const descriptors = await loadDescriptors(input, file)
-  const { model, findings, files } = checkGateway(input, source, { ...options, descriptors })
+  const { model, findings, files } = checkGateway(input, source, {
+    ...options,
+    descriptors,
+    policies: await loadPolicies(input, file, options),
+  })
   const all = [...new Set([...read.files, ...files])]
   if (index === undefined || nameOf(input) !== undefined) return { file, model, findings, files: all }
   const nameless = new Findings(source)

@@ -39,9 +39,20 @@ export interface GatewayModel {
   /** Absent: none. */
   readonly penalties?: readonly PenaltySpec[] | undefined
   readonly log: { readonly format: 'json' | 'none'; readonly file: string; readonly level: 'debug' | 'info' | 'warn' | 'error' }
+  /** The modules of custom policies that there are; absent: none. */
+  readonly policies?: readonly CustomPolicyModel[] | undefined
   /** What bodies are checked by; routes name them by digest. Absent: none. */
   readonly shapes?: readonly Shape[] | undefined
   readonly routes: readonly RouteModel[]
+}
+
+/** A custom policy: where its module is, and which one. */
+export interface CustomPolicyModel {
+  readonly name: string
+  /** Absolute. */
+  readonly file: string
+  /** Of the module and what it imports: another one, and it is loaded anew. */
+  readonly digest: string
 }
 
 /** A service with what stands around it. */

@@ -2,10 +2,10 @@
  * Vocabulary of the contract that this version of Velum does not have yet, by place (`*` is any name or number). Such a
  * name is told apart from a misspelt one: it is refused, never ignored, and never "corrected" to something else.
  */
-const routeNames = ['policies', 'validate']
+const routeNames = ['validate']
 
 const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
-  ['', ['policies', 'telemetry']],
+  ['', ['telemetry']],
   ['listeners.*.tls', ['acme']],
   ['admin', ['tls']],
   ['routes.*', routeNames],
@@ -30,6 +30,7 @@ const named = new Set([
   'services',
   'limits',
   'penalties',
+  'policies',
   'identity.trustedIssuers',
   'identity.apiKeys',
   'identity.certificates',

@@ -39,6 +39,8 @@ export function compileOnly(model: GatewayModel): RouteRow[] {
     workers: 1,
     accessLog: noAccessLog,
     isMisdirected: () => false,
+    // Foreign code is not run here; that its modules can be loaded, the check has found out in a thread of their own.
+    customPolicies: new Map(model.policies?.map(({ name }) => [name, {}])),
   })
   try {
     return routeRows(generation.routes)

@@ -35,6 +35,7 @@ import type { Generation } from './generation.ts'
 import type { Guard } from './guard.ts'
 import { createGuard } from './guard.ts'
 import { createObserve } from './observe.ts'
+import { withPolicies } from './policy-modules.ts'
 import { serviceCapacities } from './service-capacities.ts'
 import { Waiting } from './waiting.ts'
 import { isFleet, joinFleet } from './worker-fleet.ts'
@@ -54,7 +55,7 @@ export function compileGeneration(model: GatewayModel, env: GenerationEnv): Gene
 
 /** The same in slices of a few milliseconds, between which requests are served: thousands of routes take a while. */
 export async function compileInSlices(model: GatewayModel, env: GenerationEnv): Promise<Generation> {
-  const steps = compiling(model, env)
+  const steps = compiling(model, await withPolicies(model, env))
   let sliceEndsAt = env.clock.monotonic() + sliceMs
   for (;;) {
     const step = steps.next()

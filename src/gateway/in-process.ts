@@ -19,6 +19,7 @@ import { compileGeneration } from './compile.ts'
 import type { Generation } from './generation.ts'
 import { MainHub, WorkerLink } from './link.ts'
 import { NodeAddressFiles } from './node-address-files.ts'
+import { withPolicies } from './policy-modules.ts'
 import type { GenerationEnv } from './worker.ts'
 
 export interface InProcessOptions {
@@ -77,7 +78,7 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
     identity.commit()
     await penalties.prepare(model.penalties ?? [])
     penalties.commit(model.penalties ?? [], own?.issuer)
-    const generation = compileGeneration(model, {
+    const env = await withPolicies(model, {
       clock,
       sweeper,
       log,
@@ -98,6 +99,7 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
       createService: options.createService,
       recognise: options.recognise,
     })
+    const generation = compileGeneration(model, env)
     return {
       generation,
       penalties,

@@ -17,7 +17,9 @@ export interface SeriesEntry {
 export const slotsPerRow = 1 << 19
 /** Slot 0 is the heartbeat: a count that grows while the worker's event loop turns. Slot 1 says how many are in use. */
 const usedSlot = 1
-const firstSlot = 2
+/** Slot 2 says which custom policy runs; 0: none. */
+const policySlot = 2
+const firstSlot = 3
 
 const secondsBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const bytesBounds = [256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216]
@@ -45,6 +47,11 @@ export function beat(row: Float64Array): void {
 
 export function beatsOf(row: Float64Array): number {
   return row[0]
+}
+
+/** The one number of a row that says which custom policy runs. */
+export function runningSlot(row: Float64Array): Float64Array {
+  return row.subarray(policySlot, policySlot + 1)
 }
 
 /** Makes a dead worker's row ready for its successor, touching no memory that was not in use. */

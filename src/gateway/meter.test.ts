@@ -92,7 +92,7 @@ test('names that Prometheus refuses, and one name of two kinds, are errors of th
 test('a full row counts nothing further, says so once, and harms no neighbour', () => {
   const announced: SeriesEntry[] = []
   let full = 0
-  const row = new Float64Array(5)
+  const row = new Float64Array(6)
   const meter = new RowMeter(
     row,
     (entries) => void announced.push(...entries),
@@ -102,7 +102,7 @@ test('a full row counts nothing further, says so once, and harms no neighbour', 
   meter.histogram('velum_b_seconds', 'B.').observe(1)
   meter.counter('velum_c_total', 'C.').add(3)
   assert.equal(full, 1)
-  assert.deepEqual([...row], [0, 3, 3, 0, 0])
+  assert.deepEqual([...row], [0, 4, 0, 3, 0, 0])
 })
 
 test('rows do not overlap', () => {

@@ -2,10 +2,11 @@ import type { Clock, Timer } from '../core/clock.ts'
 import type { SharedMemory } from '../core/build-env.ts'
 import type { Log } from '../core/log.ts'
 import type { Meter } from '../core/meter.ts'
+import { policyMark } from '../policies/custom/call-meter.ts'
 import type { MainHub } from './link.ts'
 import { replacedIdleMs } from './listener.ts'
 import type { GenerationOrder, ToMain } from './messages.ts'
-import { beatsOf, metricsRow } from './meter-row.ts'
+import { beatsOf, metricsRow, runningSlot } from './meter-row.ts'
 import type { MeterTotals } from './meter-totals.ts'
 import { RestartPace } from './restart-pace.ts'
 import type { RouteRow } from './route-rows.ts'
@@ -69,6 +70,8 @@ export class Supervisor {
   #lastId = 0
   #tail: Promise<unknown> = Promise.resolve()
   #watch: Timer | undefined
+  /** By its mark, every custom policy that workers were told of. */
+  readonly #policies = new Map<number, string>()
   #isStopping = false
 
   constructor(options: SupervisorOptions) {
@@ -163,6 +166,7 @@ export class Supervisor {
 
   /** Prepares everywhere, then commits everywhere; or discards everywhere and rejects with what was said. */
   async #change(handles: readonly WorkerHandle[], order: GenerationOrder): Promise<readonly RouteRow[]> {
+    for (const { name } of order.model.policies ?? []) this.#policies.set(policyMark(name), name)
     const id = ++this.#lastId
     const { clock, prepareMs = 60_000 } = this.#options
     const asked = handles.map((handle, index) => handle.prepare(id, order, index === 0))
@@ -259,6 +263,11 @@ export class Supervisor {
     await handle.terminate('it was faulty and has been replaced')
   }
 
+  /** The custom policy that a worker is in the middle of. */
+  #policyIn({ row }: WorkerHandle): string | undefined {
+    return this.#policies.get(runningSlot(row)[0])
+  }
+
   #lookSoon(): void {
     this.#watch = this.#options.clock.after(this.#beatMs, () => {
       for (const handle of this.#handles) this.#look(handle)
@@ -273,7 +282,15 @@ export class Supervisor {
     handle.missedBeats = beats === handle.lastBeat ? handle.missedBeats + 1 : 0
     handle.lastBeat = beats
     if (handle.missedBeats < (handle.state === 'starting' ? missedBeatsAtStart : missedBeats) || handle.isLost) return
-    log.error('a worker hangs and is replaced; its connections are lost', { worker: handle.number })
+    const policy = this.#policyIn(handle)
+    log.error('a worker hangs and is replaced; its connections are lost', {
+      worker: handle.number,
+      ...(policy === undefined ? {} : { policy }),
+    })
+    if (policy !== undefined) {
+      const help = 'Workers that hung in a custom policy and were replaced.'
+      this.#options.meter.counter('velum_policy_hangs_total', help, { policy }).add()
+    }
     this.#lost(handle, 'hung')
     void handle.terminate('its event loop was blocked')
   }

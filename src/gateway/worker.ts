@@ -9,6 +9,7 @@ import type { Count } from '../core/meter.ts'
 import { Sweeper } from '../core/sweeper.ts'
 import type { Authenticators } from '../identity/authenticators.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
+import type { CustomPolicies } from '../policies/custom.ts'
 import type { NamedService } from '../services/named-service.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
 import { createLinkedStores } from '../stores/store-link.ts'
@@ -24,7 +25,7 @@ import { Listeners } from './listeners.ts'
 import type { PreparedListeners } from './listeners.ts'
 import { toldTopics } from './messages.ts'
 import type { GenerationOrder, Port, ToMain, ToWorker, WorkerBirth } from './messages.ts'
-import { beat, metricsRow, RowMeter } from './meter-row.ts'
+import { beat, metricsRow, RowMeter, runningSlot } from './meter-row.ts'
 import type { AccessLog } from './observe.ts'
 import type { LogLevel } from './operational-log.ts'
 import { RequestNotes } from './request-notes.ts'
@@ -40,6 +41,10 @@ export interface GenerationEnv extends BuildEnv {
   readonly requests?: RequestNotes | undefined
   /** How callers are recognised, besides as the configuration says; absent: not at all. */
   readonly recognise?: ((authenticators: Authenticators) => Authenticators) | undefined
+  /** What the modules of custom policies export; absent: none is loaded. */
+  readonly customPolicies?: CustomPolicies | undefined
+  /** Which custom policy runs, for main to see; absent: nobody looks. */
+  readonly running?: Float64Array | undefined
   /** How what stands behind is made; absent: as the configuration says. */
   readonly createService?: ((spec: ServiceSpec, env: BuildEnv) => NamedService) | undefined
 }
@@ -123,6 +128,7 @@ export class GatewayWorker {
       worker,
       workers,
       isMisdirected,
+      running: runningSlot(row),
       requests: new RequestNotes(this.#link, clock, worker),
     }
     this.#link.hear(toldTopics.ticketKeys, (keys) => this.#listeners.setTicketKeys(keys as Uint8Array))

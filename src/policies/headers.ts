@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
-import { headerId } from '../core/header-names.ts'
+import { headerId, knownHeaderId } from '../core/header-names.ts'
 import { dropTable, headerBlock } from '../core/headers.ts'
 import type { DropTable, HeaderBlock, Headers } from '../core/headers.ts'
 import type { Policy } from '../core/policy.ts'
@@ -57,10 +57,10 @@ const forwarding = new Set(['via', 'forwarded', 'x-real-ip', 'x-request-id', 'tr
 const identityIds = new Set(identityHeaderIds)
 
 /** Why the headers of a request may not be edited under this name; undefined when they may. */
-function requestObjection(name: string): [message: string, remedy: string] | undefined {
+export function requestObjection(name: string): [message: string, remedy: string] | undefined {
   if (name === 'host') return ['the Host of a service is not a matter of headers', 'use rewrite: { host }']
   if (framing.has(name)) return [`"${name}" belongs to the connection and its framing`, 'remove it: the gateway sets it']
-  if (identityIds.has(headerId(name))) {
+  if (identityIds.has(knownHeaderId(name))) {
     return [`"${name}" says who is calling, and only the gateway may`, "use the service's identity: 'headers'"]
   }
   if (forwarding.has(name) || name.startsWith('x-forwarded-')) {
@@ -69,7 +69,8 @@ function requestObjection(name: string): [message: string, remedy: string] | und
   return undefined
 }
 
-function responseObjection(name: string): [message: string, remedy: string] | undefined {
+/** The same for the headers of an answer. */
+export function responseObjection(name: string): [message: string, remedy: string] | undefined {
   if (framing.has(name)) return [`"${name}" belongs to the connection and its framing`, 'remove it: the gateway sets it']
   if (name === 'x-request-id') return ['every response carries the id of its request', 'remove it: the gateway sets it']
   return undefined

@@ -30,6 +30,16 @@ export const cidrOption = readBy(z.string().meta({ examples: ['192.0.2.7', '10.0
 /** A text without control characters, edge spaces and anything beyond latin1: what a field value may hold (RFC 9110 §5.5). */
 const fieldValue = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/
 
+/** Whether a text can be the value of a header line. */
+export function isFieldValue(text: string): boolean {
+  return fieldValue.test(text)
+}
+
+/** Whether a text can be the name of one. */
+export function isFieldName(text: string): boolean {
+  return headerName.test(text)
+}
+
 /** The value of a header line. */
 export const headerValueOption: z.ZodType<string, string> = z.string().superRefine((text, context) => {
   if (fieldValue.test(text)) return

@@ -4,6 +4,7 @@ import type { Policy, Stage } from '../core/policy.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
 import type { Authenticators } from '../identity/authenticators.ts'
 import type { LiveStreams } from '../identity/live-streams.ts'
+import type { CustomPolicies } from './custom.ts'
 import type { AskService } from './service-ask.ts'
 import type { Shape } from './shapes/shape.ts'
 
@@ -26,6 +27,10 @@ export interface PolicyEnv extends BuildEnv {
   readonly loginPath?: string | undefined
   /** What requests are checked by, by digest; absent: nothing. */
   readonly shapes?: ReadonlyMap<string, Shape> | undefined
+  /** What the modules of custom policies export; absent: none is loaded. */
+  readonly customPolicies?: CustomPolicies | undefined
+  /** One number, seen by main: which custom policy runs (`policyMark`), 0 for none; absent: nobody looks. */
+  readonly running?: Float64Array | undefined
   /** How a service is asked about an exchange, by its name; absent where there are no services. */
   readonly askService?: ((name: string) => AskService) | undefined
   /** What binds answers that go on to their callers; absent where nobody can be revoked. */

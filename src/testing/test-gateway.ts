@@ -5,6 +5,7 @@ import { formatFindings } from '../config/format-findings.ts'
 import type { GatewayInput } from '../config/input.ts'
 import { loadGateway } from '../config/load.ts'
 import { loadDescriptors } from '../config/load-descriptors.ts'
+import { loadPolicies } from '../config/load-policies.ts'
 import type { GatewayModel } from '../config/model.ts'
 import { BytesBody, readAll } from '../core/body.ts'
 import { faultFrom } from '../core/fault.ts'
@@ -106,7 +107,10 @@ async function modelOf(config: string | URL | GatewayInput, { env, only }: TestG
 
 async function checked(input: GatewayInput): Promise<ReturnType<typeof checkGateway>> {
   const file = resolve('velum.config.ts')
-  return checkGateway(input, { file }, { descriptors: await loadDescriptors(input, file) })
+  return checkGateway(input, { file }, {
+    descriptors: await loadDescriptors(input, file),
+    policies: await loadPolicies(input, file),
+  })
 }
 
 class InProcessTest implements TestGateway {

@@ -59,7 +59,7 @@ export const nodeFences: ReadonlyMap<string, readonly string[]> = new Map([
 ])
 
 /** The few places that load a module known only at run time: what an operator wrote, and the checkout's demo. */
-const computedImports = new Set(['src/config/evaluate-thread.ts', 'src/cli/demo-command.ts'])
+const computedImports = new Set(['src/config/evaluate-thread.ts', 'src/gateway/policy-modules.ts', 'src/cli/demo-command.ts'])
 
 /** Words that say nothing; a file that needs one has no clear idea yet. */
 const emptyWords = /^(?:utils?|helpers?|common|misc|manager|processor|base|impl|data|info)$/

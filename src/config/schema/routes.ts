@@ -11,6 +11,9 @@ const fieldValue = z
   .union([z.string(), z.array(z.string()).min(1), z.literal(true)])
   .describe('The value, one of several, or true for any.')
 
+/** The modules of custom policies, by the names that routes use. */
+export const customPoliciesSchema = z.record(name(), z.string().min(1).describe('The path of the module, relative to the config file.'))
+
 /** Which requests a route is for. */
 export const matchSchema = z.strictObject({
   path: oneOrMore(z.string())

@@ -42,6 +42,7 @@ export const policies: Record<Policy, true> = {
   csrf: true,
   headers: true,
   body: true,
+  policies: true,
   cache: true,
   compress: true,
 }
