@@ -5,6 +5,7 @@ import { supportedAlgorithms } from '../limits/limit-fault.ts'
 import { BodyShapes } from './body-shapes.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, namesOf } from './check-context.ts'
+import { checkCustomPolicies } from './check-custom.ts'
 import { checkDescriptions } from './check-descriptions.ts'
 import { checkDns } from './check-dns.ts'
 import { checkFleet } from './check-fleet.ts'
@@ -22,6 +23,7 @@ import { checkUse } from './check-use.ts'
 import type { ConfigSource, Finding } from './finding.ts'
 import { Findings } from './finding.ts'
 import type { LoadedDescriptors } from './load-descriptors.ts'
+import type { LoadedPolicies } from './load-policies.ts'
 import type { GatewayModel } from './model.ts'
 import { modelHash } from './model-hash.ts'
 import { Reading } from './reading.ts'
@@ -35,6 +37,8 @@ export interface CheckOptions {
   readonly algorithms?: readonly string[]
   /** What the services' `protos` and `descriptors` came to; a service that is not in it cannot be bridged. Default: none. */
   readonly descriptors?: LoadedDescriptors
+  /** What the modules of custom policies came to. Default: none was loaded. */
+  readonly policies?: LoadedPolicies
 }
 
 export interface CheckResult {
@@ -58,6 +62,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     now: options.now ?? Date.now(),
     files: new Set(),
     descriptors: options.descriptors ?? new Map(),
+    policies: options.policies ?? new Map(),
     shapes: new BodyShapes(),
   }
   const done = (model: GatewayModel | undefined): CheckResult => {
@@ -77,6 +82,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   const log = checkLog(context)
   const cacheBytes = reading.at(['cache']) === undefined ? undefined : reading.readFields(cacheMemorySchema, ['cache'])?.memory
   const reservedPath = reading.at(['identity']) === undefined ? undefined : identity.path
+  const policies = checkCustomPolicies(context)
   const routes = checkRoutes(context, { services: namesOf(context, ['services']), limits, reservedPath })
   const model: Omit<GatewayModel, 'hash'> = {
     name,
@@ -93,6 +99,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     penalties,
     log,
     cacheBytes,
+    ...(policies.length === 0 ? {} : { policies }),
     ...(context.shapes.used.length === 0 ? {} : { shapes: context.shapes.used }),
     routes,
   }

@@ -5,6 +5,7 @@ import type { CacheInput } from '../policies/cache.ts'
 import type { CompressInput } from '../policies/compress.ts'
 import type { CorsInput } from '../policies/cors.ts'
 import type { CsrfInput } from '../policies/csrf.ts'
+import type { CustomUseInput } from '../policies/custom.ts'
 import type { HeadersInput } from '../policies/headers.ts'
 import type { BridgeInput } from './bridge-input.ts'
 import type { FloorInput } from './floor-input.ts'
@@ -44,6 +45,8 @@ export interface GatewayInput<S extends string = string, L extends string = stri
   readonly limits?: Readonly<Record<L, LimitInput>> | undefined
   /** The penalty box: clients that are refused too often are shut out for a time. */
   readonly penalties?: Readonly<Record<string, PenaltyInput>> | undefined
+  /** Policies of your own: the paths of modules that default-export `definePolicy({ … })`, by the names that routes use. */
+  readonly policies?: Readonly<Record<string, string>> | undefined
   /** The shared cache of a node. */
   readonly cache?: CacheMemoryInput | undefined
   /** The access log and the operational log. */
@@ -221,6 +224,8 @@ export interface PoliciesInput {
   readonly csrf?: CsrfInput | undefined
   /** Changes to request and response headers; `'secure'` is `{ secure: true }`. */
   readonly headers?: HeadersInput | undefined
+  /** Policies of your own, by their names under `policies`; those of `defaults` come first. */
+  readonly policies?: readonly CustomUseInput[] | undefined
   /** How large a request body may be, and of which type. */
   readonly body?: BodyInput | undefined
   /** What may be answered from the shared cache; `true` for what the service's own header fields say. */

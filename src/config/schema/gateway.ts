@@ -5,7 +5,7 @@ import { identitySchema } from './identity.ts'
 import { limitsSchema } from './limits.ts'
 import { adminSchema, listenersSchema, probesSchema } from './listeners.ts'
 import { penaltiesSchema } from './penalties.ts'
-import { defaultsSchema, routeSchema } from './routes.ts'
+import { customPoliciesSchema, defaultsSchema, routeSchema } from './routes.ts'
 import { servicesSchema } from './services.ts'
 import { duration, name, size } from './units.ts'
 
@@ -82,6 +82,10 @@ export const gatewaySchema = z.strictObject({
   identity: identitySchema.optional().describe('Who is calling: trusted issuers of tokens, API keys.'),
   limits: limitsSchema.optional().describe('Budgets by name. One name is one counter, wherever it is used.'),
   penalties: penaltiesSchema.optional().describe('The penalty box: clients that are refused too often are shut out for a time.'),
+  policies: customPoliciesSchema
+    .optional()
+    .describe('Policies of your own: the paths of modules that default-export definePolicy({ … }), by the names that routes use.')
+    .meta({ examples: [{ audit: './policies/audit.ts' }] }),
   cache: cacheMemorySchema.optional().describe('The shared cache of a node; routes say what is kept in it.'),
   log: logSchema.optional().describe('The access log and the operational log.'),
   defaults: defaultsSchema
