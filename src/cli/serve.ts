@@ -38,7 +38,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { first, load, workers, env } = options
   const clock = systemClock
   const file = new LogFile({ file: options.logFile, clock, dropped: () => {} })
-  const log = new OperationalLog(file, first.model.log.level)
+  const log = new OperationalLog(file, first.model.log.level, first.model.name)
   const closeLog = async (): Promise<void> => {
     await Promise.race([file.flushed(), new Promise<void>((resolve) => void clock.after(lastLinesMs, resolve))])
     file.close()

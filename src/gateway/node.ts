@@ -258,7 +258,7 @@ export class Node implements Gateway {
         [{}, committedAt / 1000],
       ]),
     ]
-    const all = [...this.#totals.families(), ...own, ...processFamilies(this.#startedAt)]
+    const all = [...this.#totals.families(), ...own, ...processFamilies(this.#startedAt, this.#options.model.name)]
     return all.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 

@@ -9,11 +9,12 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export class OperationalLog implements Log {
   readonly #pino: pino.Logger
 
-  constructor(file: Pick<LogFile, 'write'>, level: LogLevel) {
+  /** `gateway`, its name, stands in every line: several gateways may write to one stream. */
+  constructor(file: Pick<LogFile, 'write'>, level: LogLevel, gateway?: string) {
     this.#pino = pino(
       {
         level,
-        base: { pid: process.pid },
+        base: { pid: process.pid, ...(gateway === undefined ? {} : { gateway }) },
         serializers: { error: stdSerializers.err },
         redact: { paths: [...redactedFields], censor: redacted },
       },

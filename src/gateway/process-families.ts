@@ -12,10 +12,13 @@ export function readFamily(kind: 'counter' | 'gauge', name: string, help: string
   return { name, help, kind, bounds: [], series }
 }
 
-/** What Prometheus' client libraries call the process metrics. */
-export function processFamilies(startedAt: number): Family[] {
+/** Whose process it is, and what Prometheus' client libraries call the process metrics. */
+export function processFamilies(startedAt: number, gateway: string): Family[] {
   const { user, system } = process.cpuUsage()
   return [
+    readFamily('gauge', 'velum_gateway_info', 'Always 1; the label is the name of the gateway that this process runs.', [
+      [{ name: gateway }, 1],
+    ]),
     readFamily('counter', 'process_cpu_seconds_total', 'CPU time of the process, all threads.', [[{}, (user + system) / 1e6]]),
     readFamily('gauge', 'process_resident_memory_bytes', 'Memory of the process that is in RAM.', [
       [{}, process.memoryUsage.rss()],

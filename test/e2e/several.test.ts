@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -28,7 +28,9 @@ export default [${gateways.join('')}]
 
 interface Ready {
   readonly name: string
+  readonly gateway: string
   readonly pid: number
+  readonly admin: string
   readonly listeners: { readonly web: string }
 }
 
@@ -65,6 +67,10 @@ test('velum run runs the gateways of a file in processes of their own; what befa
   assert.match(velum.err, /gateway billing is not started/)
   for (const one of first) {
     assert.equal(await hello(one), `200 ${one.name}`)
+    const authorization = `Bearer ${readFileSync(join(folder.path, '.velum', one.name, 'admin.token'), 'utf8').trim()}`
+    const metrics = await (await fetch(new URL('/metrics', one.admin), { headers: { authorization } })).text()
+    assert.ok(metrics.includes(`velum_gateway_info{name="${one.name}"} 1\n`))
+    assert.equal(one.gateway, one.name)
     assert.ok(existsSync(join(folder.path, '.velum', one.name, 'admin.token')))
   }
 
