@@ -21,9 +21,10 @@ export interface Traffic {
 
 /** How often metrics are read while somebody looks, and how long after the last look that ends. */
 const shortestMs = 2000
+const longestMs = 10_000
 const lookedAtMs = 30_000
-/** A reading may take this share of main's time at most: with thousands of routes there are fewer. */
-const mostShare = 0.02
+/** The share of main's time that readings aim at: with thousands of routes there are fewer. */
+const aimedShare = 0.02
 const mostPoints = 150
 const windowMs = 10_000
 
@@ -38,7 +39,7 @@ export function createTraffic(families: () => readonly Family[], clock: Clock): 
   const read = (): void => {
     const start = clock.monotonic()
     const next = snapshotOf(families(), start)
-    everyMs = Math.max(shortestMs, (clock.monotonic() - start) / mostShare)
+    everyMs = Math.min(longestMs, Math.max(shortestMs, (clock.monotonic() - start) / aimedShare))
     const last = snapshots.at(-1)
     if (last !== undefined) {
       points.push({ at: clock.now(), ...flowBetween(last.all, next.all, next.bounds, (next.at - last.at) / 1000) })

@@ -20,9 +20,15 @@ interface OpenFamily extends Family {
   readonly series: Map<string, SummedSeries>
 }
 
+/** A series of one row, with the key of its labels: made once, for families of thousands are summed again and again. */
+interface KeyedEntry {
+  readonly entry: SeriesEntry
+  readonly key: string
+}
+
 interface Source {
   readonly row: Float64Array
-  readonly entries: SeriesEntry[]
+  readonly entries: KeyedEntry[]
 }
 
 /**
@@ -32,19 +38,21 @@ interface Source {
 export class MeterTotals {
   readonly #sources = new Map<number, Source>()
   readonly #kept = new Map<string, OpenFamily>()
+  /** Each key once, however many workers have the series. */
+  readonly #keys = new Map<string, string>()
 
   /** A worker, or main itself, says which series it opened; `row` is where it writes. */
   announce(source: number, row: Float64Array, entries: readonly SeriesEntry[]): void {
-    const known = this.#sources.get(source)
-    if (known === undefined) this.#sources.set(source, { row, entries: [...entries] })
-    else for (const entry of entries) known.entries.push(entry)
+    let known = this.#sources.get(source)
+    if (known === undefined) this.#sources.set(source, (known = { row, entries: [] }))
+    for (const entry of entries) known.entries.push({ entry, key: this.#keyOf(entry) })
   }
 
   /** Its writer is gone: keeps what it counted and clears the row, so that a successor may take it over. */
   fold(source: number, row: Float64Array): void {
     const gone = this.#sources.get(source)
     this.#sources.delete(source)
-    if (gone !== undefined) for (const entry of gone.entries) if (entry.kind !== 'gauge') addTo(this.#kept, entry, gone.row)
+    if (gone !== undefined) for (const keyed of gone.entries) if (keyed.entry.kind !== 'gauge') addTo(this.#kept, keyed, gone.row)
     clearRow(row)
   }
 
@@ -56,19 +64,26 @@ export class MeterTotals {
       for (const [key, { labels, values }] of family.series) series.set(key, { labels, values: values.slice() })
       families.set(family.name, { ...family, series })
     }
-    for (const { row, entries } of this.#sources.values()) for (const entry of entries) addTo(families, entry, row)
+    for (const { row, entries } of this.#sources.values()) for (const keyed of entries) addTo(families, keyed, row)
     return [...families.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  #keyOf({ labels }: SeriesEntry): string {
+    const key = JSON.stringify(labels)
+    const known = this.#keys.get(key)
+    if (known !== undefined) return known
+    this.#keys.set(key, key)
+    return key
   }
 }
 
-function addTo(families: Map<string, OpenFamily>, entry: SeriesEntry, row: Float64Array): void {
+function addTo(families: Map<string, OpenFamily>, { entry, key }: KeyedEntry, row: Float64Array): void {
   let family = families.get(entry.name)
   if (family === undefined) {
     const { name, help, kind, bounds } = entry
     families.set(name, (family = { name, help, kind, bounds, series: new Map() }))
   }
   const width = entry.kind === 'histogram' ? entry.bounds.length + 2 : 1
-  const key = JSON.stringify(entry.labels)
   let summed = family.series.get(key)
   if (summed === undefined) family.series.set(key, (summed = { labels: entry.labels, values: new Float64Array(width) }))
   for (let i = 0; i < width; i++) summed.values[i] += row[entry.slot + i]
