@@ -1,4 +1,5 @@
 import type { CredentialKind } from '../core/identity.ts'
+import type { CustomUse } from '../policies/custom.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkCache } from './check-cache.ts'
 import { checkExternal } from './check-external.ts'
@@ -13,6 +14,7 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
   checkPriorities(context, model)
   checkCache(context, model)
   checkExternal(context, model)
+  checkCustomPolicies(context, model)
   const services = new Set(
     model.routes.flatMap(({ action }) =>
       action.kind === 'to'
@@ -36,6 +38,18 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
         'nothing uses this limit',
         "remove it, or name it in limits of a route, of defaults, of a service or of a listener's edge",
       )
+  }
+}
+
+/** Modules that stand on no route. */
+function checkCustomPolicies({ findings }: CheckContext, { policies = [], routes }: Omit<GatewayModel, 'hash'>): void {
+  const used = new Set(
+    routes.flatMap((route) =>
+      route.policies.flatMap(({ policy, options }) => (policy === 'policies' ? (options as CustomUse[]).map(({ use }) => use) : [])),
+    ),
+  )
+  for (const { name } of policies) {
+    if (!used.has(name)) findings.warn(['policies', name], 'no route uses this policy', 'remove it, or name it in policies of a route')
   }
 }
 

@@ -40,7 +40,7 @@ export function compileOnly(model: GatewayModel): RouteRow[] {
     accessLog: noAccessLog,
     isMisdirected: () => false,
     // Foreign code is not run here; that its modules can be loaded, the check has found out in a thread of their own.
-    customPolicies: new Map(model.policies?.map(({ name }) => [name, {}])),
+    customPolicies: new Map(model.policies?.map(({ name }) => [name, { options: (written) => written }])),
   })
   try {
     return routeRows(generation.routes)
