@@ -26,6 +26,7 @@ const env = { VELUM_SECRET: 'a secret that is long enough for this', CORP_SECRET
 /** Puts the files there that configurations of the guide name. */
 async function furnish(folder: WorkFolder): Promise<void> {
   cpSync(join(root, 'demo', 'protos'), join(folder.path, 'protos'), { recursive: true })
+  cpSync(join(root, 'examples', 'custom-policy', 'policies'), join(folder.path, 'policies'), { recursive: true })
   const { cert, key } = await (await createTestAuthority('guide')).issue('api.example.com')
   folder.write('api.pem', cert)
   folder.write('api.key', key)
