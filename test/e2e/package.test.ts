@@ -109,6 +109,16 @@ describe('the published package', () => {
     assert.equal((await velum.ended).code, 0)
   })
 
+  it('loads policies of one’s own, which import it by its name', async (t) => {
+    const folder = join(app, 'custom')
+    cpSync(join(root, 'examples', 'custom-policy'), folder, { recursive: true })
+    const check = await runVelum(t, ['check'], { ...inApp(), folder })
+    assert.equal(check.code, 0, check.out + check.err)
+    const tested = await runVelum(t, ['test'], { ...inApp(), folder })
+    assert.equal(tested.code, 0, tested.out + tested.err)
+    assert.match(tested.out, /pass [1-9]/)
+  })
+
   it('its threads, its store and its compiler of .proto files work', async (t) => {
     cpSync(join(root, 'demo', 'protos'), join(app, 'protos'), { recursive: true })
     writeFileSync(
