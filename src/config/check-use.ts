@@ -45,11 +45,14 @@ export function checkUse(context: CheckContext, model: Omit<GatewayModel, 'hash'
 function checkCustomPolicies({ findings }: CheckContext, { policies = [], routes }: Omit<GatewayModel, 'hash'>): void {
   const used = new Set(
     routes.flatMap((route) =>
-      route.policies.flatMap(({ policy, options }) => (policy === 'policies' ? (options as CustomUse[]).map(({ use }) => use) : [])),
+      route.policies.flatMap(({ policy, options }) =>
+        policy === 'policies' ? (options as CustomUse[]).map(({ use }) => use) : [],
+      ),
     ),
   )
   for (const { name } of policies) {
-    if (!used.has(name)) findings.warn(['policies', name], 'no route uses this policy', 'remove it, or name it in policies of a route')
+    if (!used.has(name))
+      findings.warn(['policies', name], 'no route uses this policy', 'remove it, or name it in policies of a route')
   }
 }
 

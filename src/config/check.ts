@@ -68,7 +68,8 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   const done = (model: GatewayModel | undefined): CheckResult => {
     return { model: findings.hasErrors ? undefined : model, findings: findings.inOrder(), files: [...context.files] }
   }
-  if (reading.read(topSchema, []) === undefined && (typeof input !== 'object' || input === null || Array.isArray(input))) return done(undefined)
+  if (reading.read(topSchema, []) === undefined && (typeof input !== 'object' || input === null || Array.isArray(input)))
+    return done(undefined)
   const { shape } = gatewaySchema
   const name = reading.read(shape.name, ['name']) ?? 'gateway'
   const limits = checkLimits(context, options.algorithms ?? supportedAlgorithms)

@@ -34,7 +34,10 @@ const threadUrl = new URL(`./evaluate-thread${extension}`, import.meta.url)
 const velumUrl = new URL(`../index${extension}`, import.meta.url).href
 
 /** Evaluates a JavaScript or TypeScript module in a thread of its own, so that every load sees the files as they are now. */
-export async function evaluateModule(file: string, options: EvaluateOptions): Promise<Exclude<Evaluation, { kind: 'policy' | 'no-policy' }>> {
+export async function evaluateModule(
+  file: string,
+  options: EvaluateOptions,
+): Promise<Exclude<Evaluation, { kind: 'policy' | 'no-policy' }>> {
   const evaluation = await evaluate({ entryUrl: pathToFileURL(file).href, velumUrl }, file, options)
   if (evaluation.kind === 'policy' || evaluation.kind === 'no-policy') throw new Error('a configuration was asked for')
   return evaluation

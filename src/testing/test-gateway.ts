@@ -107,10 +107,14 @@ async function modelOf(config: string | URL | GatewayInput, { env, only }: TestG
 
 async function checked(input: GatewayInput): Promise<ReturnType<typeof checkGateway>> {
   const file = resolve('velum.config.ts')
-  return checkGateway(input, { file }, {
-    descriptors: await loadDescriptors(input, file),
-    policies: await loadPolicies(input, file),
-  })
+  return checkGateway(
+    input,
+    { file },
+    {
+      descriptors: await loadDescriptors(input, file),
+      policies: await loadPolicies(input, file),
+    },
+  )
 }
 
 class InProcessTest implements TestGateway {

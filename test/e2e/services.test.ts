@@ -81,11 +81,11 @@ test('services over real sockets', async (t) => {
   ]
   for (const [path, status] of failures) {
     await t.test('are asked by the query that the route makes of the client’s', async () => {
-    const client = await open(get('/find/a%26b?page=2&%64ebug=1&q=evil'))
-    assert.equal((await client.answer())?.content, '/search?page=2&q=a%26b')
-  })
+      const client = await open(get('/find/a%26b?page=2&%64ebug=1&q=evil'))
+      assert.equal((await client.answer())?.content, '/search?page=2&q=a%26b')
+    })
 
-  await t.test(`answer ${status} for ${path}, say nothing of themselves, and go on`, async () => {
+    await t.test(`answer ${status} for ${path}, say nothing of themselves, and go on`, async () => {
       const client = await open(get(path))
       const answer = await client.answer()
       assert.equal(answer?.status, status)
