@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { NotData } from './plain-data.ts'
 import type { AnyPolicy } from '../policies/custom/define-policy.ts'
 import { parsePolicy, readOptions } from '../policies/custom/define-policy.ts'
+import { importObjection } from '../policies/custom/import-objection.ts'
 import { plainCopy } from './plain-data.ts'
 
 /** What main asks for: the module, and where `import 'velum'` leads. */
@@ -38,14 +39,23 @@ const { entryUrl, velumUrl, policyOptions } = workerData as EvaluateOrder
 const velumFolder = new URL('.', velumUrl).href
 const files: string[] = []
 
+/** Whether a module is the author's: neither a package's nor Velum's. */
+function isOwnModule(url: string): boolean {
+  return url.startsWith('file:') && !url.includes('/node_modules/') && !url.startsWith(velumFolder)
+}
+
 registerHooks({
   resolve(specifier, context, nextResolve) {
     // However far from node_modules the file lies, it means the Velum that reads it.
     if (specifier === 'velum') return { url: velumUrl, shortCircuit: true }
+    if (policyOptions !== undefined && isOwnModule(context.parentURL ?? '')) {
+      const objection = importObjection(specifier)
+      if (objection !== undefined) throw new Error(`${objection} (${fileURLToPath(context.parentURL!)})`)
+    }
     return nextResolve(specifier, context)
   },
   load(url, context, nextLoad) {
-    if (url.startsWith('file:') && !url.includes('/node_modules/') && !url.startsWith(velumFolder)) files.push(fileURLToPath(url))
+    if (isOwnModule(url)) files.push(fileURLToPath(url))
     // A TypeScript configuration is a module, whatever "type" the nearest package.json states.
     const format = url === entryUrl && url.endsWith('.ts') ? 'module-typescript' : context.format
     return nextLoad(url, { ...context, format })

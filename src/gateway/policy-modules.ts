@@ -3,6 +3,7 @@ import { extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { CustomPolicyModel, GatewayModel } from '../config/model.ts'
 import { parsePolicy } from '../policies/custom/define-policy.ts'
+import { importObjection } from '../policies/custom/import-objection.ts'
 import type { CustomPolicies } from '../policies/custom.ts'
 import type { GenerationEnv } from './worker.ts'
 
@@ -49,6 +50,8 @@ function hookModules(): void {
       const at = context.parentURL?.indexOf(marker) ?? -1
       if (at === -1) return nextResolve(specifier, context)
       if (specifier === 'velum') return { url: velumUrl, shortCircuit: true }
+      const objection = importObjection(specifier)
+      if (objection !== undefined) throw new Error(objection)
       const resolved = nextResolve(specifier, context)
       const isOwn = resolved.url.startsWith('file:') && !resolved.url.includes('/node_modules/') && !resolved.url.includes('?')
       return isOwn ? { ...resolved, url: resolved.url + context.parentURL!.slice(at) } : resolved
