@@ -216,12 +216,14 @@ export class Supervisor {
   #ended(handle: WorkerHandle, why: string): void {
     this.#handles.delete(handle)
     const { totals, hub, gone, log } = this.#options
+    // Before its row is cleared: one that ends its thread, or uses up its memory, is named too.
+    const policy = this.#policyIn(handle)
     hub.leave(handle.number, handle)
     totals.fold(handle.number, handle.row)
     gone(handle.number)
     if (this.#isStopping) return
     if (!handle.isLost) {
-      log.error('a worker died', { worker: handle.number, why })
+      log.error('a worker died', { worker: handle.number, why, ...(policy === undefined ? {} : { policy }) })
       this.#lost(handle, handle.hasServed ? 'died' : 'start-failed')
     } else void this.#fill()
   }

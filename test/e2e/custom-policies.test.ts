@@ -39,6 +39,7 @@ export default definePolicy({
       case 'throw': throw new Error('the words of an author')
       case 'late': return new Promise(() => {})
       case 'refuse': return { status: 403, detail: 'Not you.' }
+      case 'exit': process.exit(1)
       case 'hang': for (;;) continue
     }
     return 'pass'
@@ -91,15 +92,27 @@ test(
       folder.write('policies/greeting.ts', "export const greeting: string = 'welcome'")
     })
 
+    const served = async (): Promise<Response> => {
+      for (;;) {
+        const answer = await get('/greet').catch(() => undefined)
+        if (answer !== undefined) return answer
+        await new Promise((next) => setTimeout(next, 50))
+      }
+    }
+
+    await t.test('one that ends its thread costs its worker, which is replaced, and is named', async () => {
+      await assert.rejects(get('/wild/exit'))
+      await velum.printed(/"msg":"a worker died"/)
+      assert.equal(velum.log().find(({ msg }) => msg === 'a worker died')?.['policy'], 'wild')
+      assert.equal((await served()).headers.get('x-greeting'), 'welcome GET')
+    })
+
     await t.test('one that never comes back costs its worker, which is replaced, and is named', async () => {
       await assert.rejects(get('/wild/hang'))
       await velum.printed(/a worker hangs and is replaced/)
       const line = velum.log().find(({ msg }) => msg === 'a worker hangs and is replaced; its connections are lost')
       assert.equal(line?.['policy'], 'wild')
-      let answer: Response | undefined
-      while (answer === undefined)
-        answer = await get('/greet').catch(() => new Promise<undefined>((next) => setTimeout(next, 50, undefined)))
-      assert.equal(answer.headers.get('x-greeting'), 'welcome GET')
+      assert.equal((await served()).headers.get('x-greeting'), 'welcome GET')
     })
   },
 )
