@@ -35,6 +35,10 @@ export function App({ error }: { readonly error: string }): VNode {
   const [isSignedIn, setSignedIn] = useState(error === '' && hasProof())
   const place = usePlace()
   useEffect(() => whenSignedOut(() => setSignedIn(false)), [])
+  useEffect(() => {
+    // On a phone the views are a row that is longer than the screen.
+    document.querySelector('nav [aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' })
+  }, [place.path])
   if (!isSignedIn) return <SignIn error={error} signedIn={() => setSignedIn(true)} />
   const { path, title, view: View } = views.find((one) => one.path === place.path) ?? views[0]
   return (

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -32,9 +32,12 @@ export interface DashboardWorld {
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** Builds the dashboard where it is not built, which `npm ci` does. */
+/** Builds the dashboard where it is not built, which `npm ci` does, or was changed since. */
 function buildDashboard(): void {
-  if (existsSync(join(root, 'dist/dashboard/index.html'))) return
+  const page = join(root, 'dist/dashboard/index.html')
+  const sources = readdirSync(join(root, 'dashboard'), { recursive: true, withFileTypes: true })
+  const changedAt = Math.max(...sources.map(({ parentPath, name }) => statSync(join(parentPath, name)).mtimeMs))
+  if (existsSync(page) && statSync(page).mtimeMs >= changedAt) return
   execFileSync(process.execPath, [join(root, 'scripts/build-dashboard.ts')], { timeout: 60_000 })
 }
 
