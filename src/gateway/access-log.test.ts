@@ -4,12 +4,12 @@ import { emptyBody } from '../core/body.ts'
 import { Exchange } from '../core/exchange.ts'
 import { Fault } from '../core/fault.ts'
 import { Headers } from '../core/headers.ts'
+import { CountingMeter } from '../../test/support/policy-env.ts'
 import { ManualClock } from '../core/manual-clock.ts'
 import type { Outcome } from '../core/policy.ts'
 import { AccessLines } from './access-line.ts'
 import { createAccessLog, LineSender } from './access-log.ts'
 import type { ToMain } from './messages.ts'
-import { RowMeter } from './meter-row.ts'
 import { redactQuery } from './redact.ts'
 
 function exchange(target = '/orders/12?limit=10', headers: readonly string[] = ['user-agent', 'curl/8']): Exchange {
@@ -191,14 +191,14 @@ function sender(): { lines: LineSender; sent: string[]; buffers: ArrayBuffer[]; 
   const clock = new ManualClock()
   const sent: string[] = []
   const buffers: ArrayBuffer[] = []
-  const row = new Float64Array(16)
+  const meter = new CountingMeter()
   const post = (message: ToMain): void => {
     if (message.kind !== 'lines') return
     sent.push(Buffer.from(message.buffer, 0, message.length).toString())
     buffers.push(message.buffer)
   }
-  const lines = new LineSender({ port: { post }, clock, meter: new RowMeter(row, () => {}) })
-  return { lines, sent, buffers, clock, dropped: () => row[2] }
+  const lines = new LineSender({ port: { post }, clock, meter })
+  return { lines, sent, buffers, clock, dropped: () => meter.counts.get('velum_log_dropped_total') ?? 0 }
 }
 
 test('lines wait a moment for company and then go to main together', () => {
