@@ -1,4 +1,4 @@
-import { mergeBody, mergeHeaders } from '../policies/merge-options.ts'
+import { mergeBody, mergeHeaders, mergePolicies } from '../policies/merge-options.ts'
 import { mergeByKey } from '../policies/policy-kind.ts'
 import type { FloorInput } from './floor-input.ts'
 import type { DefaultsInput, GatewayInput } from './input.ts'
@@ -51,6 +51,7 @@ const joins: Partial<Record<keyof Defaults, (below: never, own: never) => unknow
   limits: joinedLimits,
   headers: mergeHeaders,
   body: mergeBody,
+  policies: mergePolicies,
   csrf: mergeByKey,
   cache: mergeByKey,
   compress: mergeByKey,

@@ -10,6 +10,7 @@ import type { LogFields } from '../core/log.ts'
 import { ManualClock } from '../core/manual-clock.ts'
 import type { DecideMode, Policy } from '../core/policy.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { definePlatform } from '../config/define-platform.ts'
 import { KnownIdentity } from '../identity/known-identity.ts'
 import { custom } from './custom.ts'
 import { policyMark } from './custom/call-meter.ts'
@@ -340,4 +341,12 @@ test('what is no policy is told apart', () => {
     [{ decide: () => 'pass', fetch: () => 'pass' }, /no "fetch"/],
   ]
   for (const [exported, words] of faulty) assert.throws(() => parsePolicy(exported), words)
+})
+
+test('those of a route come after those of the defaults, and one that both name is the route’s', () => {
+  const loud = { use: 'audit', options: { level: 'loud' } }
+  assert.deepEqual(custom.merge!(['audit', 'sunset'], [loud, 'extra']), ['sunset', loud, 'extra'])
+  const platform = definePlatform({ defaults: { policies: ['audit', 'sunset'] }, floor: {} })
+  const gateway = platform.gateway({ name: 'team', listeners: {}, defaults: { policies: [loud] }, routes: [] })
+  assert.deepEqual(gateway.defaults?.policies, ['sunset', loud])
 })

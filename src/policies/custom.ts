@@ -4,6 +4,7 @@ import type { AnyPolicy } from './custom/define-policy.ts'
 import { readOptions } from './custom/define-policy.ts'
 import { applyChanges } from './custom/header-changes.ts'
 import { shadowing } from './in-shadow.ts'
+import { mergePolicies } from './merge-options.ts'
 import type { PolicyKind } from './policy-kind.ts'
 
 /** A custom policy on a route: its name under `policies`, or with options. */
@@ -58,10 +59,7 @@ export const custom: PolicyKind<readonly CustomUse[], readonly CustomUseInput[]>
   stage: 'custom',
   doc: 'Policies of your own, in their order: names under `policies`, or { use, options, shadow }. They run after authentication, authorisation, limits and the checks of the body, and before the cache. Those of `defaults` come first; a route that names one of them again gives it other options.',
   options,
-  merge: (defaults, own) => {
-    const names = new Set(own.map(nameOf))
-    return [...defaults.filter((use) => !names.has(nameOf(use))), ...own]
-  },
+  merge: mergePolicies,
   build(uses, env) {
     if (uses.length === 0) return undefined
     const policies = uses.flatMap(({ use, options: written, shadow, source }) => {
@@ -79,8 +77,4 @@ export const custom: PolicyKind<readonly CustomUse[], readonly CustomUseInput[]>
       },
     }
   },
-}
-
-function nameOf(use: CustomUseInput): string {
-  return typeof use === 'string' ? use : use.use
 }

@@ -1,6 +1,7 @@
 // How a route's options join those of `defaults`, as both were written. Free of everything that policies run with: a
 // configuration file that is evaluated joins what a platform and a team say in the same way.
 import type { BodyInput } from './body.ts'
+import type { CustomUseInput } from './custom.ts'
 import type { HeaderEditsInput, HeadersInput } from './headers.ts'
 import { mergeByKey } from './policy-kind.ts'
 
@@ -38,4 +39,15 @@ function foldedEdits(
     folded[key] = Object.fromEntries(Object.entries(lines).map(([name, value]) => [name.toLowerCase(), value]))
   }
   return { [part]: folded }
+}
+
+/** Custom policies of both, the lower ones first; of one that both name, the upper use counts. What is no list is for the check to say. */
+export function mergePolicies(defaults: readonly CustomUseInput[], own: readonly CustomUseInput[]): readonly CustomUseInput[] {
+  if (!Array.isArray(own)) return own
+  const names = new Set(own.map(policyName))
+  return [...defaults.filter((use) => !names.has(policyName(use))), ...own]
+}
+
+function policyName(use: CustomUseInput | null): string | undefined {
+  return typeof use === 'string' ? use : use?.use
 }
