@@ -350,3 +350,16 @@ test('those of a route come after those of the defaults, and one that both name 
   const gateway = platform.gateway({ name: 'team', listeners: {}, defaults: { policies: [loud] }, routes: [] })
   assert.deepEqual(gateway.defaults?.policies, ['sunset', loud])
 })
+
+test('codes made of what clients send do not flood the metrics', () => {
+  const world = new World()
+  const policy = world.policy({ decide: (request) => ({ status: 403, code: `caller-${request.query}` }) })
+  const codes = new Set<string>()
+  for (let i = 0; i < 100; i++) {
+    const x = exchangeOf({})
+    x.query = String(i)
+    codes.add(decided(policy, x).code)
+  }
+  assert.equal(codes.size, 33)
+  assert.ok(codes.has('refused'))
+})

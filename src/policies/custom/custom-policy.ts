@@ -17,6 +17,7 @@ import type { AnyPolicy, PolicyDecision, PolicyHost, PolicyRefusal, RefusalStatu
 import { AnswerView, applyChanges, serviceHeaders } from './header-changes.ts'
 import type { HeaderChanges } from './header-changes.ts'
 import { readingOnly, WorkerRecords } from './records.ts'
+import { plainCode, RefusalCodes } from './refusal-codes.ts'
 import { viewOf } from './request-view.ts'
 
 const passed = pass('passed', () => 'The policy lets the request pass.')
@@ -65,6 +66,7 @@ export class CustomPolicy implements Policy {
   readonly #calls: CallMeter
   readonly #host: PolicyHost<unknown>
   readonly #peekHost: PolicyHost<unknown>
+  readonly #codes: RefusalCodes
   readonly #deadlines: Deadlines
   readonly #failedAnswer: Verdict
 
@@ -76,6 +78,7 @@ export class CustomPolicy implements Policy {
     const maxBytes = definition.maxRecordBytes ?? defaultRecordBytes
     const records = env.hold.take(`policies/${name}`, () => new WorkerRecords(env.clock, maxBytes))
     records.maxBytes = maxBytes
+    this.#codes = env.hold.take(`policies/${name}/codes`, () => new RefusalCodes())
     const { clock, log } = env
     const shared = {
       options,
@@ -136,7 +139,7 @@ export class CustomPolicy implements Policy {
         if (mode === 'charge') toService.set(x, [...(toService.get(x) ?? []), ...changes])
         return passedWithHeaders
       }
-      return refusalVerdict(this.name, decision)
+      return refusalVerdict(this.name, decision, this.#codes)
     } catch (thrown) {
       return this.#failed(thrown)
     }
@@ -193,7 +196,8 @@ function guarded(records: WorkerRecords): PolicyHost<unknown>['records'] {
 
 const codePattern = /^[a-z0-9]+(?:-[a-z0-9]+)*$/
 
-function refusalVerdict(policy: string, { status, detail, code = 'refused', why, retryAfterSeconds = 1 }: PolicyRefusal): Verdict {
+function refusalVerdict(policy: string, decision: PolicyRefusal, codes: RefusalCodes): Verdict {
+  const { status, detail, code = plainCode, why, retryAfterSeconds = 1 } = decision
   if (!Object.hasOwn(problemByStatus, status)) {
     throw new TypeError(`a policy refuses with ${Object.keys(problemByStatus).join(', ')}, not with ${String(status)}`)
   }
@@ -205,7 +209,12 @@ function refusalVerdict(policy: string, { status, detail, code = 'refused', why,
   const isLater = status === 429 || status === 503
   const headers = isLater ? headerBlock([['retry-after', String(retryAfterSeconds)]]) : undefined
   const words = (): string => why ?? detail ?? 'The policy refuses the request.'
-  return refuse(code, { name: problemByStatus[status], detail: detail?.slice(0, 500), policy, headers }, undefined, words)
+  return refuse(
+    codes.bounded(code),
+    { name: problemByStatus[status], detail: detail?.slice(0, 500), policy, headers },
+    undefined,
+    words,
+  )
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -83,7 +83,7 @@ export interface PolicyRefusal {
   readonly status: RefusalStatus
   /** For the client: one sentence. */
   readonly detail?: string
-  /** For log and explain: kebab-case. Default: `refused`. */
+  /** For log, metrics and explain: kebab-case, never made of what a client sent; of more than 32 the rest are `refused`. Default: `refused`. */
   readonly code?: string
   /** For the operator, in words; no client sees it. */
   readonly why?: string
