@@ -104,5 +104,7 @@ function noteOf({ step, notes }: PipelineStep): string {
   if (step === 'tls') return notes['resumed'] ? `${rateText(notes['resumed'])}/s resumed` : 'all pass'
   if (step === 'cache') return notes['answered'] ? `${rateText(notes['answered'])}/s answered` : 'none answered'
   if (step === 'services') return `${rateText(notes['tries'] ?? 0)}/s tries`
+  const slow = Object.keys(notes).filter((note) => note.startsWith('over-budget:'))
+  if (slow.length > 0) return `over budget: ${slow.map((note) => note.slice('over-budget:'.length)).join(', ')}`
   return 'all pass'
 }

@@ -103,12 +103,22 @@ export function pipelineSteps(
         notes = { answered: cached }
         passing -= cached
       }
+      if (step === 'shape')
+        notes = overBudget(keysOf(after, 'velum_policy_over_budget_total'), (key) =>
+          perSecond('velum_policy_over_budget_total', key),
+        )
       passing -= refused
     }
     passing = Math.max(0, passing)
     steps.push({ step, rate, refused, reasons: here.slice(0, 12), notes })
   }
   return steps
+}
+
+/** By name of a custom policy whose calls take longer than they may, how many do. */
+function overBudget(policies: readonly string[], rateOf: (policy: string) => number): Record<string, number> {
+  const slow = policies.map((policy): [string, number] => [`over-budget:${policy}`, rateOf(policy)])
+  return Object.fromEntries(slow.filter(([, rate]) => rate > 0))
 }
 
 /** Where a fault ends an exchange: what the client sent wrong shows when it is read, all else in front of services. */

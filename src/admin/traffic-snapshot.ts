@@ -31,6 +31,7 @@ const families: Readonly<Record<string, readonly string[]>> = {
   velum_auth_total: ['result'],
   velum_limit_decisions_total: ['decision'],
   velum_cache_requests_total: ['result'],
+  velum_policy_over_budget_total: ['policy'],
   velum_service_requests_total: ['service', 'outcome'],
 }
 

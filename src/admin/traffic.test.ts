@@ -92,6 +92,7 @@ test('each step of the pipeline sees what the steps before it let pass', async (
   count('velum_cache_requests_total', { route: 'orders', result: 'hit' }, 20)
   count('velum_cache_requests_total', { route: 'orders', result: 'miss' }, 50)
   count('velum_service_requests_total', { service: 'orders', outcome: '2xx' }, 50)
+  count('velum_policy_over_budget_total', { policy: 'audit' }, 3)
   await Promise.resolve()
   it.clock.advance(500)
   it.clock.advance(500)
@@ -110,6 +111,7 @@ test('each step of the pipeline sees what the steps before it let pass', async (
     cache: [70, 0],
     services: [50, 0],
   })
+  assert.deepEqual(steps.find(({ step }) => step === 'shape')?.notes, { 'over-budget:audit': 3 })
   assert.deepEqual(steps.find(({ step }) => step === 'limits')?.reasons, [
     { policy: 'limits', code: 'over-limit', rate: 10, total: 10 },
   ])
