@@ -13,7 +13,7 @@ export default defineGateway({
     api: { port: securePort, host: '127.0.0.1', tls: { dev: true } },
   },
   admin: { port: Number(process.env['DEMO_ADMIN_PORT'] ?? 9900) },
-  store: { kind: 'embedded', path: '../.velum' },
+  store: { kind: 'embedded', path: process.env['DEMO_STORE'] ?? '../.velum' },
 
   services: {
     orders: { url: process.env['DEMO_ORDERS_URL'] ?? 'http://127.0.0.1:7002', timeout: '5s', identity: 'headers' },

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
-import { startVelum } from '../support/velum-process.ts'
+import { startVelum, workFolder } from '../support/velum-process.ts'
 
 const run = promisify(execFile)
 const checkout = fileURLToPath(new URL('../../', import.meta.url))
@@ -22,7 +22,7 @@ interface Demo {
 }
 
 async function startDemo(t: TestContext): Promise<Demo> {
-  const demo = startVelum(t, ['demo'], { folder: checkout, env })
+  const demo = startVelum(t, ['demo'], { folder: checkout, env: { ...env, DEMO_STORE: workFolder(t).path } })
   await demo.printed(/Ctrl-C stops all of it/)
   return {
     base: /https:\/\/localhost:\d+/.exec(demo.out)![0],

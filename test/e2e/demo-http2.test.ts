@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { startVelum } from '../support/velum-process.ts'
+import { startVelum, workFolder } from '../support/velum-process.ts'
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url))
 const env = { DEMO_HTTP_PORT: '0', DEMO_HTTPS_PORT: '0', DEMO_ADMIN_PORT: '0' }
@@ -28,7 +28,7 @@ test(
   'curl and h2load speak HTTP/2 to the demo',
   { skip: lacking.length === 0 ? false : `there is no ${lacking.join(' and no ')} on this machine`, timeout: 120_000 },
   async (t) => {
-    const demo = startVelum(t, ['demo'], { folder: checkout, env })
+    const demo = startVelum(t, ['demo'], { folder: checkout, env: { ...env, DEMO_STORE: workFolder(t).path } })
     await demo.printed(/Ctrl-C stops all of it/)
     const base = /https:\/\/localhost:\d+/.exec(demo.out)![0]
     const asked = await run('curl', ['-sk', '--http2', '-w', ' %{http_version} %{http_code}', `${base}/catalog`])

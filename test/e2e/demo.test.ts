@@ -3,7 +3,7 @@ import { execFile, execFileSync } from 'node:child_process'
 import { get } from 'node:http'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { startVelum } from '../support/velum-process.ts'
+import { startVelum, workFolder } from '../support/velum-process.ts'
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url))
 // Any free ports: the usual ones may be in use by somebody who is looking at the demo.
@@ -28,7 +28,7 @@ test(
   'the lines that the demo prints do what it says',
   { skip: hasCurl() ? false : 'there is no curl on this machine' },
   async (t) => {
-    const demo = startVelum(t, ['demo'], { folder: checkout, env })
+    const demo = startVelum(t, ['demo'], { folder: checkout, env: { ...env, DEMO_STORE: workFolder(t).path } })
     await demo.printed(/Ctrl-C stops all of it/)
     const lines = [...demo.out.matchAll(/^ {2}((?:curl|for) .*)$/gm)].map(([, line]) => line)
     assert.equal(lines.length, 5)
