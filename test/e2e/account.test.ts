@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
+import { launchChromium, noChromium } from '../support/chromium.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
-
-const chromium = '/usr/bin/chromium'
-const skip = existsSync(chromium) ? false : `there is no ${chromium}; scripts/test-services.sh installs it`
 
 const base = 'https://gateway.velum.test'
 const account = `${base}/auth/account`
@@ -47,11 +45,7 @@ async function openWorld(t: TestContext): Promise<Browser> {
   assert.equal(added.code, 0, added.err)
   const velum = startVelum(t, ['run', '--workers', '2'], options)
   const { port } = new URL((await readyListeners(velum))['web'])
-  const { chromium: engine } = await import('playwright-core')
-  const rules = `--host-resolver-rules=MAP gateway.velum.test:443 127.0.0.1:${port}`
-  const args = ['--headless', '--no-sandbox', '--ignore-certificate-errors', rules]
-  const browser = await engine.launch({ executablePath: chromium, args, timeout: timeoutMs })
-  t.after(() => browser.close())
+  const browser = await launchChromium(t, { names: `MAP gateway.velum.test:443 127.0.0.1:${port}`, timeoutMs })
   return browser
 }
 
@@ -114,7 +108,7 @@ async function portrait(browser: Browser, page: Page): Promise<void> {
   await picture(page, 'account')
 }
 
-describe('accounts, in a real browser', { skip }, () => {
+describe('accounts, in a real browser', { skip: noChromium }, () => {
   it('a passkey is added, logs in without a name, and is removed', { timeout: 240_000 }, async (t) => {
     const browser = await openWorld(t)
     const context = await newContext(browser, { viewport: { width: 800, height: 640 } })

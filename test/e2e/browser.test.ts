@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { stripTypeScriptTypes } from 'node:module'
 import type { AddressInfo } from 'node:net'
@@ -7,10 +7,8 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { launchChromium, noChromium } from '../support/chromium.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
-
-const chromium = '/usr/bin/chromium'
-const skip = existsSync(chromium) ? false : `there is no ${chromium}; scripts/test-services.sh installs it`
 
 const config = readFileSync(new URL('browser.yaml', import.meta.url), 'utf8')
 const clientModule = stripTypeScriptTypes(readFileSync(new URL('../../src/browser.ts', import.meta.url), 'utf8'))
@@ -54,17 +52,7 @@ async function openWorld(t: TestContext): Promise<World> {
   assert.equal(added.code, 0, added.err)
   const velum = startVelum(t, ['run', '--workers', '2'], options)
   const { port } = new URL((await readyListeners(velum))['web'])
-  const { chromium: engine } = await import('playwright-core')
-  const browser = await engine.launch({
-    executablePath: chromium,
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--ignore-certificate-errors',
-      '--host-resolver-rules=MAP *.velum.test 127.0.0.1, MAP evil.example 127.0.0.1',
-    ],
-  })
-  t.after(() => browser.close())
+  const browser = await launchChromium(t, { names: 'MAP *.velum.test 127.0.0.1, MAP evil.example 127.0.0.1' })
   const { admin } = JSON.parse(readFileSync(join(folder.path, '.velum', 'gateway.lock'), 'utf8')) as { admin: string }
   const token = readFileSync(join(folder.path, '.velum', 'admin.token'), 'utf8').trim()
   return {
@@ -101,7 +89,7 @@ async function openApp(context: BrowserContext, base: string): Promise<Page> {
 
 const sessionName = '__Host-Http-velum'
 
-describe('login in a real browser', { skip }, () => {
+describe('login in a real browser', { skip: noChromium }, () => {
   it('works, and holds', { timeout: 120_000 }, async (t) => {
     const world = await openWorld(t)
     const { base, sibling, stranger, browser, served } = world

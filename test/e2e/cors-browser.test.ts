@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
+import { launchChromium, noChromium } from '../support/chromium.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
-const chromium = '/usr/bin/chromium'
-const skip = existsSync(chromium) ? false : `there is no ${chromium}; scripts/test-services.sh installs it`
 const config = readFileSync(new URL('cors-browser.yaml', import.meta.url), 'utf8')
 
 /** What a page's script got to see of one call. */
@@ -77,17 +76,7 @@ async function openWorld(t: TestContext): Promise<World> {
   assert.equal(added.code, 0, added.err)
   const velum = startVelum(t, ['run', '--workers', '1'], options)
   await readyListeners(velum)
-  const { chromium: engine } = await import('playwright-core')
-  const browser = await engine.launch({
-    executablePath: chromium,
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--ignore-certificate-errors',
-      '--host-resolver-rules=MAP *.velum.test 127.0.0.1, MAP evil.example 127.0.0.1',
-    ],
-  })
-  t.after(() => browser.close())
+  const browser = await launchChromium(t, { names: 'MAP *.velum.test 127.0.0.1, MAP evil.example 127.0.0.1' })
   const api = `https://api.velum.test:${port}`
   const context = await browser.newContext({ ignoreHTTPSErrors: true })
   const login = await context.newPage()
@@ -133,7 +122,7 @@ function fetchFrom(page: Page, url: string, init: Init = {}): Promise<Seen> {
   )
 }
 
-describe('pages of other origins, in a real browser', { skip }, () => {
+describe('pages of other origins, in a real browser', { skip: noChromium }, () => {
   it('see what they may, and nothing else', { timeout: 120_000 }, async (t) => {
     const { api, friend, stranger, served, preflights } = await openWorld(t)
 

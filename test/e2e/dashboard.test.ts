@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { launchChromium, noChromium } from '../support/chromium.ts'
 import { openDashboardWorld } from '../support/dashboard-world.ts'
 import type { DashboardWorld } from '../support/dashboard-world.ts'
 
-const chromium = '/usr/bin/chromium'
-const skip = existsSync(chromium) ? false : `there is no ${chromium}; scripts/test-services.sh installs it`
 const config = readFileSync(new URL('dashboard.yaml', import.meta.url), 'utf8')
 const images = fileURLToPath(new URL('../../docs/images/', import.meta.url))
 const takesScreenshots = process.env['VELUM_SCREENSHOTS'] === '1'
@@ -24,12 +23,10 @@ interface Scene {
 
 async function openScene(t: TestContext): Promise<Scene> {
   const world = await openDashboardWorld(t, config)
-  const { chromium: engine } = await import('playwright-core')
-  const browser = await engine.launch({
-    executablePath: chromium,
-    args: ['--headless', '--no-sandbox', '--host-resolver-rules=MAP *.velum.test 127.0.0.1, MAP evil.example 127.0.0.1'],
+  const browser = await launchChromium(t, {
+    names: 'MAP *.velum.test 127.0.0.1, MAP evil.example 127.0.0.1',
+    takesAnyCertificate: false,
   })
-  t.after(() => browser.close())
   return { world, browser, complaints: [] }
 }
 
@@ -69,7 +66,7 @@ async function show(page: Page, view: string): Promise<void> {
 
 const views = ['Overview', 'Requests', 'Routes', 'Services', 'Limits', 'Penalty box', 'Sessions', 'Cache', 'Configuration']
 
-describe('the dashboard in a real browser', { skip }, () => {
+describe('the dashboard in a real browser', { skip: noChromium }, () => {
   it('shows, acts, and lets nobody else in', { timeout: 180_000 }, async (t) => {
     const scene = await openScene(t)
     const { world, browser, complaints } = scene

@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Page } from 'playwright-core'
+import { launchChromium, noChromium } from '../support/chromium.ts'
 import { startVelum, workFolder } from '../support/velum-process.ts'
 
 const run = promisify(execFile)
 const checkout = fileURLToPath(new URL('../../', import.meta.url))
 const env = { DEMO_HTTP_PORT: '0', DEMO_HTTPS_PORT: '0', DEMO_ADMIN_PORT: '0' }
 const buf = fileURLToPath(new URL('../../node_modules/.bin/buf', import.meta.url))
-const chromium = '/usr/bin/chromium'
 
 interface Demo {
   readonly base: string
@@ -90,12 +89,8 @@ test('the demo’s billing service, which speaks gRPC, as everybody else calls i
     assert.match(events.stdout, /^event: next\ndata: \{"data":\{"watchInvoices":/m)
   })
 
-  const skip = existsSync(chromium) ? false : `there is no ${chromium}; scripts/test-services.sh installs it`
-  await t.test('a page in a browser: WebSocket and Connect, with its session', { skip }, async () => {
-    const { chromium: engine } = await import('playwright-core')
-    const args = ['--headless', '--no-sandbox', '--ignore-certificate-errors']
-    const browser = await engine.launch({ executablePath: chromium, args })
-    t.after(() => browser.close())
+  await t.test('a page in a browser: WebSocket and Connect, with its session', { skip: noChromium }, async () => {
+    const browser = await launchChromium(t)
     const context = await browser.newContext({ ignoreHTTPSErrors: true })
     const page = await context.newPage()
     await page.goto(`${base}/users/me`)

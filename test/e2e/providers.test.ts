@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { request } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -7,13 +7,12 @@ import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { launchChromium, noChromium } from '../support/chromium.ts'
 import { startOpenidProvider } from '../support/openid-provider.ts'
 import type { OpenidProvider } from '../support/openid-provider.ts'
 import { noRedis, startRedis } from '../support/redis-server.ts'
 import { readyListeners, startVelum, workFolder } from '../support/velum-process.ts'
 
-const chromium = '/usr/bin/chromium'
-const noChromium = existsSync(chromium) ? false : `there is no ${chromium}; scripts/test-services.sh installs it`
 const skip = noChromium === false ? noRedis : noChromium
 
 const base = 'https://gateway.velum.test'
@@ -54,11 +53,7 @@ async function openWorld(t: TestContext): Promise<World> {
       backchannelLogoutUri: `${base}/auth/oidc/${name}/backchannel-logout`,
       port: nodes[0],
     })
-  const { chromium: engine } = await import('playwright-core')
-  const rules = `--host-resolver-rules=MAP gateway.velum.test:443 127.0.0.1:${nodes[0]}`
-  const args = ['--headless', '--no-sandbox', '--ignore-certificate-errors', rules]
-  const browser = await engine.launch({ executablePath: chromium, args })
-  t.after(() => browser.close())
+  const browser = await launchChromium(t, { names: `MAP gateway.velum.test:443 127.0.0.1:${nodes[0]}` })
   return { nodes, corp, partner, browser }
 }
 
