@@ -5,7 +5,7 @@ import { httpProblem } from '../core/problem.ts'
 import { bridgedServices, openapiOf, sdlOf } from '../gateway/bridged-methods.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { Endpoint } from './endpoint.ts'
-import { pathOf } from './endpoint.ts'
+import { segmentOf } from './endpoint.ts'
 
 /** The addresses about bridged methods: a table of all, and the OpenAPI document and GraphQL schema of one service. */
 export function bridgeEndpoints(gateway: Pick<Gateway, 'model' | 'descriptors'>): readonly Endpoint[] {
@@ -37,16 +37,8 @@ export function bridgeEndpoints(gateway: Pick<Gateway, 'model' | 'descriptors'>)
 }
 
 function ofService(x: Exchange, make: (service: string) => unknown): Answer {
-  const document = make(decodedSegment(pathOf(x).split('/').at(-2)!))
+  const service = segmentOf(x, -2)
+  const document = service === undefined ? undefined : make(service)
   const detail = 'There is no such service, or it is not known yet what it offers.'
   return document === undefined ? httpProblem({ name: 'no-route', detail }, x.id) : jsonAnswer(200, document)
-}
-
-/** '' for what is not percent-encoded UTF-8: no service has that name. */
-function decodedSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return ''
-  }
 }

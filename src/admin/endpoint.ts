@@ -12,6 +12,15 @@ export interface Endpoint {
   readonly handle: Handler
 }
 
+/** A segment of the path, decoded, counted from the end by a negative `at`; undefined for what is not percent-encoded UTF-8. */
+export function segmentOf(x: Exchange, at: number): string | undefined {
+  try {
+    return decodeURIComponent(pathOf(x).split('/').at(at) ?? '')
+  } catch {
+    return undefined
+  }
+}
+
 /** The path of the request's target. The admin surface has few, literal paths, so it is compared as it came. */
 export function pathOf(x: Exchange): string {
   const end = x.target.indexOf('?')

@@ -7,7 +7,7 @@ import type { Family } from '../gateway/meter-totals.ts'
 import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
 import { addressOf } from '../services/target-address.ts'
 import type { Endpoint } from './endpoint.ts'
-import { pathOf } from './endpoint.ts'
+import { segmentOf } from './endpoint.ts'
 
 /** The longest wait for workers to hear of a drain; one that hangs is replaced by one that knows. */
 const heardWithinMs = 2000
@@ -41,9 +41,8 @@ export function serviceEndpoints(gateway: ServiceSource): readonly Endpoint[] {
  * of it in time and will yet. Saying the same twice is no mistake.
  */
 async function changeDrain(gateway: ServiceSource, x: Exchange, isDraining: boolean): Promise<Answer> {
-  const segments = pathOf(x).split('/')
-  const name = decoded(segments.at(-4) ?? '')
-  const address = decoded(segments.at(-2) ?? '')
+  const name = segmentOf(x, -4)
+  const address = segmentOf(x, -2)
   const service = gateway.model.services.find((each) => each.name === name)
   const target = service === undefined ? undefined : gateway.targets(service).find((each) => addressOf(each) === address)
   if (service === undefined || target === undefined || !gateway.standings.drain(service.name, addressOf(target), isDraining)) {
@@ -52,15 +51,6 @@ async function changeDrain(gateway: ServiceSource, x: Exchange, isDraining: bool
   const isHeard = await gateway.heard(heardWithinMs)
   const document = targetDocument(gateway, service, target)
   return isHeard ? jsonAnswer(200, document) : jsonAnswer(202, { ...document, pending: true })
-}
-
-/** Undefined for what is not percent-encoded UTF-8. */
-function decoded(segment: string): string | undefined {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return undefined
-  }
 }
 
 function serviceDocuments(gateway: ServiceSource): unknown {

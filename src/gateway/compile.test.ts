@@ -5,13 +5,10 @@ import { checkGateway } from '../config/check.ts'
 import type { GatewayModel } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import { Lasting } from '../core/lasting.ts'
-import { silentLog } from '../core/log.ts'
 import { ManualClock } from '../core/manual-clock.ts'
-import { silentMeter } from '../core/meter.ts'
 import { Sweeper } from '../core/sweeper.ts'
-import { allocateLimitTable } from '../limits/limit-table.ts'
-import { noAccessLog } from './access-log.ts'
 import { compileInSlices } from './compile.ts'
+import { loneWorkerEnv } from './lone-worker.ts'
 import type { GenerationEnv } from './worker.ts'
 
 /** A clock on which a millisecond passes whenever it is looked at. */
@@ -23,19 +20,7 @@ class HurriedClock extends ManualClock {
 }
 
 function envOf(clock: Clock, lasting: Lasting): GenerationEnv {
-  return {
-    clock,
-    sweeper: new Sweeper(clock),
-    log: silentLog,
-    meter: silentMeter,
-    hold: lasting.hold(),
-    link: new LocalHub().link(),
-    shared: { limits: allocateLimitTable({ maxKeys: 64, workers: 1 }, clock), metrics: new SharedArrayBuffer(0) },
-    worker: 0,
-    workers: 1,
-    accessLog: noAccessLog,
-    isMisdirected: () => false,
-  }
+  return loneWorkerEnv({ clock, sweeper: new Sweeper(clock), link: new LocalHub().link(), lasting })
 }
 
 function modelOf(routes: readonly object[]): GatewayModel {

@@ -1,3 +1,4 @@
+import type { CallerFacts } from '../core/identity.ts'
 import type { NearMiss } from '../routing/near-misses.ts'
 import type { TargetStatus } from '../services/node-targets.ts'
 
@@ -108,13 +109,6 @@ export interface Explanation {
 }
 
 /** Who calls, as far as that is known. */
-export interface ExplainedIdentity {
-  readonly kind: string
-  readonly issuer: string
-  readonly subject: string
-  readonly tenant: string | undefined
-  readonly client: string | undefined
-  readonly scopes: readonly string[]
-  readonly roles: readonly string[]
+export interface ExplainedIdentity extends Omit<CallerFacts, 'claims'> {
   readonly isAssumed: boolean
 }

@@ -1,9 +1,7 @@
-import { allocateCache, smallestCacheBytes } from '../cache/cache-memory.ts'
 import { purgeTopic } from '../cache/cache.ts'
 import type { GatewayModel } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Closable } from '../core/lasting.ts'
-import { Lasting } from '../core/lasting.ts'
 import type { Log } from '../core/log.ts'
 import { silentLog } from '../core/log.ts'
 import { silentMeter } from '../core/meter.ts'
@@ -12,10 +10,9 @@ import { Sweeper } from '../core/sweeper.ts'
 import { attachIdentityToHub } from '../identity/identity-hub.ts'
 import type { IdentityHub } from '../identity/identity-hub.ts'
 import type { Fetch } from '../identity/key-origins.ts'
-import { allocateLimitTable } from '../limits/limit-table.ts'
 import { PenaltyBox } from '../limits/penalty-box.ts'
-import { noAccessLog } from './access-log.ts'
 import { compileGeneration } from './compile.ts'
+import { loneWorkerEnv } from './lone-worker.ts'
 import type { Generation } from './generation.ts'
 import { MainHub, WorkerLink } from './link.ts'
 import { NodeAddressFiles } from './node-address-files.ts'
@@ -79,23 +76,9 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
     await penalties.prepare(model.penalties ?? [])
     penalties.commit(model.penalties ?? [], own?.issuer)
     const env = await withPolicies(model, {
-      clock,
-      sweeper,
-      log,
-      meter,
-      hold: new Lasting().hold(),
-      link,
+      ...loneWorkerEnv({ clock, sweeper, link, log, maxKeys: options.maxKeys }),
       stores: store?.stores,
-      shared: {
-        limits: allocateLimitTable({ maxKeys: options.maxKeys ?? 64, workers: 1 }, clock),
-        cache: allocateCache({ maxBytes: smallestCacheBytes, workers: 1 }),
-        metrics: new SharedArrayBuffer(0),
-      },
       fetch,
-      worker: 0,
-      workers: 1,
-      accessLog: noAccessLog,
-      isMisdirected: () => false,
       createService: options.createService,
       recognise: options.recognise,
     })

@@ -1,3 +1,4 @@
+import type { CallerFacts } from '../core/identity.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 
 /** A line of the access log, as far as deciding again needs it. */
@@ -16,7 +17,7 @@ export interface RecordedRequest {
   readonly address: string
   readonly route: string | undefined
   readonly refused: { readonly policy: string; readonly code: string } | undefined
-  readonly caller: RecordedCaller | undefined
+  readonly caller: CallerFacts | undefined
   readonly contentType: string | undefined
   /** Declared, or received; 0: no content. */
   readonly length: number
@@ -24,17 +25,6 @@ export interface RecordedRequest {
   readonly headers: readonly (readonly [string, string])[]
   /** Hash of the configuration that served it, shortened. */
   readonly generation: string
-}
-
-export interface RecordedCaller {
-  readonly kind: string
-  readonly issuer: string
-  readonly subject: string
-  readonly tenant: string | undefined
-  readonly client: string | undefined
-  readonly scopes: readonly string[]
-  readonly roles: readonly string[]
-  readonly claims: Readonly<Record<string, unknown>>
 }
 
 /** What a line is: a request; something of the log that is none (`other`); or no line of an access log at all. */
@@ -89,7 +79,7 @@ export function readRecordedLine(line: string): ReadLine {
   }
 }
 
-function callerOf(value: Readonly<Record<string, unknown>>): RecordedCaller | undefined {
+function callerOf(value: Readonly<Record<string, unknown>>): CallerFacts | undefined {
   const { subject, issuer, credential, claims } = value
   if (!isText(subject) || !isText(issuer) || !isText(credential)) return undefined
   return {

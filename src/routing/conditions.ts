@@ -78,7 +78,7 @@ function isNamed(name: string, query: string, start: number, end: number, isCode
 }
 
 /** A name or value as forms encode them; undefined when its encoding is broken. */
-function formDecoded(text: string, isCoded: boolean): string | undefined {
+export function formDecoded(text: string, isCoded: boolean): string | undefined {
   if (!isCoded) return text
   const spaced = text.replaceAll('+', ' ')
   if (!spaced.includes('%')) return spaced

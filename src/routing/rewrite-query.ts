@@ -1,6 +1,8 @@
+import { formDecoded } from './conditions.ts'
 import { PatternError } from './path-pattern.ts'
 import type { Params, Piece } from './path-template.ts'
 import { cutTemplate, TemplateNames } from './path-template.ts'
+import { queryValue } from './rewrite.ts'
 import type { RouteMatch } from './route-match.ts'
 
 /** What becomes of a query's parameters, by their decoded names. */
@@ -53,7 +55,7 @@ function valueOf(pieces: readonly Piece[], params: Params): string | undefined {
   for (const piece of pieces) {
     const part = typeof piece === 'string' ? piece : params[piece]
     if (part === undefined) return undefined
-    value += typeof piece === 'string' ? piece : encodeURIComponent(decodeURIComponent(part))
+    value += typeof piece === 'string' ? piece : queryValue(part)
   }
   return value
 }
@@ -62,10 +64,5 @@ function valueOf(pieces: readonly Piece[], params: Params): string | undefined {
 function nameOf(pair: string): string {
   const end = pair.indexOf('=')
   const name = end === -1 ? pair : pair.slice(0, end)
-  if (!/[%+]/.test(name)) return name
-  try {
-    return decodeURIComponent(name.replaceAll('+', ' '))
-  } catch {
-    return name
-  }
+  return /[%+]/.test(name) ? (formDecoded(name, true) ?? name) : name
 }

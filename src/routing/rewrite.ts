@@ -47,7 +47,7 @@ export function compileRedirect(to: string, match: RouteMatch): Redirect {
 }
 
 /** A caught segment as the value of a query parameter: nothing in it can begin another one. */
-function queryValue(segment: string | undefined): string {
+export function queryValue(segment: string | undefined): string {
   return segment === undefined ? '' : encodeURIComponent(decodeURIComponent(segment))
 }
 

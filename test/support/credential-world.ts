@@ -2,21 +2,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PeerCertificate } from 'node:tls'
-import { allocateCache, smallestCacheBytes } from '../../src/cache/cache-memory.ts'
 import { checkGateway } from '../../src/config/check.ts'
 import { jsonAnswer } from '../../src/core/answer.ts'
 import type { Answer } from '../../src/core/answer.ts'
 import type { Exchange, TlsFacts } from '../../src/core/exchange.ts'
-import { Lasting } from '../../src/core/lasting.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { ManualClock } from '../../src/core/manual-clock.ts'
 import { silentMeter } from '../../src/core/meter.ts'
 import { Sweeper } from '../../src/core/sweeper.ts'
-import { noAccessLog } from '../../src/gateway/access-log.ts'
 import { compileGeneration } from '../../src/gateway/compile.ts'
+import { loneWorkerEnv } from '../../src/gateway/lone-worker.ts'
 import { attachIdentityToHub } from '../../src/identity/identity-hub.ts'
 import { attachLoginToHub } from '../../src/identity/login/login-hub.ts'
-import { allocateLimitTable } from '../../src/limits/limit-table.ts'
 import { createMemoryStores } from '../../src/stores/memory/memory-stores.ts'
 import type { Stores } from '../../src/core/stores.ts'
 import type { IdentityHub } from '../../src/identity/identity-hub.ts'
@@ -75,22 +72,8 @@ export async function credentialWorld(config: (folder: string) => unknown): Prom
   const link = hub.link()
   let told: Record<string, string> | undefined
   const generation = compileGeneration(model, {
-    clock,
-    sweeper,
-    log: silentLog,
-    meter: silentMeter,
-    hold: new Lasting().hold(),
-    link,
+    ...loneWorkerEnv({ clock, sweeper, link }),
     stores,
-    shared: {
-      limits: allocateLimitTable({ maxKeys: 64, workers: 1 }, clock),
-      cache: allocateCache({ maxBytes: smallestCacheBytes, workers: 1 }),
-      metrics: new SharedArrayBuffer(0),
-    },
-    worker: 0,
-    workers: 1,
-    accessLog: noAccessLog,
-    isMisdirected: () => false,
     fetch: async (_url, init) => {
       const token = new URLSearchParams(init?.body as string).get('token')!
       return new Response(JSON.stringify(opaque.get(token) ?? { active: false }))

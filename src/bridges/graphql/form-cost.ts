@@ -1,6 +1,6 @@
 import { Kind } from 'graphql'
-import type { DocumentNode, FieldNode, FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode } from 'graphql'
-import { callCost, givenValues, maxVisits, objectCost, sizeOf } from './operation-limits.ts'
+import type { DocumentNode, FieldNode, OperationDefinitionNode, SelectionSetNode } from 'graphql'
+import { callCost, fragmentsOf, givenValues, maxVisits, objectCost, sizeOf } from './operation-limits.ts'
 import type { GraphqlLimits } from './options.ts'
 
 /**
@@ -13,9 +13,7 @@ export function formCost(
   variables: Readonly<Record<string, unknown>>,
   { cost: most }: GraphqlLimits,
 ): number {
-  const fragments = new Map<string, FragmentDefinitionNode>()
-  for (const definition of document.definitions)
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
+  const fragments = fragmentsOf(document)
   const given = givenValues(operation, variables)
   let cost = 0
   let visits = 0

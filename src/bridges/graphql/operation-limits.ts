@@ -41,23 +41,30 @@ export function formError(document: DocumentNode, limits: GraphqlLimits): GraphQ
   }
 }
 
+/** The fragments of a document by name. */
+export function fragmentsOf({ definitions }: DocumentNode): ReadonlyMap<string, FragmentDefinitionNode> {
+  const fragments = new Map<string, FragmentDefinitionNode>()
+  for (const definition of definitions)
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
+  return fragments
+}
+
 class FormJudge {
   readonly #document: DocumentNode
   readonly #limits: GraphqlLimits
-  readonly #fragments = new Map<string, FragmentDefinitionNode>()
+  readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>
   readonly #measured = new Map<string, Measure | 'open'>()
   #directives = 0
 
   constructor(document: DocumentNode, limits: GraphqlLimits) {
     this.#document = document
     this.#limits = limits
+    this.#fragments = fragmentsOf(document)
   }
 
   judge(): void {
     const { depth, aliases, rootFields } = this.#limits
     const { definitions } = this.#document
-    for (const definition of definitions)
-      if (definition.kind === Kind.FRAGMENT_DEFINITION) this.#fragments.set(definition.name.value, definition)
     for (const definition of definitions) {
       if (definition.kind === Kind.FRAGMENT_DEFINITION) {
         this.#count(definition.directives)
@@ -150,9 +157,7 @@ export function operationCost(
 ): number {
   const root = schema.getRootType(operation.operation)
   if (root === undefined || root === null) return 0
-  const fragments = new Map<string, FragmentDefinitionNode>()
-  for (const definition of document.definitions)
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
+  const fragments = fragmentsOf(document)
   const given = givenValues(operation, variables)
   let cost = 0
   let visits = 0

@@ -1,8 +1,8 @@
 import type { DescMessage } from '@bufbuild/protobuf'
+import { hasCustomJsonRepresentation } from '@bufbuild/protobuf/wkt'
 import type { Json } from '../json/json-text.ts'
 import { ExactNumber } from '../json/json-text.ts'
 import { fieldNamed } from '../json/settle-numbers.ts'
-import { isOneValue } from './field-path.ts'
 
 /**
  * The paths that JSON sets, by the fields' own names. What is replaced as a whole ends a path: lists, maps, and types
@@ -21,7 +21,8 @@ function collect(desc: DescMessage, json: Json, prefix: string, paths: string[])
     if (field === undefined) continue
     const path = prefix === '' ? field.name : `${prefix}.${field.name}`
     const before = paths.length
-    if (field.fieldKind === 'message' && !isOneValue(field.message)) collect(field.message, json[name], path, paths)
+    if (field.fieldKind === 'message' && !hasCustomJsonRepresentation(field.message))
+      collect(field.message, json[name], path, paths)
     if (paths.length === before) paths.push(path)
   }
 }

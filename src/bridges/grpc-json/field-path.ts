@@ -1,5 +1,6 @@
 import { ScalarType } from '@bufbuild/protobuf'
 import type { DescEnum, DescField, DescMessage } from '@bufbuild/protobuf'
+import { hasCustomJsonRepresentation, isWrapperDesc } from '@bufbuild/protobuf/wkt'
 import { Fault } from '../../core/fault.ts'
 import { enumWords, scalarWords, wellKnownWords } from '../json/explain-json.ts'
 import { fieldNamed } from '../json/settle-numbers.ts'
@@ -24,32 +25,11 @@ export function resolveFieldPath(desc: DescMessage, names: readonly string[]): F
     if (field === undefined) return undefined
     fields.push(field)
     // Nothing inside of a list, a map, or a type that JSON writes as one value can be named.
-    here = field.fieldKind === 'message' && !isOneValue(field.message) ? field.message : undefined
+    here = field.fieldKind === 'message' && !hasCustomJsonRepresentation(field.message) ? field.message : undefined
   }
   const leaf = fields.at(-1)
   const read = leaf === undefined ? undefined : readerOf(leaf)
   return leaf === undefined || read === undefined ? undefined : { fields, leaf, isRepeated: leaf.fieldKind === 'list', read }
-}
-
-const wrapperNames = new Set(
-  ['Double', 'Float', 'Int64', 'UInt64', 'Int32', 'UInt32', 'Bool', 'String', 'Bytes'].map(
-    (type) => `google.protobuf.${type}Value`,
-  ),
-)
-
-const oneValue = new Set([
-  'google.protobuf.Timestamp',
-  'google.protobuf.Duration',
-  'google.protobuf.FieldMask',
-  'google.protobuf.Struct',
-  'google.protobuf.Value',
-  'google.protobuf.ListValue',
-  'google.protobuf.Any',
-])
-
-/** Whether JSON writes a message of this type as one value rather than as an object of its fields. */
-export function isOneValue({ typeName }: DescMessage): boolean {
-  return oneValue.has(typeName) || wrapperNames.has(typeName)
 }
 
 function readerOf(field: DescField): ((text: string) => Json) | undefined {
@@ -69,7 +49,7 @@ function readerOf(field: DescField): ((text: string) => Json) | undefined {
 }
 
 function messageReader(desc: DescMessage): ((text: string) => Json) | undefined {
-  if (wrapperNames.has(desc.typeName)) return scalarReader(desc.fields[0].scalar!)
+  if (isWrapperDesc(desc)) return scalarReader(desc.fields[0].scalar)
   const isText = ['Timestamp', 'Duration', 'FieldMask'].some((name) => desc.typeName === `google.protobuf.${name}`)
   if (!isText) return undefined
   const words = wellKnownWords(desc)

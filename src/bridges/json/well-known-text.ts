@@ -1,5 +1,6 @@
 import { ScalarType } from '@bufbuild/protobuf'
 import type { DescMessage } from '@bufbuild/protobuf'
+import { isWrapperDesc } from '@bufbuild/protobuf/wkt'
 import { scalarText, stringText, wireTypeOf, zeroText } from './scalar-text.ts'
 import type { WireCursor } from './wire-cursor.ts'
 import { notPlain, wire } from './wire-cursor.ts'
@@ -19,26 +20,8 @@ export function wellKnownText(desc: DescMessage, cursor: WireCursor, depth: numb
       return valueText(cursor, depth)
     case 'google.protobuf.ListValue':
       return listText(cursor, depth)
-    case 'google.protobuf.DoubleValue':
-      return wrappedText(cursor, ScalarType.DOUBLE)
-    case 'google.protobuf.FloatValue':
-      return wrappedText(cursor, ScalarType.FLOAT)
-    case 'google.protobuf.Int64Value':
-      return wrappedText(cursor, ScalarType.INT64)
-    case 'google.protobuf.UInt64Value':
-      return wrappedText(cursor, ScalarType.UINT64)
-    case 'google.protobuf.Int32Value':
-      return wrappedText(cursor, ScalarType.INT32)
-    case 'google.protobuf.UInt32Value':
-      return wrappedText(cursor, ScalarType.UINT32)
-    case 'google.protobuf.BoolValue':
-      return wrappedText(cursor, ScalarType.BOOL)
-    case 'google.protobuf.StringValue':
-      return wrappedText(cursor, ScalarType.STRING)
-    case 'google.protobuf.BytesValue':
-      return wrappedText(cursor, ScalarType.BYTES)
     default:
-      return undefined
+      return isWrapperDesc(desc) ? wrappedText(cursor, desc.fields[0].scalar) : undefined
   }
 }
 

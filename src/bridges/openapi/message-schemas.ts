@@ -1,6 +1,6 @@
 import { ScalarType } from '@bufbuild/protobuf'
 import type { DescEnum, DescField, DescMessage } from '@bufbuild/protobuf'
-import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt'
+import { FeatureSet_FieldPresence, isWrapperDesc } from '@bufbuild/protobuf/wkt'
 import { commentOf } from '../descriptors/comments.ts'
 
 /** A schema of JSON Schema 2020-12, as OpenAPI 3.1 has it. */
@@ -46,8 +46,6 @@ const wellKnown: ReadonlyMap<string, JsonSchema> = new Map<string, JsonSchema>([
   ],
 ])
 
-const wrapper = /^google\.protobuf\.(?:Double|Float|Int64|UInt64|Int32|UInt32|Bool|String|Bytes)Value$/
-
 /** Schemas of messages and enums, each of which is described once and referred to by its name. */
 export class MessageSchemas {
   readonly #described = new Map<string, JsonSchema | undefined>()
@@ -62,7 +60,7 @@ export class MessageSchemas {
   message(desc: DescMessage): JsonSchema {
     const own = wellKnown.get(desc.typeName)
     if (own !== undefined) return own
-    if (wrapper.test(desc.typeName)) return nullable(scalars[desc.fields[0].scalar!])
+    if (isWrapperDesc(desc)) return nullable(scalars[desc.fields[0].scalar])
     return this.#reference(desc.typeName, () => this.object(desc))
   }
 

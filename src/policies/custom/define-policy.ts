@@ -1,14 +1,7 @@
+import type { CallerFacts } from '../../core/identity.ts'
+
 /** Who is calling, as a policy sees it: facts of a verified credential, never the credential. */
-export interface PolicyCaller {
-  readonly kind: string
-  readonly issuer: string
-  readonly subject: string
-  readonly tenant: string | undefined
-  readonly client: string | undefined
-  readonly scopes: readonly string[]
-  readonly roles: readonly string[]
-  readonly claims: Readonly<Record<string, unknown>>
-}
+export type PolicyCaller = CallerFacts
 
 /** A request as a policy sees it: to be read, never to be changed. Its content is not part of it. */
 export interface PolicyRequest {
