@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Running } from '../support/processes.ts'
 import { startServer } from '../support/processes.ts'
-import { startNginx } from './nginx.ts'
+import { filesServed, startNginx } from './nginx.ts'
 
 /** What a cache under measurement needs: a port, what stands behind it, its core, a folder, and how much it may keep. */
 export interface CachePeerOptions {
@@ -117,11 +117,7 @@ export function startCacheableService(folder: string, port: number, cores: strin
     folder,
     port,
     cores,
-    `
-  access_log off;
-  open_file_cache max=10 inactive=1h;
-  open_file_cache_valid 1h;
-  sendfile on;
+    `${filesServed}
   default_type application/json;
   server {
     listen 127.0.0.1:${port} backlog=4096;

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Running } from '../support/processes.ts'
-import { startNginx } from './nginx.ts'
+import { filesServed, startNginx } from './nginx.ts'
 
 /**
  * What stands behind gRPC: nginx over HTTP/2 without TLS. It answers a call of each of these paths with its bytes, frames
@@ -22,10 +22,7 @@ export function startGrpcUpstream(
     folder,
     port,
     cores,
-    `
-  access_log off;
-  open_file_cache max=10 inactive=1h;
-  open_file_cache_valid 1h;
+    `${filesServed}
   server {
     listen 127.0.0.1:${port} http2 backlog=4096;
     http2_max_concurrent_streams 1000;

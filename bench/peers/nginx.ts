@@ -48,11 +48,7 @@ export function startUpstream(folder: string, port: number, cores: string): Prom
     folder,
     port,
     cores,
-    `
-  access_log off;
-  open_file_cache max=10 inactive=1h;
-  open_file_cache_valid 1h;
-  sendfile on;
+    `${filesServed}
   default_type application/json;
   server {
     listen 127.0.0.1:${port} backlog=4096;
@@ -69,6 +65,13 @@ export function startUpstream(folder: string, port: number, cores: string): Prom
 function body(bytes: number): string {
   return `{"items":"${'x'.repeat(bytes - 12)}"}`
 }
+
+/** Files served from memory, as it were, and no log: for what stands behind the contenders. */
+export const filesServed = `
+  access_log off;
+  open_file_cache max=10 inactive=1h;
+  open_file_cache_valid 1h;
+  sendfile on;`
 
 /** One nginx worker with this inside `http { }`. */
 export function startNginx(folder: string, port: number, cores: string, http: string): Promise<Running> {
