@@ -63,7 +63,7 @@ export class Reading {
       }
     }
     if (result.success) return result.data
-    for (const issue of withoutSafeRange(result.error.issues)) this.#report(issue, value, path)
+    for (const issue of toThePoint(result.error.issues)) this.#report(issue, value, path)
     return undefined
   }
 
@@ -158,12 +158,17 @@ function withValue(container: unknown, path: readonly PropertyKey[], value: unkn
   return { ...(container as Record<PropertyKey, unknown>), [first]: withValue(inner, rest, value) }
 }
 
-/** Without what zod says of safe integers where a bound of our own is broken as well. */
-function withoutSafeRange(issues: readonly Issue[]): readonly Issue[] {
-  return issues.filter(
-    (issue, i) =>
-      issue.code !== 'too_big' || !issues.some((other, j) => j > i && other.code === 'too_big' && samePath(issue, other)),
-  )
+/**
+ * Without what zod says besides the point: of safe integers where a bound of our own is broken as well, and of the length
+ * of what is of another kind altogether.
+ */
+function toThePoint(issues: readonly Issue[]): readonly Issue[] {
+  const isSaid = (issue: Issue, code: Issue['code'], from: number): boolean =>
+    issues.some((other, i) => i >= from && other.code === code && samePath(issue, other))
+  return issues.filter((issue, i) => {
+    if (issue.code !== 'too_big' && issue.code !== 'too_small') return true
+    return !isSaid(issue, 'invalid_type', 0) && !(issue.code === 'too_big' && isSaid(issue, 'too_big', i + 1))
+  })
 }
 
 function samePath(a: Issue, b: Issue): boolean {
