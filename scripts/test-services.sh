@@ -5,7 +5,7 @@ set -euo pipefail
 
 # package and the program it must bring
 wanted='redis-server:redis-server nginx:nginx haproxy:haproxy wrk:wrk chromium:chromium nghttp2-client:h2load
-slowhttptest:slowhttptest curl:curl varnish:varnishd'
+slowhttptest:slowhttptest curl:curl varnish:varnishd pebble:pebble'
 # package and a service that it would start
 services='redis-server:redis-server nginx:nginx haproxy:haproxy varnish:varnish varnish:varnishncsa'
 

@@ -46,6 +46,11 @@ export const fences: ReadonlyMap<string, readonly string[]> = new Map([
   ['ws', ['src/bridges/']],
   ['graphql', ['src/bridges/']],
   ['graphql-ws', ['src/bridges/']],
+  ['acme-client', ['src/wire/tls/']],
+  ['@opentelemetry/api', ['src/gateway/']],
+  ['@opentelemetry/exporter-trace-otlp-proto', ['src/gateway/']],
+  ['@opentelemetry/resources', ['src/gateway/']],
+  ['@opentelemetry/sdk-trace', ['src/gateway/']],
 ])
 
 /** Modules of Node.js that have one place too; the others may be used anywhere. */
