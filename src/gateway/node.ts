@@ -4,6 +4,7 @@ import { defaultDns } from '../config/check-dns.ts'
 import type { Descriptors } from '../bridges/descriptors/descriptors.ts'
 import type { GatewayModel, ServiceModel } from '../config/model.ts'
 import { defaultCacheBytes } from '../cache/cache-memory.ts'
+import type { Closable } from '../core/lasting.ts'
 import type { Hub } from '../core/link.ts'
 import type { Meter } from '../core/meter.ts'
 import { attachIdentityToHub } from '../identity/identity-hub.ts'
@@ -43,9 +44,11 @@ import { metricsBytes, RowMeter } from './meter-row.ts'
 import type { Family } from './meter-totals.ts'
 import { MeterTotals } from './meter-totals.ts'
 import { RequestDesk } from './request-desk.ts'
+import { createResourceGauges } from './resource-gauges.ts'
 import { passKeys } from './explain-pass.ts'
 import { resolvePorts } from './ports.ts'
-import { processFamilies, readFamily } from './process-families.ts'
+import { nodeFamilies } from './node-families.ts'
+import { processFamilies } from './process-families.ts'
 import type { RouteRow } from './route-rows.ts'
 import { storeFolder } from './store-folder.ts'
 import { Supervisor, workerNumbers } from './supervisor.ts'
@@ -74,6 +77,7 @@ export class Node implements Gateway {
   readonly requests: RequestDesk
   /** Open from the first configuration on that needs it. */
   #store: NodeStore | undefined
+  readonly #resources: Closable
   readonly #startedAt: number
   readonly #count: number
   #adminUrl: string | undefined
@@ -100,6 +104,7 @@ export class Node implements Gateway {
     const row = new Float64Array(4096)
     const meter = new RowMeter(row, (entries) => this.#totals.announce(-1, row, entries))
     this.#meter = meter
+    this.#resources = createResourceGauges({ meter, clock, thread: 'main' })
     this.#limits = new NodeLimits({
       workers: numbers,
       folder: storeFolder(model),
@@ -236,28 +241,7 @@ export class Node implements Gateway {
   }
 
   families(): Family[] {
-    const { number, hash, committedAt } = this.#generation
-    const states = this.workers
-    const own = [
-      readFamily('gauge', 'velum_workers', 'Worker threads that can serve.', [
-        [{}, states.filter(({ state }) => state === 'serving' || state === 'faulty').length],
-      ]),
-      readFamily(
-        'gauge',
-        'velum_worker_busy_ratio',
-        'Share of time that the event loop of a worker was busy since the last reading.',
-        states.map(({ number: worker, utilization }) => [{ worker: String(worker) }, utilization]),
-      ),
-      readFamily(
-        'gauge',
-        'velum_generation',
-        'Configurations committed since the start; the label is the hash of the current one.',
-        [[{ hash }, number]],
-      ),
-      readFamily('gauge', 'velum_generation_committed_seconds', 'When the current configuration was committed, since 1970.', [
-        [{}, committedAt / 1000],
-      ]),
-    ]
+    const own = nodeFamilies(this.workers, this.#generation)
     const all = [...this.#totals.families(), ...own, ...processFamilies(this.#startedAt, this.#options.model.name)]
     return all.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
@@ -370,6 +354,7 @@ export class Node implements Gateway {
 
   async #close(): Promise<void> {
     await this.#supervisor.close()
+    this.#resources.close()
     this.#limits.close()
     this.penalties.close()
     this.cache.close()

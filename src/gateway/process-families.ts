@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import type { Family, SummedSeries } from './meter-totals.ts'
 
 /** A reading of one series: its labels and its value now. */
@@ -24,5 +25,21 @@ export function processFamilies(startedAt: number, gateway: string): Family[] {
       [{}, process.memoryUsage.rss()],
     ]),
     readFamily('gauge', 'process_start_time_seconds', 'When the process started, in seconds since 1970.', [[{}, startedAt / 1000]]),
+    ...fileFamilies(),
   ]
+}
+
+/** Nothing where the system has no /proc. */
+function fileFamilies(): Family[] {
+  try {
+    // The one that reads the folder is among them.
+    const open = readdirSync('/proc/self/fd').length - 1
+    const most = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])
+    return [
+      readFamily('gauge', 'process_open_fds', 'File descriptors that the process has open, sockets among them.', [[{}, open]]),
+      readFamily('gauge', 'process_max_fds', 'File descriptors that the process may have open.', [[{}, most]]),
+    ]
+  } catch {
+    return []
+  }
 }

@@ -3,7 +3,7 @@ import type { BuildEnv } from '../core/build-env.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { MaybePromise } from '../core/handler.ts'
-import type { Hold } from '../core/lasting.ts'
+import type { Closable, Hold } from '../core/lasting.ts'
 import { Lasting } from '../core/lasting.ts'
 import type { Count } from '../core/meter.ts'
 import { Sweeper } from '../core/sweeper.ts'
@@ -29,6 +29,7 @@ import { beat, metricsRow, RowMeter, runningSlot } from './meter-row.ts'
 import type { AccessLog } from './observe.ts'
 import type { LogLevel } from './operational-log.ts'
 import { RequestNotes } from './request-notes.ts'
+import { createResourceGauges } from './resource-gauges.ts'
 import { routeRows } from './route-rows.ts'
 import { WorkerLog } from './worker-log.ts'
 
@@ -80,6 +81,7 @@ export class GatewayWorker {
   readonly #lasting = new Lasting()
   readonly #env: Omit<GenerationEnv, 'hold' | 'accessLog'>
   readonly #beats: NodeJS.Timeout
+  readonly #resources: Closable
   readonly #log: WorkerLog
   readonly #uncaught: Count
   #isFaulty = false
@@ -144,6 +146,7 @@ export class GatewayWorker {
     beat(row)
     this.#beats = setInterval(() => beat(row), birth.beatMs)
     this.#beats.unref()
+    this.#resources = createResourceGauges({ meter, clock, thread: String(worker) })
   }
 
   /** Takes a message of main's. */
@@ -172,6 +175,7 @@ export class GatewayWorker {
   /** Main is gone, or this worker is to end now. */
   close(): void {
     clearInterval(this.#beats)
+    this.#resources.close()
     this.#env.requests?.close()
     this.#listeners.close()
     void this.#env.stores?.close()
