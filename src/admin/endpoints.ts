@@ -9,6 +9,7 @@ import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
 import { apiKeyEndpoints } from './api-key-endpoints.ts'
 import { bridgeEndpoints } from './bridge-endpoints.ts'
 import { cacheEndpoints } from './cache-endpoints.ts'
+import { certificateEndpoints } from './certificate-endpoints.ts'
 import type { Endpoint } from './endpoint.ts'
 import { explainEndpoints } from './explain-endpoints.ts'
 import { identityEndpoints } from './identity-endpoints.ts'
@@ -43,6 +44,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
     ...limitEndpoints(gateway),
     ...penaltyEndpoints(gateway),
     ...cacheEndpoints(gateway),
+    ...certificateEndpoints(gateway),
     ...identityEndpoints(gateway),
     ...userEndpoints(gateway),
     ...apiKeyEndpoints(gateway),

@@ -12,6 +12,7 @@ import type { ExternalOptions } from '../policies/external/external-options.ts'
 import type { QueryEdits } from '../routing/rewrite-query.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import type { DnsSpec, ServiceSpec } from '../services/service-spec.ts'
+import type { AcmeSpec } from '../wire/tls/tls-spec.ts'
 
 /**
  * A checked configuration as plain data: every default filled in, every name resolved to something that exists,
@@ -129,6 +130,8 @@ export interface TlsModel {
   /** Further names of the development certificate; "localhost" and loopback addresses are always in it. */
   readonly devNames: readonly string[]
   readonly certificates: readonly { readonly cert: string; readonly key: string; readonly names: readonly string[] }[]
+  /** What is ordered of an authority; absent: nothing. */
+  readonly acme?: AcmeSpec | undefined
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
   /** Undefined: clients are not asked for certificates. */
   readonly clientCertificates?:
@@ -140,6 +143,8 @@ export interface AdminModel {
   readonly host: string
   readonly port: number
   readonly names: readonly string[]
+  /** Absent: it speaks plain HTTP. */
+  readonly tls?: TlsModel | undefined
 }
 
 export interface RouteModel {

@@ -13,6 +13,8 @@ import type { NameStatus } from '../services/node-names.ts'
 import type { PenaltyBox } from '../limits/penalty-box.ts'
 import type { NodeTargets } from '../services/node-targets.ts'
 import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
+import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
+import type { CertificateStatus } from './certificate-status.ts'
 import type { ExplainQuestion, Explanation } from './explanation.ts'
 import type { NodeCache } from './node-cache.ts'
 import type { Family } from './meter-totals.ts'
@@ -58,6 +60,10 @@ export interface Gateway {
   /** Whether new requests should be sent here. */
   readonly isReady: boolean
   readonly devAuthorityPath: string | undefined
+  /** Every certificate that is served or waited for, those of the admin server included. */
+  certificates(): readonly CertificateStatus[]
+  /** What the admin server is to serve with; undefined where it speaks plain HTTP. `changed` hears of what comes later. */
+  adminTls(changed: (material: TlsMaterial) => void): TlsMaterial | undefined
   readonly meter: Meter
   readonly hub: Hub
   /** Whether every worker has acted on what main told until now; false when one has not within the time. */

@@ -20,6 +20,8 @@ export class Listeners {
   readonly #byName = new Map<string, Front>()
   /** The latest that main said; they may change while an order is being prepared. */
   #ticketKeys: Uint8Array | undefined
+  /** Certificates that came while the first order was being prepared. */
+  readonly #early = new Map<string, TlsMaterial>()
 
   constructor(env: ListenerEnv) {
     this.#env = env
@@ -54,6 +56,7 @@ export class Listeners {
 
   /** New handshakes of a listener get these certificates; `false` when there is no such listener. Throws on bad ones. */
   updateCertificates(listener: string, material: TlsMaterial): boolean {
+    if (this.#byName.size === 0) this.#early.set(listener, material)
     const terminator = this.#byName.get(listener)?.terminator
     terminator?.update(material)
     return terminator !== undefined
@@ -95,6 +98,8 @@ export class Listeners {
       listener.adopt(front)
     }
     if (this.#ticketKeys !== undefined) this.setTicketKeys(this.#ticketKeys)
+    for (const [listener, material] of this.#early) this.updateCertificates(listener, material)
+    this.#early.clear()
     for (const removed of before.values()) void this.#closeGently(removed)
   }
 

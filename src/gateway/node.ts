@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os'
-import { randomBytes } from 'node:crypto'
 import { defaultDns } from '../config/check-dns.ts'
 import type { Descriptors } from '../bridges/descriptors/descriptors.ts'
 import type { GatewayModel, ServiceModel } from '../config/model.ts'
@@ -22,10 +21,9 @@ import type { NameStatus } from '../services/node-names.ts'
 import { PenaltyBox } from '../limits/penalty-box.ts'
 import { NodeTargets } from '../services/node-targets.ts'
 import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
-import { createTicketKeys } from '../wire/tls/ticket-keys.ts'
-import type { TicketKeys } from '../wire/tls/ticket-keys.ts'
+import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
 import { AccessSink } from './access-sink.ts'
-import { Certificates } from './certificates.ts'
+import type { CertificateStatus } from './certificate-status.ts'
 import { EnvironmentFault } from './environment-fault.ts'
 import { ExplainDesk } from './explain-link.ts'
 import { completeExplanation } from './explain-services.ts'
@@ -35,11 +33,11 @@ import { MainHub } from './link.ts'
 import { isFleet } from './worker-fleet.ts'
 import { openNodeStore } from './node-store.ts'
 import type { NodeStore } from './node-store.ts'
-import { toldTopics } from './messages.ts'
 import { NodeCache } from './node-cache.ts'
 import { addressFilesOf, NodeAddressFiles } from './node-address-files.ts'
 import { NodeDescriptors } from './node-descriptors.ts'
 import { NodeLimits } from './node-limits.ts'
+import { NodeTls } from './node-tls.ts'
 import { metricsBytes, RowMeter } from './meter-row.ts'
 import type { Family } from './meter-totals.ts'
 import { MeterTotals } from './meter-totals.ts'
@@ -65,8 +63,7 @@ export class Node implements Gateway {
   readonly cache: NodeCache
   readonly #sink: AccessSink
   readonly #supervisor: Supervisor
-  readonly #certificates: Certificates
-  readonly #ticketKeys: TicketKeys
+  readonly #tls: NodeTls
   readonly #identity: IdentityHub
   readonly #login: LoginHub
   readonly #targets: NodeTargets
@@ -147,17 +144,12 @@ export class Node implements Gateway {
         this.cache.release(worker)
       },
     })
-    this.#certificates = new Certificates({
+    this.#tls = new NodeTls({
+      hub: this.#hub,
       clock,
       log,
-      changed: (listener, material) => this.#hub.tellAll(toldTopics.certificates, { listener, material }),
-    })
-    // Tickets of an earlier run resume only when the operator gave a secret that outlives it.
-    const secret = model.secrets?.[0]
-    this.#ticketKeys = createTicketKeys({
-      secret: secret === undefined ? randomBytes(32) : Buffer.from(secret),
-      clock,
-      changed: (keys) => this.#hub.tellAll(toldTopics.ticketKeys, keys),
+      secrets: model.secrets,
+      revised: (change) => this.#supervisor.revise(change),
     })
     this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
     this.#targets = new NodeTargets(this.#hub, { clock, log, meter })
@@ -193,7 +185,15 @@ export class Node implements Gateway {
   }
 
   get devAuthorityPath(): string | undefined {
-    return this.#certificates.devAuthorityPath
+    return this.#tls.devAuthorityPath
+  }
+
+  certificates(): readonly CertificateStatus[] {
+    return this.#tls.statuses()
+  }
+
+  adminTls(changed: (material: TlsMaterial) => void): TlsMaterial | undefined {
+    return this.#tls.admin(changed)
   }
 
   get meter(): Meter {
@@ -242,7 +242,12 @@ export class Node implements Gateway {
 
   families(): Family[] {
     const own = nodeFamilies(this.workers, this.#generation)
-    const all = [...this.#totals.families(), ...own, ...processFamilies(this.#startedAt, this.#options.model.name)]
+    const all = [
+      ...this.#totals.families(),
+      ...own,
+      ...this.#tls.families(),
+      ...processFamilies(this.#startedAt, this.#options.model.name),
+    ]
     return all.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
@@ -302,11 +307,11 @@ export class Node implements Gateway {
     const model = await resolvePorts(wanted, this.#model)
     const undo: (() => void)[] = []
     try {
-      const certificates = await this.#certificates.prepare(model, storeFolder(model))
-      undo.push(() => certificates.discard())
       const sink = this.#sink.prepare(model.log)
       undo.push(() => sink.discard())
       await this.#openStore(model)
+      const tls = await this.#tls.prepare(model)
+      undo.push(() => tls.discard())
       undo.push(() => this.#identity.discard())
       await this.#identity.prepare(model)
       await this.#descriptors.prepare(model.services)
@@ -314,9 +319,9 @@ export class Node implements Gateway {
       await this.cache.prepare()
       undo.push(() => this.#names.discard())
       await this.#names.prepare(model.dns ?? defaultDns, model.services)
-      const order = { model, tls: certificates.material, ticketKeys: this.#ticketKeys.current }
+      const order = { model, ...tls.order }
       this.#routes = await (this.#model === undefined ? this.#supervisor.start(order) : this.#supervisor.reload(order))
-      certificates.commit()
+      tls.commit()
       sink.commit()
       this.#identity.commit()
       this.#login.commit(model.identity.own, model.identity.path)
@@ -364,8 +369,7 @@ export class Node implements Gateway {
     this.#descriptors.close()
     this.#identity.close()
     await this.#login.close()
-    this.#certificates.close()
-    this.#ticketKeys.close()
+    this.#tls.close()
     await this.#sink.close()
     await this.#store?.close()
   }

@@ -109,6 +109,11 @@ export class Supervisor {
     })
   }
 
+  /** What changed since the configuration was ordered, for workers that start from now on. */
+  revise(change: Partial<Omit<GenerationOrder, 'model'>>): void {
+    if (this.#order !== undefined) this.#order = { ...this.#order, ...change }
+  }
+
   /**
    * Whether every worker that serves has acted on what it was told until now; false when one has not within the time.
    * One that starts learns before it serves.

@@ -69,7 +69,7 @@ export async function createCertificateFiles(options: CertificateFilesOptions): 
     devAuthorityPath = dev.authorityPath
     certificates.push(parseCertificate(dev.cert, dev.key, [], 'the development certificate'))
   }
-  if (certificates.length === 0) throw new Error('a TLS listener needs a certificate or `dev: true`')
+  if (certificates.length === 0 && spec.acme === undefined) throw new Error('a TLS listener needs a certificate or `dev: true`')
   return new WatchedFiles(options, certificates, devAuthorityPath, await readClients(spec))
 }
 

@@ -173,7 +173,7 @@ class Terminator implements TlsTerminator {
   serves(serverName: string | undefined, authority: string): boolean {
     const { names, contexts } = this.#chosen
     // Without SNI nothing was named, so nothing is contradicted.
-    if (serverName === undefined || contexts.length === 1) return true
+    if (serverName === undefined || contexts.length <= 1) return true
     // The usual case: the same name, with or without a port.
     if (authority.startsWith(serverName)) {
       if (authority.length === serverName.length || authority.charCodeAt(serverName.length) === 58) return true
@@ -232,10 +232,10 @@ function chosenOf(material: TlsMaterial): Chosen {
 }
 
 function contextOptions(material: TlsMaterial, index: number): SecureContextOptions {
-  const { cert, key } = material.certificates[index]
+  // With none at all the handshake finds nothing to agree on, and fails.
+  const certificate = material.certificates.at(index)
   return {
-    cert,
-    key,
+    ...(certificate === undefined ? {} : { cert: certificate.cert, key: certificate.key }),
     ciphers,
     minVersion: material.minVersion,
     honorCipherOrder: true,

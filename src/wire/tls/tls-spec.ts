@@ -5,9 +5,23 @@ export interface TlsSpec {
   readonly devNames: readonly string[]
   /** The first is the default. `names` empty: those of the certificate itself. */
   readonly certificates: readonly { readonly cert: string; readonly key: string; readonly names: readonly string[] }[]
+  /** What is ordered of an authority; with it, there may be no certificate for a while. */
+  readonly acme?: AcmeSpec | undefined
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
   /** Undefined: clients are not asked for certificates. */
   readonly clientCertificates?: ClientCertificatesSpec | undefined
+}
+
+/** Certificates that an authority issues by itself (ACME, RFC 8555), one for each name. */
+export interface AcmeSpec {
+  /** Whom the authority may write to. */
+  readonly email: string
+  /** Lower case. */
+  readonly names: readonly string[]
+  /** The URL of the authority's directory. */
+  readonly directory: string
+  /** The path of the authorities that the directory's own certificate is checked against; undefined: those of Node.js. */
+  readonly directoryCa?: string | undefined
 }
 
 /** Who may connect, by certificate. */
@@ -36,7 +50,10 @@ export interface CertificateMaterial {
   readonly fingerprint: string
 }
 
-/** Everything a TLS terminator needs of the outside: at least one certificate, the default first. */
+/**
+ * Everything a TLS terminator needs of the outside, the default certificate first. Without any, every handshake fails: an
+ * authority has not issued one yet.
+ */
 export interface TlsMaterial {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
   readonly certificates: readonly CertificateMaterial[]
