@@ -1,6 +1,7 @@
 import { LineCounter, parseDocument, visit } from 'yaml'
 import type { Document, YAMLError } from 'yaml'
 import type { ConfigPath } from './finding.ts'
+import { hasRepeatedMember, jsonPlaces } from './json-places.ts'
 
 /** What a YAML or JSON text says, or every place where it cannot be read. */
 export interface ReadDocument {
@@ -39,9 +40,6 @@ export function readYaml(text: string): ReadDocument {
 /** Reads JSON strictly (RFC 8259); a member that stands twice in one object is a fault. */
 export function readJson(text: string): ReadDocument {
   const plain = withoutMark(text)
-  const lines = new LineCounter()
-  // For places and repeated members only: what counts as JSON is JSON.parse's to say.
-  const document = parseDocument(plain, { lineCounter: lines, schema: 'json', prettyErrors: false })
   let input: unknown
   try {
     input = JSON.parse(plain)
@@ -57,8 +55,27 @@ export function readJson(text: string): ReadDocument {
     const fault = { line, column, message: `the JSON cannot be read: ${what}`, remedy: jsonRemedy(plain, offset) }
     return { input: undefined, faults: [fault], locate: () => undefined }
   }
-  const faults = document.errors.filter((error) => error.code === 'DUPLICATE_KEY').map((error) => yamlFault(error, lines, plain))
-  return { input, faults, locate: locator(document, lines) }
+  return { input, faults: hasRepeatedMember(plain, input) ? repeatedMembers(plain) : [], locate: jsonLocator(plain) }
+}
+
+/** Reading as YAML takes fifty times as long, so it is done only where there is something to say. */
+function repeatedMembers(text: string): DocumentFault[] {
+  const lines = new LineCounter()
+  const { errors } = parseDocument(text, { lineCounter: lines, schema: 'json', prettyErrors: false })
+  return errors.filter(({ code }) => code === 'DUPLICATE_KEY').map((error) => yamlFault(error, lines, text))
+}
+
+function jsonLocator(text: string): ReadDocument['locate'] {
+  let places: Map<string, number> | undefined
+  const lines = new LineCounter()
+  return (path) => {
+    if (places === undefined) {
+      places = jsonPlaces(text)
+      lines.addNewLine(0)
+      for (const { index } of text.matchAll(/\n/g)) lines.addNewLine(index + 1)
+    }
+    return placeIn(places, path, lines)
+  }
 }
 
 function withoutMark(text: string): string {
@@ -108,14 +125,22 @@ function locator(document: Document, lines: LineCounter): ReadDocument['locate']
   let places: Map<string, number> | undefined
   return (path) => {
     places ??= placesOf(document)
-    for (let length = path.length; length > 0; length--) {
-      const offset = places.get(JSON.stringify(path.slice(0, length)))
-      if (offset === undefined) continue
-      const { line, col } = lines.linePos(offset)
-      return { line, column: col }
-    }
-    return undefined
+    return placeIn(places, path, lines)
   }
+}
+
+function placeIn(
+  places: ReadonlyMap<string, number>,
+  path: ConfigPath,
+  lines: LineCounter,
+): { line: number; column: number } | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const offset = places.get(JSON.stringify(path.slice(0, length)))
+    if (offset === undefined) continue
+    const { line, col } = lines.linePos(offset)
+    return { line, column: col }
+  }
+  return undefined
 }
 
 function placesOf(document: Document): Map<string, number> {
