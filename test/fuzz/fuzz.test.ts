@@ -5,7 +5,7 @@ import { Dice, makeMessage } from './messages.ts'
 import type { Peer, PeerReading } from './peers.ts'
 import { createNginxPeer, createNodePeer, hasNginx } from './peers.ts'
 
-// A short, seeded run of what `npm run fuzz` does for as long as one likes.
+// A short, seeded run of what `npm run fuzz` does to requests for as long as one likes.
 const messages = 2000
 const atOnce = 16
 
