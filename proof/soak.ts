@@ -1,0 +1,120 @@
+// `npm run soak -- --minutes 30 [--store redis|embedded] [--rate 1]`: everything at once against one gateway of two workers, and
+// what it holds must stay what it is. `--minutes 1` shows that it works; what grows slowly is judged from ten minutes on.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { cleaningUp } from '../bench/support/cleanup.ts'
+import { freePort } from '../bench/support/processes.ts'
+import { createTestAuthority } from '../test/support/authority.ts'
+import { noRedis, startRedis } from '../test/support/redis-server.ts'
+import { workFolder } from '../test/support/velum-process.ts'
+import { createHttp1Caller, createHttp2Caller } from './soak/callers.ts'
+import { soakConfig } from './soak/configs.ts'
+import { adminOf, startGateway } from './soak/gateway-process.ts'
+import { httpActivities } from './soak/http-activities.ts'
+import { judge, tallyTable } from './soak/judge.ts'
+import { Ledger } from './soak/ledger.ts'
+import { Operator } from './soak/operator.ts'
+import { keepDoing } from './soak/pace.ts'
+import { createPeople, peopleActivities } from './soak/people-activities.ts'
+import { rpcActivities } from './soak/rpc-activities.ts'
+import { keepSampling, sample } from './soak/samples.ts'
+import type { Sample } from './soak/samples.ts'
+import { readSoakTypes, startServices } from './soak/services.ts'
+import { socketActivities } from './soak/socket-activities.ts'
+import type { World } from './soak/world.ts'
+import { printPromises } from './support/promises.ts'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '30' },
+    store: { type: 'string', default: 'redis' },
+    rate: { type: 'string', default: '1' },
+    samples: { type: 'string', default: 'proof/soak.samples.json' },
+  },
+})
+const minutes = Number(values.minutes)
+if (!(minutes > 0) || !['redis', 'embedded'].includes(values.store)) throw new Error('usage: --minutes N --store redis|embedded')
+if (values.store === 'redis' && noRedis !== false) throw new Error(noRedis)
+
+await cleaningUp(async (cleanup) => {
+  const ledger = new Ledger()
+  const types = await readSoakTypes()
+  const services = await startServices(cleanup, ledger, types)
+  const redis = values.store === 'redis' ? await startRedis() : undefined
+  cleanup.after(() => redis?.stop())
+  const folder = workFolder(cleanup)
+  const authority = await createTestAuthority('soak')
+  const pair = await authority.issue('localhost')
+  folder.write('server.pem', pair.cert)
+  folder.write('server.key', pair.key)
+  const [plainPort, securePort, adminPort] = [await freePort(), await freePort(), await freePort()]
+  const store = redis === undefined ? ({ kind: 'embedded', path: '.velum' } as const) : ({ kind: 'redis', url: redis.url } as const)
+  const place = { plainPort, securePort, adminPort, store }
+  const configs = [soakConfig('a', place, services), soakConfig('b', place, services)]
+  folder.write('velum.config.json', JSON.stringify(configs[0]))
+
+  const gateway = await startGateway(cleanup, folder.path, 2)
+  const [plain, secure] = [`http://127.0.0.1:${plainPort}`, `https://localhost:${securePort}`]
+  const ca = authority.cert
+  let isStopping = false
+  const world: World = {
+    ledger,
+    types,
+    services,
+    admin: adminOf(adminPort),
+    plain,
+    secure,
+    ca,
+    callers: {
+      http1: createHttp1Caller(plain, { keepAlive: true }),
+      http1Secure: createHttp1Caller(secure, { ca, keepAlive: true }),
+      http1Fresh: createHttp1Caller(secure, { ca, keepAlive: false }),
+      http2: createHttp2Caller(secure, { ca }),
+      http2Plain: createHttp2Caller(plain),
+    },
+    isStopping: () => isStopping,
+  }
+  cleanup.after(() => {
+    for (const caller of Object.values(world.callers)) caller.close()
+  })
+  await createPeople(world)
+  const operator = new Operator(world, folder.path, configs, authority)
+  const activities = [
+    ...httpActivities(world),
+    ...rpcActivities(cleanup, world),
+    ...socketActivities(world),
+    ...peopleActivities(world),
+  ]
+  const source = {
+    pid: gateway.pid,
+    admin: world.admin,
+    isStopping: () => isStopping,
+    redis,
+    storeFolder: join(folder.path, '.velum'),
+  }
+  const samples: Sample[] = []
+  const rotating = setInterval(() => ledger.rotate(), 30_000)
+  const telling = setInterval(() => tell(), 60_000)
+  const tell = (): void => {
+    const last = samples.at(-1) ?? {}
+    const mib = (name: string): string => ((last[name] ?? 0) / 1_048_576).toFixed(0)
+    console.log(
+      `${(last['seconds'] ?? 0).toFixed(0)} s: ${last['velum_requests_total'] ?? 0} requests, ${ledger.wrong.size} kinds of wrong, RSS ${mib('resident memory')} MiB, heap of workers ${mib('heap of workers')} MiB, of main ${mib('heap of main')} MiB, ${last['files: sockets'] ?? 0} sockets`,
+    )
+  }
+  console.log(`soaking for ${minutes} min, store ${values.store}, ${activities.length} activities; pid ${gateway.pid}`)
+  const going = Promise.all([keepDoing(world, activities, Number(values.rate)), operator.work(), keepSampling(source, samples)])
+  await Promise.race([sleep(minutes * 60_000), going])
+  isStopping = true
+  await going
+  clearInterval(telling)
+  clearInterval(rotating)
+  const accepted = (await sample(source))['velum_requests_total']
+  const exitCode = await gateway.stop()
+  writeFileSync(values.samples, JSON.stringify({ minutes, store: values.store, samples, tallies: [...ledger.tallies] }))
+  console.log(tallyTable(ledger))
+  const lines = judge({ minutes, samples, ledger, operator, gateway, accepted, exitCode })
+  printPromises(`Soak: ${minutes} min, store ${values.store}`, lines)
+})

@@ -1,0 +1,92 @@
+import { once } from 'node:events'
+import { Agent as HttpAgent, request as httpRequest } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
+import type { ClientHttp2Session } from 'node:http2'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+
+/** What is asked for. */
+export interface Question {
+  readonly method?: string
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Buffer
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Buffer
+}
+
+/** Asks by one protocol. Rejects when there is no whole answer. */
+export interface Caller {
+  ask(question: Question): Promise<Reply>
+  close(): void
+}
+
+const patienceMs = 30_000
+
+/** HTTP/1.1 on connections that are kept (`keepAlive`) or that serve one request each. */
+export function createHttp1Caller(origin: string, options: { readonly ca?: string; readonly keepAlive: boolean }): Caller {
+  const isSecure = origin.startsWith('https:')
+  const keeping = { keepAlive: options.keepAlive, maxSockets: 32, keepAliveMsecs: 20_000 }
+  const agent = isSecure ? new HttpsAgent({ ...keeping, ca: options.ca, maxCachedSessions: 0 }) : new HttpAgent(keeping)
+  return {
+    ask({ method = 'GET', path, headers = {}, body }) {
+      const ask = isSecure ? httpsRequest : httpRequest
+      const length = body === undefined ? {} : { 'content-length': body.length }
+      const sent = ask(new URL(path, origin), { method, agent, headers: { ...headers, ...length }, timeout: patienceMs })
+      return new Promise((resolve, reject) => {
+        sent.on('timeout', () => sent.destroy(new Error('no answer within 30 s')))
+        sent.on('error', reject)
+        sent.on('response', (response: IncomingMessage) => {
+          const chunks: Buffer[] = []
+          response.on('data', (chunk: Buffer) => void chunks.push(chunk))
+          response.on('error', reject)
+          response.on('end', () => {
+            if (!response.complete) reject(new Error('the answer broke off'))
+            else resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) })
+          })
+        })
+        sent.end(body)
+      })
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+/** HTTP/2 on one session, which is replaced when the gateway lets it go, and after so many requests. */
+export function createHttp2Caller(origin: string, options: { readonly ca?: string; readonly renewAfter?: number } = {}): Caller {
+  let session: ClientHttp2Session | undefined
+  let asked = 0
+  const current = (): ClientHttp2Session => {
+    if (session !== undefined && !session.closed && !session.destroyed && asked % (options.renewAfter ?? 2000) !== 0) return session
+    session?.close()
+    const made = connectHttp2(origin, options.ca === undefined ? {} : { ca: options.ca })
+    made.on('error', () => {})
+    made.on('goaway', () => {
+      made.close()
+      if (session === made) session = undefined
+    })
+    return (session = made)
+  }
+  return {
+    async ask({ method = 'GET', path, headers = {}, body }) {
+      const used = current()
+      asked++
+      const stream = used.request({ ':method': method, ':path': path, ...headers }, { endStream: body === undefined })
+      stream.setTimeout(patienceMs, () => stream.destroy(new Error('no answer within 30 s')))
+      let answered: Record<string, string | string[] | undefined> = {}
+      stream.on('response', (fields) => void (answered = fields))
+      const chunks: Buffer[] = []
+      stream.on('data', (chunk: Buffer) => void chunks.push(chunk))
+      if (body !== undefined) stream.end(body)
+      await once(stream, 'close') // rejects at an error
+      const status = Number(answered[':status'])
+      if (stream.rstCode !== 0 || Number.isNaN(status)) throw new Error(`the stream ended with code ${stream.rstCode}`)
+      return { status, headers: answered, body: Buffer.concat(chunks) }
+    },
+    close: () => session?.destroy(),
+  }
+}
