@@ -1,4 +1,4 @@
-import { parseAuthorities, parseCertificate } from '../wire/tls/certificate.ts'
+import { isEndNear, parseAuthorities, parseCertificate } from '../wire/tls/certificate.ts'
 import { parseRevocationLists } from '../wire/tls/revocation-list.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ConfigPath } from './finding.ts'
@@ -17,6 +17,8 @@ export function checkCertificate(
   try {
     const { expiresAt, validFrom } = parseCertificate(cert, key, pair.names, pair.cert)
     if (expiresAt <= now) findings.warn([...path, 'cert'], `the certificate expired on ${day(expiresAt)}`, 'renew it')
+    else if (isEndNear({ validFrom, expiresAt }, now))
+      findings.warn([...path, 'cert'], `the certificate expires soon, on ${day(expiresAt)}`, 'renew it')
     else if (validFrom > now)
       findings.warn([...path, 'cert'], `the certificate is not valid before ${day(validFrom)}`, 'wait, or use another one')
   } catch (thrown) {

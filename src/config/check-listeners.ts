@@ -2,11 +2,12 @@ import { z } from 'zod'
 import { canonicalAddress } from '../lib/address.ts'
 import { isLoopbackHost } from '../lib/loopback.ts'
 import type { EdgeBounds } from '../limits/edge-limits.ts'
+import { checkPlainForAcme } from './check-acme.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkedNames, namesOf } from './check-context.ts'
 import { checkEdge } from './check-edge.ts'
 import type { CheckedLimit } from './check-limits.ts'
-import { tlsModel } from './check-tls.ts'
+import { adminTlsModel, tlsModel } from './check-tls.ts'
 import type { ConfigPath } from './finding.ts'
 import type { AdminModel, EdgeLimitUse, ListenerModel, WireLimits } from './model.ts'
 import type { Fields } from './reading.ts'
@@ -15,6 +16,7 @@ import { checkName } from './unknown-name.ts'
 
 /** A listener's TLS is read for itself, so that one fault hides no other. */
 const listenerFields = listenerSchema.extend({ tls: z.unknown() })
+const adminFields = adminSchema.extend({ tls: z.unknown() })
 type Listener = Fields<typeof listenerFields>
 
 /** What a listener's bounds are when its configuration does not say. */
@@ -56,6 +58,7 @@ export function checkListeners(
   }
   const secure = secureNames(context, names)
   const listeners = [...read].map(([name, listener]) => listenerModel({ context, limits, secure, all: read }, name, listener))
+  checkPlainForAcme(context, listeners)
   const admin = checkAdmin(context)
   const probes = reading.at(['probes']) === undefined ? undefined : reading.readFields(probesSchema, ['probes'])
   const probesModel = probes === undefined ? undefined : { host: probes.host ?? '0.0.0.0', port: probes.port ?? 0 }
@@ -184,17 +187,18 @@ function edgeLimits(
 function checkAdmin(context: CheckContext): AdminModel | undefined {
   const { reading, findings } = context
   if (reading.at(['admin']) === undefined) return undefined
-  const admin = reading.readFields(adminSchema, ['admin'])
+  const admin = reading.readFields(adminFields, ['admin'])
   if (admin === undefined) return undefined
   const host = admin.host ?? '127.0.0.1'
-  if (!isLoopbackHost(host)) {
+  const tls = admin.tls === undefined ? undefined : adminTlsModel(context, ['admin', 'tls'])
+  if (!isLoopbackHost(host) && admin.tls === undefined) {
     findings.error(
       ['admin', 'host'],
       `the admin server would be open to others on ${host}, without TLS`,
-      'use 127.0.0.1; for an orchestrator open `probes`',
+      'use 127.0.0.1, or give it tls: { certificates: [{ cert, key }] }; for an orchestrator open `probes`',
     )
   }
-  return { host, port: admin.port ?? 0, names: (admin.names ?? []).map((name) => name.toLowerCase()) }
+  return { host, port: admin.port ?? 0, names: (admin.names ?? []).map((name) => name.toLowerCase()), tls }
 }
 
 interface Port {

@@ -1,22 +1,56 @@
 import { z } from 'zod'
+import { checkAcme, checkNotInFiles } from './check-acme.ts'
 import { checkAuthorities, checkCertificate, checkRevocationList } from './check-certificate.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath } from './check-context.ts'
 import type { ConfigPath } from './finding.ts'
 import type { TlsModel } from './model.ts'
-import { certificateSchema, tlsSchema } from './schema/listeners.ts'
+import type { Fields } from './reading.ts'
+import { adminTlsSchema, certificateSchema, tlsSchema } from './schema/listeners.ts'
 
 /** Certificates are read one by one, so that each has its own findings. */
-const tlsFields = tlsSchema.extend({ certificates: z.array(z.unknown()).min(1).optional() })
+const tlsFields = tlsSchema.extend({ certificates: z.array(z.unknown()).min(1).optional(), acme: z.unknown() })
+const adminTlsFields = adminTlsSchema.extend({ certificates: tlsFields.shape.certificates })
 
 /** How a listener terminates TLS; undefined, with findings, when that is not said. */
 export function tlsModel(context: CheckContext, path: ConfigPath): TlsModel | undefined {
-  const { findings, reading } = context
-  const tls = reading.readFields(tlsFields, path)
+  const tls = context.reading.readFields(tlsFields, path)
   if (tls === undefined) return undefined
+  const acme = tls.acme === undefined ? undefined : checkAcme(context, [...path, 'acme'])
+  const isOrdered = context.reading.at([...path, 'acme']) !== undefined
+  const own = ownCertificates(context, path, tls, isOrdered, ', or { acme: { email, names } }')
+  if (acme !== undefined) {
+    checkNotInFiles(
+      context,
+      [...path, 'acme'],
+      acme,
+      own.certificates.flatMap(({ names }) => names),
+    )
+  }
+  return {
+    ...own,
+    ...(acme === undefined ? {} : { acme }),
+    clientCertificates: clientCertificates(context, path, tls.clientCertificates),
+  }
+}
+
+/** How the admin server terminates TLS; undefined, with findings, when that is not said. */
+export function adminTlsModel(context: CheckContext, path: ConfigPath): TlsModel | undefined {
+  const tls = context.reading.readFields(adminTlsFields, path)
+  return tls === undefined ? undefined : ownCertificates(context, path, tls, false, '')
+}
+
+function ownCertificates(
+  context: CheckContext,
+  path: ConfigPath,
+  tls: Fields<typeof adminTlsFields>,
+  isOrdered: boolean,
+  orElse: string,
+): Omit<TlsModel, 'clientCertificates' | 'acme'> {
+  const { findings, reading } = context
   const isDev = tls.dev === true
-  if (!isDev && reading.at([...path, 'certificates']) === undefined) {
-    findings.error(path, 'TLS needs a certificate', 'write { dev: true }, or { certificates: [{ cert, key }] }')
+  if (!isDev && !isOrdered && reading.at([...path, 'certificates']) === undefined) {
+    findings.error(path, 'TLS needs a certificate', `write { dev: true }, or { certificates: [{ cert, key }] }${orElse}`)
   }
   if (tls.names !== undefined && !isDev) {
     const remedy = 'write dev: true, or put names beside cert and key'
@@ -27,7 +61,6 @@ export function tlsModel(context: CheckContext, path: ConfigPath): TlsModel | un
     devNames: (tls.names ?? []).map((name) => name.toLowerCase()),
     certificates: (tls.certificates ?? []).flatMap((_, i) => certificateModel(context, [...path, 'certificates', i]) ?? []),
     minVersion: tls.minVersion ?? 'TLSv1.2',
-    clientCertificates: clientCertificates(context, path, tls.clientCertificates),
   }
 }
 

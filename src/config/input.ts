@@ -99,7 +99,7 @@ export interface ListenerInput<L extends string = string> {
   readonly minBodyRate?: Size | undefined
 }
 
-/** How a listener terminates TLS: `dev`, or `certificates`. */
+/** How a listener terminates TLS: `dev`, `certificates`, `acme`, or several of them. */
 export interface TlsInput {
   /** A certificate by a development authority, made on first start and kept in the store; for localhost and loopback. */
   readonly dev?: boolean | undefined
@@ -109,12 +109,26 @@ export interface TlsInput {
   readonly certificates?: readonly CertificateInput[] | undefined
   /** The oldest TLS version that is spoken. Default: `TLSv1.2`. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
+  /** Certificates that an authority issues by itself. */
+  readonly acme?: AcmeInput | undefined
   /** Asks clients for certificates. Default: they are not asked. */
   readonly clientCertificates?: ClientCertificatesInput | undefined
 }
 
 /** Who may connect, by certificate. */
 export interface ClientCertificatesInput {
+/** Certificates by ACME: ordered, kept in the store and renewed by the gateway. */
+export interface AcmeInput {
+  /** Whom the authority writes to when something is wrong with a certificate. */
+  readonly email: string
+  /** The names to be certified; no wildcards. */
+  readonly names: readonly string[]
+  /** The URL of the authority's directory; naming it agrees to its terms. Default: Let's Encrypt. */
+  readonly directory?: string | undefined
+  /** The authorities that the directory's own certificate is checked against, in PEM form; relative to the config file. */
+  readonly directoryCa?: string | undefined
+}
+
   /** `required`: nobody connects without one. `optional`: who has one is known by it; one that is not valid is refused in both. */
   readonly mode: 'optional' | 'required'
   /** The authorities that sign them, in PEM form; relative to the config file. */
@@ -161,12 +175,14 @@ export interface TimeoutsInput {
 export interface AdminInput {
   /** The TCP port of the admin API, metrics and dashboard. */
   readonly port: number
-  /** The address to listen on; loopback only. Default: `127.0.0.1`. */
+  /** The address to listen on; another than loopback only with `tls`. Default: `127.0.0.1`. */
   readonly host?: string | undefined
   /** Further names by which it may be addressed. */
   readonly names?: readonly string[] | undefined
 }
 
+  /** Serves it by HTTPS. Default: plain HTTP. */
+  readonly tls?: Pick<TlsInput, 'dev' | 'names' | 'certificates' | 'minVersion'> | undefined
 /** Where an orchestrator asks for health and readiness. */
 export interface ProbesInput {
   /** The TCP port of /healthz and /readyz. */

@@ -36,7 +36,7 @@ export class StoreUnusable extends EnvironmentFault {
 /**
  * Every kind of record. `login` is a login under way (state, nonce, challenge): taken out once, by `remove`.
  * `login-failures` counts failed logins by address, account or device. `provider-session` leads from a login at a provider to
- * its session here.
+ * its session here. `acme-account` and `acme-certificate` are what authorities know us by and have issued, sealed.
  */
 export const recordKinds = [
   'session',
@@ -48,6 +48,8 @@ export const recordKinds = [
   'signing-key',
   'login-failures',
   'provider-session',
+  'acme-account',
+  'acme-certificate',
 ] as const
 export type RecordKind = (typeof recordKinds)[number]
 

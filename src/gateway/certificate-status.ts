@@ -58,7 +58,9 @@ export function certificateStatuses(
   const missing = ordered.filter(({ status }) => !found.some(({ acme }) => acme === status))
   return [
     ...found,
-    ...missing.map(({ place, status }) => ({ place, source: 'acme' as const, names: [status.name], ...nothing, acme: status })),
+    ...missing.map(({ place, status }): CertificateStatus =>
+      Object.assign({ place, source: 'acme' as const, names: [status.name], acme: status }, nothing),
+    ),
   ]
 }
 

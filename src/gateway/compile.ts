@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { GatewayModel } from '../config/model.ts'
+import type { GatewayModel, ListenerModel } from '../config/model.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
 import type { Closable } from '../core/lasting.ts'
@@ -15,6 +15,7 @@ import type { PolicyEnv } from '../policies/policy-kind.ts'
 import { inMatchOrder } from '../routing/candidate.ts'
 import { createNamedService } from '../services/named-service.ts'
 import type { Served } from '../wire/server-wire.ts'
+import { answeringChallenges, usesAcme } from './acme/answer-challenges.ts'
 import { bridgesTo, descriptorsReady } from './bridge-parts.ts'
 import { askingService } from './ask-service.ts'
 import type { CompiledService } from './compile-action.ts'
@@ -174,11 +175,12 @@ function* compiling(model: GatewayModel, env: GenerationEnv): Generator<void, Ge
     for (const listener of model.listeners) {
       const edge = edges.get(listener.name)!
       const inner = listener.redirectPort === undefined ? router : redirectingToHttps(listener.redirectPort)
+      const bounded = edge.length === 0 ? inner : compose(edge, inner)
       served.set(
         listener.name,
         createObserve({
           listener: listener.name,
-          handler: guarded(guard, env.isMisdirected, edge.length === 0 ? inner : compose(edge, inner)),
+          handler: guarded(guard, env.isMisdirected, challenged(model, listener, env, bounded)),
           finish: finishing(edge, offset, env),
           routes: model.routes.map((route) => route.name),
           meter: env.meter,
@@ -222,6 +224,12 @@ function once<T>(make: () => T): () => T {
 }
 
 const misdirected: Problem = { name: 'misdirected' }
+/** Authorities ask by plain HTTP, and of a gateway that orders certificates alone. */
+function challenged(model: GatewayModel, { tls }: ListenerModel, { challenges }: GenerationEnv, next: Handler): Handler {
+  if (challenges === undefined || tls !== undefined || !usesAcme(model)) return next
+  return answeringChallenges(challenges, next)
+}
+
 
 /** What every exchange meets first; one that does not pass is answered here. */
 function guarded(guard: Guard, isMisdirected: (x: Exchange) => boolean, next: Handler): Handler {

@@ -4,6 +4,7 @@ import type { FaultCode } from '../core/fault.ts'
 import type { LogFields } from '../core/log.ts'
 import type { SharedMemory } from '../core/build-env.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
+import type { LiveChallenge } from './acme/answer-challenges.ts'
 import type { SeriesEntry } from './meter-row.ts'
 import type { RouteRow } from './route-rows.ts'
 
@@ -14,10 +15,12 @@ export interface GenerationOrder {
   readonly tls: ReadonlyMap<string, TlsMaterial>
   /** The ticket keys of this moment; later ones are told on `tls/ticket-keys`. */
   readonly ticketKeys: Uint8Array
+  /** The challenges of authorities that are under way; later ones are told on `tls/challenges`. Absent: none. */
+  readonly challenges?: readonly LiveChallenge[] | undefined
 }
 
 /** Topics on which main tells workers what changes without a new Generation. */
-export const toldTopics = { ticketKeys: 'tls/ticket-keys', certificates: 'tls/certificates' } as const
+export const toldTopics = { ticketKeys: 'tls/ticket-keys', certificates: 'tls/certificates', challenges: 'tls/challenges' } as const
 
 /** What a worker is born with. */
 export interface WorkerBirth {

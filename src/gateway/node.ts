@@ -22,6 +22,7 @@ import { PenaltyBox } from '../limits/penalty-box.ts'
 import { NodeTargets } from '../services/node-targets.ts'
 import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
+import { usesAcme } from './acme/answer-challenges.ts'
 import { AccessSink } from './access-sink.ts'
 import type { CertificateStatus } from './certificate-status.ts'
 import { EnvironmentFault } from './environment-fault.ts'
@@ -151,6 +152,8 @@ export class Node implements Gateway {
       secrets: model.secrets,
       revised: (change) => this.#supervisor.revise(change),
     })
+      meter,
+      store: () => this.#store,
     this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
     this.#targets = new NodeTargets(this.#hub, { clock, log, meter })
     this.#descriptors = new NodeDescriptors(this.#hub, clock, log)
@@ -351,7 +354,7 @@ export class Node implements Gateway {
       return
     }
     const keepsPenalties = model.penalties !== undefined && model.penalties.length > 0
-    if (model.identity.own === undefined && !isFleet(model) && !keepsPenalties && !sharesPurges(model)) return
+    if (model.identity.own === undefined && !isFleet(model) && !keepsPenalties && !sharesPurges(model) && !usesAcme(model)) return
     const { clock, log } = this.#options
     this.#store = await openNodeStore(model, this.#hub, clock, log)
     if (this.#adminUrl !== undefined) this.#store.setAdmin(this.#adminUrl)

@@ -15,6 +15,8 @@ import type { ServiceSpec } from '../services/service-spec.ts'
 import { createLinkedStores } from '../stores/store-link.ts'
 import type { ServerWire, ServerWireOptions } from '../wire/server-wire.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
+import { ChallengeAnswers } from './acme/answer-challenges.ts'
+import type { LiveChallenge } from './acme/answer-challenges.ts'
 import { createAccessLog, LineSender, noAccessLog } from './access-log.ts'
 import { answerExplain } from './explain-link.ts'
 import { ReplayFields } from './access-replay.ts'
@@ -42,6 +44,8 @@ export interface GenerationEnv extends BuildEnv {
   readonly requests?: RequestNotes | undefined
   /** How callers are recognised, besides as the configuration says; absent: not at all. */
   readonly recognise?: ((authenticators: Authenticators) => Authenticators) | undefined
+  /** What authorities are answered with on plain listeners; absent: nothing. */
+  readonly challenges?: ChallengeAnswers | undefined
   /** What the modules of custom policies export; absent: none is loaded. */
   readonly customPolicies?: CustomPolicies | undefined
   /** Which custom policy runs, for main to see; absent: nobody looks. */
@@ -86,6 +90,7 @@ export class GatewayWorker {
   readonly #uncaught: Count
   #isFaulty = false
   #prepared: Prepared | undefined
+  readonly #challenges: ChallengeAnswers
   /** The latest order that main no longer wants, in case it was still being prepared. */
   #discardedId = 0
 
@@ -127,6 +132,7 @@ export class GatewayWorker {
       link: this.#link,
       stores: createLinkedStores(this.#link, clock, log),
       shared,
+    this.#challenges = new ChallengeAnswers(clock)
       worker,
       workers,
       isMisdirected,
@@ -139,10 +145,12 @@ export class GatewayWorker {
       try {
         this.#listeners.updateCertificates(listener, material)
       } catch (error) {
+      challenges: this.#challenges,
         log.error('new certificates are unusable; the ones before stay', { listener, error })
       }
     })
     answerExplain(this.#link, worker, () => this.#current.generation?.explain)
+    this.#link.hear(toldTopics.challenges, (live) => this.#challenges.replace(live as readonly LiveChallenge[]))
     beat(row)
     this.#beats = setInterval(() => beat(row), birth.beatMs)
     this.#beats.unref()
@@ -194,6 +202,7 @@ export class GatewayWorker {
       } catch (thrown) {
         generation.close()
         throw thrown
+    this.#challenges.replace(order.challenges ?? [])
       }
       this.#prepared = { id, generation, listeners, logLevel: order.model.log.level }
       if (this.#discardedId >= id) return this.#discard(id)

@@ -28,6 +28,26 @@ export const certificateSchema = z.strictObject({
     .describe('The names (SNI) that get this certificate. Default: those that stand in the certificate.'),
 })
 
+/** What an authority issues by itself. */
+export const acmeSchema = z.strictObject({
+  email: z
+    .string()
+    .regex(/^[^\s@,?]+@[^\s@,?]+$/, 'an address such as ops@example.com is expected')
+    .describe('Whom the authority writes to when something is wrong with a certificate.')
+    .meta({ examples: ['ops@example.com'] }),
+  names: z.array(hostNameSchema).min(1).max(100).describe('The names to be certified, each by a certificate of its own. No wildcards: HTTP cannot prove those.'),
+  directory: z
+    .url()
+    .optional()
+    .describe("The URL of the authority's ACME directory; naming it agrees to the authority's terms. Default: Let's Encrypt, https://acme-v02.api.letsencrypt.org/directory.")
+    .meta({ examples: ['https://acme-staging-v02.api.letsencrypt.org/directory'] }),
+  directoryCa: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The authorities that the directory's own certificate is checked against, in PEM form, where it is a private one. A path relative to the config file. Default: those of Node.js."),
+})
+
 /** Who may connect, by certificate. */
 export const clientCertificatesSchema = z.strictObject({
   mode: z
@@ -54,6 +74,9 @@ export const tlsSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('Certificates by name. The files are watched: a renewed one is used for new handshakes, without a reload.'),
+  acme: acmeSchema
+    .optional()
+    .describe("Certificates that an authority issues by itself (ACME): ordered when the gateway starts, kept in the store, renewed in time. It asks back by plain HTTP on port 80 of each name, so another listener without TLS must be reached there. A certificate of `certificates` for the same name comes first."),
   minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).optional().describe('The oldest TLS version that is spoken. Default: TLSv1.2.'),
   clientCertificates: clientCertificatesSchema.optional().describe('Asks clients for certificates. Default: they are not asked.'),
 })
@@ -102,7 +125,7 @@ export const listenerSchema = z.strictObject({
     .literal('https')
     .optional()
     .describe('Answers every request with a redirect to the same URL on the listener that has TLS.'),
-  tls: tlsSchema.optional().describe('Terminates TLS here, by `dev` or by `certificates`.'),
+  tls: tlsSchema.optional().describe('Terminates TLS here, by `dev`, by `certificates` or by `acme`; they may stand together.'),
   edge: edgeSchema.optional().describe('What is checked per address when a connection comes, and before a request is routed.'),
   timeouts: timeoutsSchema.optional().describe('Patience with slow clients.'),
   maxHeadBytes: size('1kb', '1mb').optional().describe('Largest request head; more is answered with 431. Default: 16kb.'),
@@ -115,11 +138,15 @@ export const listenerSchema = z.strictObject({
     .describe('Lowest average rate of a request body, per second, once it has taken longer than `timeouts.body`. Default: 240b.'),
 })
 
+/** TLS of the admin server: what operators need of it. */
+export const adminTlsSchema = tlsSchema.pick({ dev: true, names: true, certificates: true, minVersion: true })
+
 /** The admin server. */
 export const adminSchema = z.strictObject({
   port: portSchema.describe('The TCP port of the admin API, metrics and dashboard.'),
-  host: hostSchema.optional().describe('The address to listen on; loopback only. Default: 127.0.0.1.'),
+  host: hostSchema.optional().describe('The address to listen on; another than loopback only with `tls`. Default: 127.0.0.1.'),
   names: z.array(hostNameSchema).optional().describe('Further names by which it may be addressed (the Host header is checked).'),
+  tls: adminTlsSchema.optional().describe('Serves it by HTTPS, by `dev` or by `certificates`. Commands trust the certificate that stands here. Default: plain HTTP.'),
 })
 
 /** The port for an orchestrator. */

@@ -3,12 +3,13 @@ import type { Clock } from '../../core/clock.ts'
 import { fileSignature, FileWatch } from '../../core/file-watch.ts'
 import type { Log } from '../../core/log.ts'
 import { stableJson } from '../../lib/stable-json.ts'
-import { parseAuthorities, parseCertificate } from './certificate.ts'
+import { isEndNear, parseAuthorities, parseCertificate } from './certificate.ts'
 import { ensureDevCertificate } from './dev-certificate.ts'
 import { parseRevocationLists, readRevocationLists } from './revocation-list.ts'
 import type { CertificateMaterial, ClientsMaterial, TlsMaterial, TlsSpec } from './tls-spec.ts'
 
 const hourMs = 3_600_000
+const dayMs = 86_400_000
 
 /** What is wrong with one configured certificate. */
 export interface CertificateProblem {
@@ -83,6 +84,7 @@ class WatchedFiles implements CertificateFiles {
   #signature = ''
   #refreshing: Promise<void> | undefined
   #devCheckedAt: number
+  #warnedAt = 0
   #isClosed = false
 
   constructor(
@@ -96,7 +98,7 @@ class WatchedFiles implements CertificateFiles {
     this.devAuthorityPath = devAuthorityPath
     this.#clients = clients
     this.#devCheckedAt = options.clock.now()
-    for (const certificate of certificates) this.#warnOfExpiry(certificate)
+    this.#warnOfEnds()
     this.#warnOfOldLists()
     const { clock, pollMs, settleMs } = options
     this.#watch = new FileWatch({
@@ -126,6 +128,7 @@ class WatchedFiles implements CertificateFiles {
   }
 
   async #look(): Promise<void> {
+    if (this.#options.clock.now() - this.#warnedAt >= dayMs) this.#warnOfEnds()
     const isDevDue = this.#options.spec.dev && this.#options.clock.now() - this.#devCheckedAt >= hourMs
     if (isDevDue || (await fileSignature(pathsOf(this.#options.spec))) !== this.#signature) await this.refresh()
   }
@@ -146,7 +149,7 @@ class WatchedFiles implements CertificateFiles {
     if (this.#isClosed || isSame) return
     this.#certificates = next
     this.#clients = clients
-    for (const certificate of next) this.#warnOfExpiry(certificate)
+    this.#warnOfEnds()
     this.#warnOfOldLists()
     this.#options.log.info('certificates replaced', {
       certificates: next.map(({ source, expiresAt }) => ({ source, expires: new Date(expiresAt).toISOString() })),
@@ -201,10 +204,20 @@ class WatchedFiles implements CertificateFiles {
       })
   }
 
+  /** When certificates change, and every day. */
+  #warnOfEnds(): void {
+    this.#warnedAt = this.#options.clock.now()
+    for (const certificate of this.#certificates) this.#warnOfExpiry(certificate)
+  }
+
   #warnOfExpiry(certificate: CertificateMaterial): void {
     const now = this.#options.clock.now()
     if (certificate.expiresAt <= now) this.#options.log.warn('a certificate has expired', { source: certificate.source })
     else if (certificate.validFrom > now) this.#options.log.warn('a certificate is not valid yet', { source: certificate.source })
+    else if (isEndNear(certificate, now)) {
+      const { source, expiresAt } = certificate
+      this.#options.log.warn('a certificate expires soon', { source, expires: new Date(expiresAt).toISOString() })
+    }
   }
 }
 

@@ -39,6 +39,13 @@ export function parseCertificate(cert: string, key: string, names: readonly stri
   }
 }
 
+const warnMs = 14 * 86_400_000
+
+/** Whether it is time to worry that nobody renewed a certificate: 14 days before its end, or the last third of a short life. */
+export function isEndNear({ validFrom, expiresAt }: Pick<CertificateMaterial, 'validFrom' | 'expiresAt'>, now: number): boolean {
+  return expiresAt - now < Math.min(warnMs, (expiresAt - validFrom) / 3)
+}
+
 /** Checks that PEM text holds certificates, all of them readable. Throws an Error that says in one sentence what is wrong. */
 export function parseAuthorities(pem: string): void {
   const blocks = pem.match(pemBlock)
