@@ -1,5 +1,6 @@
+import { createBackgroundLoader } from '../config/background-loader.ts'
 import { formatFindings } from '../config/format-findings.ts'
-import { loadGateway } from '../config/load.ts'
+import type { LoadResult } from '../config/load.ts'
 import { ConfigWatch } from '../config/watch.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Gateway } from '../gateway/gateway.ts'
@@ -42,8 +43,10 @@ export const runCommand: Command = {
     if (first === undefined) return exitCode.input
     if ('gateways' in first) return runSeveral(first, io)
     let { files } = first
-    const load = async (): ReturnType<typeof loadGateway> => {
-      const loaded = await loadGateway(textOption(args, 'config'), loadOptions(args, io))
+    const options = { ...loadOptions(args, io), print: io.err, clock: systemClock }
+    const loader = createBackgroundLoader({ ...options, file: textOption(args, 'config') })
+    const load = async (): Promise<LoadResult> => {
+      const loaded = await loader.load()
       // One that failed may have come to its end before it read all: what was watched stays.
       files = loaded.model === undefined ? [...files, ...loaded.files] : loaded.files
       return loaded
@@ -57,6 +60,7 @@ export const runCommand: Command = {
       return await stopped
     } finally {
       watch?.close()
+      loader.close()
     }
   },
 }

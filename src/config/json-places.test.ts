@@ -9,7 +9,11 @@ type Json = null | boolean | number | string | Json[] | { [name: string]: Json }
 function pathsOf(value: Json, path: (string | number)[] = []): (string | number)[][] {
   if (typeof value !== 'object' || value === null) return []
   const members: [string | number, Json][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value)
-  return members.flatMap(([name, member]) => [[...path, name], ...pathsOf(member, [...path, name])])
+  return members.flatMap(([name, member]) => [path.concat(name)].concat(pathsOf(member, path.concat(name))))
+}
+
+function isRepeated(text: string): boolean {
+  return hasRepeatedMember(text, JSON.parse(text))
 }
 
 describe('places in JSON', () => {
@@ -19,9 +23,10 @@ describe('places in JSON', () => {
       fc.property(json, fc.constantFrom(undefined, 1, 3), (text, spaces) => {
         const value = JSON.parse(text) as Json
         const written = JSON.stringify(value, undefined, spaces)
-        const [json, yaml] = [readJson(written), readYaml(written)]
-        if (yaml.faults.length > 0) return
-        for (const path of pathsOf(value)) assert.deepEqual(json.locate(path), yaml.locate(path), JSON.stringify(path))
+        const inJson = readJson(written)
+        const inYaml = readYaml(written)
+        if (inYaml.faults.length > 0) return
+        for (const path of pathsOf(value)) assert.deepEqual(inJson.locate(path), inYaml.locate(path), JSON.stringify(path))
       }),
     )
   })
@@ -41,8 +46,6 @@ describe('places in JSON', () => {
 })
 
 describe('repeated members', () => {
-  const isRepeated = (text: string): boolean => hasRepeatedMember(text, JSON.parse(text))
-
   it('are found however they are spelt, wherever they stand', () => {
     for (const text of ['{"a":1,"a":1}', '[{"b":{"a":1,"\\u0061":{}}}]', '{"a":{"x":1},"b":2,"a":{"x":1}}', '{"":1,"":2}'])
       assert.equal(isRepeated(text), true, text)

@@ -2,6 +2,9 @@ import type { ConfigPath } from './finding.ts'
 
 const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g
 
+/** What lies deeper is told by what holds it: no configuration is that deep. */
+const maxDepth = 64
+
 interface Frame {
   readonly path: ConfigPath
   /** Of the item that is read; undefined in an object. */
@@ -26,12 +29,13 @@ export function jsonPlaces(text: string): Map<string, number> {
       else frame.index++
     } else if (found !== ':') {
       if (frame?.isBeforeName === true) {
+        frame.isBeforeName = false
+        if (frames.length > maxDepth) continue
         path = [...frame.path, JSON.parse(found) as string]
         places.set(JSON.stringify(path), match.index)
-        frame.isBeforeName = false
         continue
       }
-      if (frame?.index !== undefined) {
+      if (frame?.index !== undefined && frames.length <= maxDepth) {
         path = [...frame.path, frame.index]
         places.set(JSON.stringify(path), match.index)
       }

@@ -1,0 +1,23 @@
+import { parentPort } from 'node:worker_threads'
+import { atOnce } from '../core/in-slices.ts'
+import { yieldToRequests } from '../lib/yield-to-requests.ts'
+import type { LoadTask, LoadWord } from './load-messages.ts'
+import { loadGateway } from './load.ts'
+import { packing } from './packed-model.ts'
+
+/** A thread that loads and checks configurations, one at a time. Thousands of routes take a while; main has sessions to look up. */
+if (parentPort === null) throw new Error('this runs in a thread only')
+const port = parentPort
+yieldToRequests()
+
+async function run({ file, env, ...options }: LoadTask): Promise<LoadWord> {
+  try {
+    const print = (text: string): void => port.postMessage({ kind: 'printed', text } satisfies LoadWord)
+    const { model, ...result } = await loadGateway(file, { ...options, env: env ?? process.env, print })
+    return { kind: 'loaded', result, model: model === undefined ? undefined : atOnce(packing(model)) }
+  } catch (thrown) {
+    return { kind: 'failed', message: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) }
+  }
+}
+
+port.on('message', (task: LoadTask) => void run(task).then((word) => port.postMessage(word)))

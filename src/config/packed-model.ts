@@ -1,0 +1,34 @@
+import { deserialize, serialize } from 'node:v8'
+import type { GatewayModel, RouteModel } from './model.ts'
+
+/**
+ * A model on its way between threads, in pieces: a message is taken apart in one go, and thousands of routes would keep
+ * a thread's requests waiting meanwhile.
+ */
+export interface PackedModel {
+  /** All but the routes. */
+  readonly frame: Uint8Array
+  readonly routes: readonly Uint8Array[]
+}
+
+const routesPerPiece = 32
+
+/** Packs a model; a step for each piece. */
+export function* packing({ routes, ...frame }: GatewayModel): Generator<void, PackedModel, void> {
+  const pieces: Uint8Array[] = []
+  for (let from = 0; from < routes.length; from += routesPerPiece) {
+    pieces.push(serialize(routes.slice(from, from + routesPerPiece)))
+    yield
+  }
+  return { frame: serialize(frame), routes: pieces }
+}
+
+/** The model that was packed; a step for each piece. */
+export function* unpacking({ frame, routes: pieces }: PackedModel): Generator<void, GatewayModel, void> {
+  const routes: RouteModel[] = []
+  for (const piece of pieces) {
+    for (const route of deserialize(piece) as RouteModel[]) routes.push(route)
+    yield
+  }
+  return { ...(deserialize(frame) as Omit<GatewayModel, 'routes'>), routes }
+}
