@@ -19,6 +19,7 @@ import { checkPenalties } from './check-penalties.ts'
 import { checkRoutes } from './check-routes.ts'
 import { checkServices } from './check-services.ts'
 import { checkStore } from './check-store.ts'
+import { checkTelemetry } from './check-telemetry.ts'
 import { checkUse } from './check-use.ts'
 import type { ConfigSource, Finding } from './finding.ts'
 import { Findings } from './finding.ts'
@@ -81,6 +82,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   const services = checkServices(context, limits)
   const identity = checkIdentity(context)
   const log = checkLog(context)
+  const telemetry = checkTelemetry(context, name)
   const cacheBytes = reading.at(['cache']) === undefined ? undefined : reading.readFields(cacheMemorySchema, ['cache'])?.memory
   const reservedPath = reading.at(['identity']) === undefined ? undefined : identity.path
   const policies = checkCustomPolicies(context)
@@ -100,6 +102,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     penalties,
     log,
     cacheBytes,
+    ...(telemetry === undefined ? {} : { telemetry }),
     ...(policies.length === 0 ? {} : { policies }),
     ...(context.shapes.used.length === 0 ? {} : { shapes: context.shapes.used }),
     routes,

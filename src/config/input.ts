@@ -51,6 +51,8 @@ export interface GatewayInput<S extends string = string, L extends string = stri
   readonly cache?: CacheMemoryInput | undefined
   /** The access log and the operational log. */
   readonly log?: LogInput | undefined
+  /** Traces for OpenTelemetry, sent over OTLP. Default: none are made. */
+  readonly telemetry?: TelemetryInput | undefined
   /** What every route has: its own field replaces the default's, except `limits` (add) and `headers`, `body` (merged by key). */
   readonly defaults?: DefaultsInput<NoInfer<L>> | undefined
   /** What no route and no listener may fall short of; see `definePlatform`. */
@@ -107,16 +109,14 @@ export interface TlsInput {
   readonly names?: readonly string[] | undefined
   /** Certificates by name, from PEM files that are watched. */
   readonly certificates?: readonly CertificateInput[] | undefined
-  /** The oldest TLS version that is spoken. Default: `TLSv1.2`. */
-  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
   /** Certificates that an authority issues by itself. */
   readonly acme?: AcmeInput | undefined
+  /** The oldest TLS version that is spoken. Default: `TLSv1.2`. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined
   /** Asks clients for certificates. Default: they are not asked. */
   readonly clientCertificates?: ClientCertificatesInput | undefined
 }
 
-/** Who may connect, by certificate. */
-export interface ClientCertificatesInput {
 /** Certificates by ACME: ordered, kept in the store and renewed by the gateway. */
 export interface AcmeInput {
   /** Whom the authority writes to when something is wrong with a certificate. */
@@ -129,6 +129,8 @@ export interface AcmeInput {
   readonly directoryCa?: string | undefined
 }
 
+/** Who may connect, by certificate. */
+export interface ClientCertificatesInput {
   /** `required`: nobody connects without one. `optional`: who has one is known by it; one that is not valid is refused in both. */
   readonly mode: 'optional' | 'required'
   /** The authorities that sign them, in PEM form; relative to the config file. */
@@ -179,10 +181,10 @@ export interface AdminInput {
   readonly host?: string | undefined
   /** Further names by which it may be addressed. */
   readonly names?: readonly string[] | undefined
-}
-
   /** Serves it by HTTPS. Default: plain HTTP. */
   readonly tls?: Pick<TlsInput, 'dev' | 'names' | 'certificates' | 'minVersion'> | undefined
+}
+
 /** Where an orchestrator asks for health and readiness. */
 export interface ProbesInput {
   /** The TCP port of /healthz and /readyz. */
@@ -226,6 +228,18 @@ export interface LogInput {
   readonly file?: string | undefined
   /** The least severe operational message that is written. Default: `info`. */
   readonly level?: 'debug' | 'info' | 'warn' | 'error' | undefined
+}
+
+/** Traces for OpenTelemetry. */
+export interface TelemetryInput {
+  /** The collector's address for OTLP over HTTP; without a path, `/v1/traces` is appended. */
+  readonly otlp: string
+  /** The share of traces that are sent, 0 to 1, of those that begin here; trusted proxies decide about theirs. Default: 0.01. */
+  readonly sample?: number | undefined
+  /** Header fields sent to the collector, such as a key of it. */
+  readonly headers?: Readonly<Record<string, Secret>> | undefined
+  /** `service.name` of the spans. Default: the gateway's name. */
+  readonly serviceName?: string | undefined
 }
 
 /** The policies of a route, under a key each. */

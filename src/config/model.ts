@@ -40,11 +40,24 @@ export interface GatewayModel {
   /** Absent: none. */
   readonly penalties?: readonly PenaltySpec[] | undefined
   readonly log: { readonly format: 'json' | 'none'; readonly file: string; readonly level: 'debug' | 'info' | 'warn' | 'error' }
+  /** Where traces go; absent: none are made. */
+  readonly telemetry?: TelemetryModel | undefined
   /** The modules of custom policies that there are; absent: none. */
   readonly policies?: readonly CustomPolicyModel[] | undefined
   /** What bodies are checked by; routes name them by digest. Absent: none. */
   readonly shapes?: readonly Shape[] | undefined
   readonly routes: readonly RouteModel[]
+}
+
+/** Traces over OTLP. */
+export interface TelemetryModel {
+  /** Where spans are posted, whole. */
+  readonly url: string
+  /** The share of the traces that begin here, 0 to 1. */
+  readonly sample: number
+  /** Sent with each post. Never to be printed. */
+  readonly secretHeaders: Readonly<Record<string, string>>
+  readonly serviceName: string
 }
 
 /** A custom policy: where its module is, and which one. */

@@ -5,9 +5,6 @@
 const routeNames = ['validate']
 
 const namesByPlace: ReadonlyMap<string, readonly string[]> = new Map([
-  ['', ['telemetry']],
-  ['listeners.*.tls', ['acme']],
-  ['admin', ['tls']],
   ['routes.*', routeNames],
   ['defaults', routeNames],
 ])

@@ -125,6 +125,7 @@ export type Fields<S extends z.ZodObject> = Partial<z.output<S>>
 
 /** Whether what stands at the path must never be printed. */
 export function isSecretPath(path: ConfigPath): boolean {
+  if (path[0] === 'telemetry' && path[1] === 'headers' && path.length > 2) return true
   return path.some((part) => typeof part === 'string' && /^(?:secret|clientSecret|secretHash|sha256|password|token)$/i.test(part))
 }
 

@@ -6,6 +6,7 @@ import type { Identity } from './identity.ts'
 import type { Policy } from './policy.ts'
 import type { ProblemRenderer } from './problem.ts'
 import { renderHttpProblem } from './problem.ts'
+import type { Trace } from './trace.ts'
 import type { Verdict } from './verdict.ts'
 
 /** What is known of the connection that an exchange came by. One object per connection. */
@@ -84,7 +85,10 @@ export class Exchange {
   scheme: 'http' | 'https'
   /** Whether the peer is a trusted proxy, so that its forwarding fields were believed. */
   isProxied = false
+  /** What the service is told of the trace: the one that came, or where traces are made, this exchange's own span. */
   traceparent: string | undefined = undefined
+  /** Present where this exchange is sampled. */
+  trace: Trace | undefined = undefined
 
   // Established on the way.
   route: RouteFacts | undefined = undefined

@@ -122,12 +122,17 @@ function decideChain(policies: readonly Policy[], next: Handler, offset: number)
       (thrown: unknown) => leave(x, answerFault(x, thrown), count),
     )
   }
-  const settle = (x: Exchange, i: number, verdict: Verdict): Answer | undefined => {
+  const settle = (x: Exchange, i: number, verdict: Verdict, beganAt: number): Answer | undefined => {
     x.verdicts[offset + i] = verdict
+    if (x.trace !== undefined) x.trace.decided(policies[i], verdict, beganAt)
     if (verdict.refusal === undefined) return undefined
     x.refusedBy = policies[i]!
     x.refusal = verdict
     return leave(x, x.renderProblem(verdict.refusal, x), i + 1)
+  }
+  const fail = (x: Exchange, i: number, thrown: unknown, beganAt: number): Answer => {
+    if (x.trace !== undefined) x.trace.failed(policies[i], thrown, beganAt)
+    return leave(x, answerFault(x, thrown), i + 1)
   }
   const run = (x: Exchange, from: number): MaybePromise<Answer> => {
     for (let i = from; i < count; i++) {
@@ -135,18 +140,19 @@ function decideChain(policies: readonly Policy[], next: Handler, offset: number)
       x.reached = offset + i + 1
       if (policy.decide === undefined) continue
       let verdict: MaybePromise<Verdict>
+      const beganAt = x.trace === undefined ? 0 : x.trace.now()
       try {
         verdict = policy.decide(x, 'charge')
       } catch (thrown) {
-        return leave(x, answerFault(x, thrown), i + 1)
+        return fail(x, i, thrown, beganAt)
       }
       if (isPromise(verdict)) {
         return verdict.then(
-          (v) => settle(x, i, v) ?? run(x, i + 1),
-          (thrown: unknown) => leave(x, answerFault(x, thrown), i + 1),
+          (v) => settle(x, i, v, beganAt) ?? run(x, i + 1),
+          (thrown: unknown) => fail(x, i, thrown, beganAt),
         )
       }
-      const refused = settle(x, i, verdict)
+      const refused = settle(x, i, verdict, beganAt)
       if (refused !== undefined) return refused
     }
     return pass(x)
@@ -159,7 +165,11 @@ function decideChain(policies: readonly Policy[], next: Handler, offset: number)
  * `Exchange.fault` tells an answer made of a failure from one that a service gave.
  */
 function wrapped(policy: Policy, next: Handler, offset: number): Handler {
-  return decideChain([policy], policy.wrap!(answeringFaults(next)), offset)
+  const around = policy.wrap!(answeringFaults(next))
+  // What only touches the answer's head takes no time of its own.
+  if (policy.stage === 'answer-head' || policy.stage === 'cors') return decideChain([policy], around, offset)
+  const traced: Handler = (x) => (x.trace === undefined ? around(x) : x.trace.around(policy, around, x, offset))
+  return decideChain([policy], traced, offset)
 }
 
 /** A handler whose faults have become problem answers. */

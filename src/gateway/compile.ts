@@ -1,7 +1,7 @@
-import { setImmediate } from 'node:timers/promises'
 import type { GatewayModel, ListenerModel } from '../config/model.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Handler } from '../core/handler.ts'
+import { atOnce, inSlices } from '../core/in-slices.ts'
 import type { Closable } from '../core/lasting.ts'
 import { compose, finish } from '../core/pipeline.ts'
 import type { Outcome, Policy } from '../core/policy.ts'
@@ -12,7 +12,7 @@ import { createFleetCounters } from '../limits/fleet/fleet-counters.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
 import { isSentAlong } from '../policies/csrf.ts'
 import type { PolicyEnv } from '../policies/policy-kind.ts'
-import { inMatchOrder } from '../routing/candidate.ts'
+import { routerOf } from '../routing/router.ts'
 import { createNamedService } from '../services/named-service.ts'
 import type { Served } from '../wire/server-wire.ts'
 import { answeringChallenges, usesAcme } from './acme/answer-challenges.ts'
@@ -35,7 +35,7 @@ import { createExplain } from './explain.ts'
 import type { Generation } from './generation.ts'
 import type { Guard } from './guard.ts'
 import { createGuard } from './guard.ts'
-import { createObserve } from './observe.ts'
+import { createObserve, RouteMeters } from './observe.ts'
 import { withPolicies } from './policy-modules.ts'
 import { serviceCapacities } from './service-capacities.ts'
 import { Waiting } from './waiting.ts'
@@ -47,27 +47,13 @@ import type { GenerationEnv } from './worker.ts'
  * is not configured leaves nothing on the request path. Throws with a message for the operator, having let go of all it took.
  */
 export function compileGeneration(model: GatewayModel, env: GenerationEnv): Generation {
-  const steps = compiling(model, env)
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-  }
+  return atOnce(compiling(model, env))
 }
 
-/** The same in slices of a few milliseconds, between which requests are served: thousands of routes take a while. */
+/** The same in slices between which requests are served: thousands of routes take a while. */
 export async function compileInSlices(model: GatewayModel, env: GenerationEnv): Promise<Generation> {
-  const steps = compiling(model, await withPolicies(model, env))
-  let sliceEndsAt = env.clock.monotonic() + sliceMs
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-    if (env.clock.monotonic() < sliceEndsAt) continue
-    await setImmediate()
-    sliceEndsAt = env.clock.monotonic() + sliceMs
-  }
+  return inSlices(compiling(model, await withPolicies(model, env)), env.clock)
 }
-
-const sliceMs = 4
 
 /** One route a step. */
 function* compiling(model: GatewayModel, env: GenerationEnv): Generator<void, Generation, void> {
@@ -122,6 +108,7 @@ function* compiling(model: GatewayModel, env: GenerationEnv): Generator<void, Ge
     const hasApiKeys = model.identity.apiKeys.length > 0 || (own !== undefined && takesApiKeys(model))
     const shapes = new Map(model.shapes?.map((shape) => [shape.digest, shape]))
     const routes: ReadyRoute[] = []
+    const meters = new RouteMeters(env.meter)
     for (const [index, route] of model.routes.entries()) {
       const shape = once(() => shapeOf(route))
       const policyEnv = (source: string): PolicyEnv => ({
@@ -165,11 +152,13 @@ function* compiling(model: GatewayModel, env: GenerationEnv): Generator<void, Ge
       })
       const all = [...policies, routeLimits(route, drawn, limitEnv), ...atService].filter((policy) => policy !== undefined)
       routes.push(readyRoute(route, index, all, end, offset, speak))
+      meters.open(route.name)
       yield
     }
-    const find = routeFinder(routes)
+    const matching = yield* routerOf(routes)
+    const find = routeFinder(matching)
     const router = identity.before(routing(find))
-    const guard = createGuard({ isTrustedProxy, parseAddress: canonicalAddress })
+    const guard = createGuard({ isTrustedProxy, parseAddress: canonicalAddress, trace: env.traces?.begin })
 
     const served = new Map<string, Served>()
     for (const listener of model.listeners) {
@@ -182,17 +171,18 @@ function* compiling(model: GatewayModel, env: GenerationEnv): Generator<void, Ge
           listener: listener.name,
           handler: guarded(guard, env.isMisdirected, challenged(model, listener, env, bounded)),
           finish: finishing(edge, offset, env),
-          routes: model.routes.map((route) => route.name),
+          meters,
           meter: env.meter,
           accessLog: env.accessLog,
           requests: env.requests?.recorder(model.hash, edge, offset),
+          traces: env.traces,
           log: env.log,
         }),
       )
     }
     return {
       hash: model.hash,
-      routes: inMatchOrder(routes),
+      routes: matching.routes,
       explain: createExplain({
         model,
         clock: env.clock,
@@ -223,13 +213,13 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value
 }
 
-const misdirected: Problem = { name: 'misdirected' }
 /** Authorities ask by plain HTTP, and of a gateway that orders certificates alone. */
 function challenged(model: GatewayModel, { tls }: ListenerModel, { challenges }: GenerationEnv, next: Handler): Handler {
   if (challenges === undefined || tls !== undefined || !usesAcme(model)) return next
   return answeringChallenges(challenges, next)
 }
 
+const misdirected: Problem = { name: 'misdirected' }
 
 /** What every exchange meets first; one that does not pass is answered here. */
 function guarded(guard: Guard, isMisdirected: (x: Exchange) => boolean, next: Handler): Handler {

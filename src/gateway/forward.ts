@@ -86,11 +86,17 @@ export function callHeaders(x: Exchange, upstream: Upstream, edits: readonly Req
 export function hopLines(x: Exchange): string {
   let lines = `${forwardingLines(x, x.isProxied)}Via: ${x.version === '2' ? '2.0' : x.version} velum\r\nX-Request-Id: ${x.id}\r\n`
   if (x.traceparent !== undefined) {
-    lines += `Traceparent: ${x.traceparent}\r\n`
-    const state = x.headers.get('tracestate')
-    if (state !== undefined) lines += `Tracestate: ${state}\r\n`
+    // Each try of one that is traced says its own.
+    if (x.trace === undefined) lines += `Traceparent: ${x.traceparent}\r\n`
+    if (x.headers.first(H.tracestate) !== undefined && isContinued(x.headers.first(H.traceparent), x.traceparent))
+      lines += `Tracestate: ${x.headers.get('tracestate')}\r\n`
   }
   return lines
+}
+
+/** Whether two values of `traceparent` are of the same trace: the state of another one says nothing of this. */
+function isContinued(came: string | undefined, ours: string): boolean {
+  return came !== undefined && came.slice(3, 35) === ours.slice(3, 35)
 }
 
 /**

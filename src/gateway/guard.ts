@@ -12,6 +12,8 @@ export interface GuardOptions {
   readonly isTrustedProxy: (address: string) => boolean
   /** Canonical text of an address, or undefined. */
   readonly parseAddress: (text: string) => string | undefined
+  /** Decides whether an exchange is traced, when it is known what came of its trace; absent: none is. */
+  readonly trace?: ((x: Exchange) => void) | undefined
 }
 
 /** Establishes what everything behind relies on; gives the problem of an exchange that must go no further. */
@@ -28,7 +30,7 @@ function speakGrpc(x: Exchange): void {
  * service and the router must never see two readings, so no one else looks at the target.
  */
 export function createGuard(options: GuardOptions): Guard {
-  const { isTrustedProxy, parseAddress } = options
+  const { isTrustedProxy, parseAddress, trace } = options
   const nextId = createRequestIds()
   return (x) => {
     if (x.version === '2' && x.method === 'POST') speakGrpc(x)
@@ -44,6 +46,7 @@ export function createGuard(options: GuardOptions): Guard {
     x.id = id !== undefined && isRequestId(id) ? id : nextId()
     const traceparent = x.headers.first(H.traceparent)
     if (traceparent !== undefined && isTraceparent(traceparent)) x.traceparent = traceparent
+    if (trace !== undefined) trace(x)
     const reading = readPath(x.target)
     if (reading.fault !== undefined) return { name: 'malformed', detail: reading.fault }
     x.path = reading.path

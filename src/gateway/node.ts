@@ -39,6 +39,7 @@ import { addressFilesOf, NodeAddressFiles } from './node-address-files.ts'
 import { NodeDescriptors } from './node-descriptors.ts'
 import { NodeLimits } from './node-limits.ts'
 import { NodeTls } from './node-tls.ts'
+import { NodeTraces } from './node-traces.ts'
 import { metricsBytes, RowMeter } from './meter-row.ts'
 import type { Family } from './meter-totals.ts'
 import { MeterTotals } from './meter-totals.ts'
@@ -63,6 +64,7 @@ export class Node implements Gateway {
   readonly penalties: PenaltyBox
   readonly cache: NodeCache
   readonly #sink: AccessSink
+  readonly #traces: NodeTraces
   readonly #supervisor: Supervisor
   readonly #tls: NodeTls
   readonly #identity: IdentityHub
@@ -129,6 +131,7 @@ export class Node implements Gateway {
       metrics: new SharedArrayBuffer(metricsBytes(numbers)),
     }
     this.#sink = new AccessSink(clock, log, meter)
+    this.#traces = new NodeTraces(this.#hub, { clock, log, meter })
     this.#supervisor = new Supervisor({
       workers: this.#count,
       entry,
@@ -149,11 +152,11 @@ export class Node implements Gateway {
       hub: this.#hub,
       clock,
       log,
+      meter,
+      store: () => this.#store,
       secrets: model.secrets,
       revised: (change) => this.#supervisor.revise(change),
     })
-      meter,
-      store: () => this.#store,
     this.#identity = attachIdentityToHub(this.#hub, { clock, log, meter, store: () => this.#store })
     this.#targets = new NodeTargets(this.#hub, { clock, log, meter })
     this.#descriptors = new NodeDescriptors(this.#hub, clock, log)
@@ -312,6 +315,7 @@ export class Node implements Gateway {
     try {
       const sink = this.#sink.prepare(model.log)
       undo.push(() => sink.discard())
+      const traces = await this.#traces.prepare(model.telemetry)
       await this.#openStore(model)
       const tls = await this.#tls.prepare(model)
       undo.push(() => tls.discard())
@@ -326,6 +330,7 @@ export class Node implements Gateway {
       this.#routes = await (this.#model === undefined ? this.#supervisor.start(order) : this.#supervisor.reload(order))
       tls.commit()
       sink.commit()
+      traces.commit()
       this.#identity.commit()
       this.#login.commit(model.identity.own, model.identity.path)
       this.penalties.commit(model.penalties ?? [], model.identity.own?.issuer)
@@ -362,6 +367,7 @@ export class Node implements Gateway {
 
   async #close(): Promise<void> {
     await this.#supervisor.close()
+    await this.#traces.close()
     this.#resources.close()
     this.#limits.close()
     this.penalties.close()

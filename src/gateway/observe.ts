@@ -13,6 +13,7 @@ import type { Verdict } from '../core/verdict.ts'
 import type { ReadyRoute } from './compile-routes.ts'
 import { createRequestIds } from './request-id.ts'
 import type { RequestRecorder } from './request-notes.ts'
+import type { Traces } from './traces.ts'
 import type { Served } from '../wire/server-wire.ts'
 
 /** Where finished exchanges are written down; never blocks. */
@@ -27,11 +28,14 @@ export interface ObserveOptions {
   readonly handler: Handler
   /** Tells the policies that the exchange met how it ended. */
   readonly finish: (x: Exchange, outcome: Outcome) => void
-  readonly routes: readonly string[]
+  /** The series of the routes; shared by the listeners of a Generation. */
+  readonly meters: RouteMeters
   readonly meter: Meter
   readonly accessLog: AccessLog
   /** Keeps requests for operators; absent: nobody does. */
   readonly requests?: RequestRecorder | undefined
+  /** Takes the exchanges that are traced; absent: none is. */
+  readonly traces?: Traces | undefined
   readonly log: Log
 }
 
@@ -42,15 +46,46 @@ interface RouteMeter {
   readonly seconds: Spread
 }
 
+/** The series of all routes of a Generation. */
+export class RouteMeters {
+  readonly #meter: Meter
+  readonly #byRoute = new Map<string, RouteMeter>()
+  /** Of exchanges that found no route. */
+  readonly #unrouted: RouteMeter
+
+  constructor(meter: Meter) {
+    this.#meter = meter
+    this.#unrouted = this.#opened('')
+  }
+
+  open(route: string): void {
+    this.#byRoute.set(route, this.#opened(route))
+  }
+
+  of(route: string | undefined): RouteMeter {
+    return route === undefined ? this.#unrouted : (this.#byRoute.get(route) ?? this.#unrouted)
+  }
+
+  #opened(route: string): RouteMeter {
+    const classes = ['none', '1xx', '2xx', '3xx', '4xx', '5xx', '5xx', '5xx', '5xx', '5xx']
+    const help = 'Exchanges that ended, by route and class of status.'
+    return {
+      byClass: classes.map((status) => this.#meter.counter('velum_requests_total', help, { route, status })),
+      seconds: this.#meter.histogram(
+        'velum_request_duration_seconds',
+        'From the first byte of a request to the end of its response.',
+        { route },
+      ),
+    }
+  }
+}
+
 /**
  * The outermost layer of a listener: a fault that got here becomes a problem, every answer carries its request id, and
  * at the end everything that is known goes to metrics and log, once.
  */
 export function createObserve(options: ObserveOptions): Served {
-  const { handler, finish, accessLog, requests, log } = options
-  const meters = new Map<string, RouteMeter>()
-  for (const route of [...options.routes, '']) meters.set(route, routeMeter(options.meter, route))
-  const unrouted = meters.get('')!
+  const { handler, finish, meters, accessLog, requests, traces, log } = options
   const refusals = createRefusalCounts(options.meter, options.listener)
   const nextId = createRequestIds()
 
@@ -74,7 +109,7 @@ export function createObserve(options: ObserveOptions): Served {
     },
     done(x, outcome): void {
       finish(x, outcome)
-      const meter = x.route === undefined ? unrouted : (meters.get(x.route.name) ?? unrouted)
+      const meter = meters.of(x.route?.name)
       meter.byClass[(outcome.status / 100) | 0].add()
       meter.seconds.observe((outcome.endedAt - x.startedMono) / 1000)
       if (x.refusedBy !== undefined) refusals.refused(x.refusedBy, x.refusal!)
@@ -83,6 +118,7 @@ export function createObserve(options: ObserveOptions): Served {
         if (x.fault.code === 'internal')
           log.error('a request failed inside the gateway', { request: x.id, route: x.route?.name, error: x.fault.cause ?? x.fault })
       }
+      if (x.trace !== undefined) traces?.done(x, x.trace, outcome)
       accessLog.write(x, outcome)
       requests?.done(x, outcome, outlinesOf(x))
     },
@@ -115,17 +151,6 @@ function failed(x: Exchange, thrown: unknown): Answer {
   return x.renderProblem(problemOf(fault), x)
 }
 
-function routeMeter(meter: Meter, route: string): RouteMeter {
-  const classes = ['none', '1xx', '2xx', '3xx', '4xx', '5xx', '5xx', '5xx', '5xx', '5xx']
-  return {
-    byClass: classes.map((status) =>
-      meter.counter('velum_requests_total', 'Exchanges that ended, by route and class of status.', { route, status }),
-    ),
-    seconds: meter.histogram('velum_request_duration_seconds', 'From the first byte of a request to the end of its response.', {
-      route,
-    }),
-  }
-}
 
 interface RefusalCounts {
   refused(policy: Policy, verdict: Verdict): void

@@ -1,4 +1,5 @@
 import type { GatewayModel, ListenerModel } from '../config/model.ts'
+import { unpacking } from '../config/packed-model.ts'
 import type { BuildEnv } from '../core/build-env.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Exchange } from '../core/exchange.ts'
@@ -26,13 +27,18 @@ import { cloneError, WorkerLink } from './link.ts'
 import { Listeners } from './listeners.ts'
 import type { PreparedListeners } from './listeners.ts'
 import { toldTopics } from './messages.ts'
-import type { GenerationOrder, Port, ToMain, ToWorker, WorkerBirth } from './messages.ts'
+import type { PackedOrder, Port, ToMain, ToWorker, WorkerBirth } from './messages.ts'
 import { beat, metricsRow, RowMeter, runningSlot } from './meter-row.ts'
 import type { AccessLog } from './observe.ts'
 import type { LogLevel } from './operational-log.ts'
 import { RequestNotes } from './request-notes.ts'
 import { createResourceGauges } from './resource-gauges.ts'
-import { routeRows } from './route-rows.ts'
+import { describing } from './route-rows.ts'
+import type { RouteRow } from './route-rows.ts'
+import { SpanSender } from './span-sender.ts'
+import { createTraceIds } from './trace-ids.ts'
+import type { Traces } from './traces.ts'
+import { createTraces } from './traces.ts'
 import { WorkerLog } from './worker-log.ts'
 
 /** What a Generation is compiled with. */
@@ -40,12 +46,14 @@ export interface GenerationEnv extends BuildEnv {
   readonly accessLog: AccessLog
   /** Whether the TLS handshake asked for another host than this exchange does: 421 before anything else. */
   readonly isMisdirected: (x: Exchange) => boolean
-  /** Where requests are kept for operators; absent: nowhere. */
-  readonly requests?: RequestNotes | undefined
-  /** How callers are recognised, besides as the configuration says; absent: not at all. */
-  readonly recognise?: ((authenticators: Authenticators) => Authenticators) | undefined
   /** What authorities are answered with on plain listeners; absent: nothing. */
   readonly challenges?: ChallengeAnswers | undefined
+  /** Where requests are kept for operators; absent: nowhere. */
+  readonly requests?: RequestNotes | undefined
+  /** Makes traces, as the configuration says; absent: none are made. */
+  readonly traces?: Traces | undefined
+  /** How callers are recognised, besides as the configuration says; absent: not at all. */
+  readonly recognise?: ((authenticators: Authenticators) => Authenticators) | undefined
   /** What the modules of custom policies export; absent: none is loaded. */
   readonly customPolicies?: CustomPolicies | undefined
   /** Which custom policy runs, for main to see; absent: nobody looks. */
@@ -80,8 +88,11 @@ export class GatewayWorker {
   readonly #parts: WorkerParts
   readonly #link: WorkerLink
   readonly #lines: LineSender
+  readonly #spans: SpanSender
+  readonly #traceIds = createTraceIds()
   readonly #listeners: Listeners
   readonly #current = new CurrentGeneration()
+  readonly #challenges: ChallengeAnswers
   readonly #lasting = new Lasting()
   readonly #env: Omit<GenerationEnv, 'hold' | 'accessLog'>
   readonly #beats: NodeJS.Timeout
@@ -90,7 +101,6 @@ export class GatewayWorker {
   readonly #uncaught: Count
   #isFaulty = false
   #prepared: Prepared | undefined
-  readonly #challenges: ChallengeAnswers
   /** The latest order that main no longer wants, in case it was still being prepared. */
   #discardedId = 0
 
@@ -112,6 +122,7 @@ export class GatewayWorker {
     this.#parts = parts
     this.#link = new WorkerLink(port)
     this.#lines = new LineSender({ port, clock, meter })
+    this.#spans = new SpanSender({ link: this.#link, clock, meter })
     this.#listeners = new Listeners({
       clock,
       sweeper,
@@ -123,6 +134,7 @@ export class GatewayWorker {
       served: (listener) => this.#current.served(listener),
       createWire: parts.createWire,
     })
+    this.#challenges = new ChallengeAnswers(clock)
     const isMisdirected = (x: Exchange): boolean => this.#listeners.isMisdirected(x)
     this.#env = {
       clock,
@@ -132,25 +144,24 @@ export class GatewayWorker {
       link: this.#link,
       stores: createLinkedStores(this.#link, clock, log),
       shared,
-    this.#challenges = new ChallengeAnswers(clock)
       worker,
       workers,
       isMisdirected,
+      challenges: this.#challenges,
       running: runningSlot(row),
       requests: new RequestNotes(this.#link, clock, worker),
     }
     this.#link.hear(toldTopics.ticketKeys, (keys) => this.#listeners.setTicketKeys(keys as Uint8Array))
+    this.#link.hear(toldTopics.challenges, (live) => this.#challenges.replace(live as readonly LiveChallenge[]))
     this.#link.hear(toldTopics.certificates, (message) => {
       const { listener, material } = message as { listener: string; material: TlsMaterial }
       try {
         this.#listeners.updateCertificates(listener, material)
       } catch (error) {
-      challenges: this.#challenges,
         log.error('new certificates are unusable; the ones before stay', { listener, error })
       }
     })
     answerExplain(this.#link, worker, () => this.#current.generation?.explain)
-    this.#link.hear(toldTopics.challenges, (live) => this.#challenges.replace(live as readonly LiveChallenge[]))
     beat(row)
     this.#beats = setInterval(() => beat(row), birth.beatMs)
     this.#beats.unref()
@@ -191,9 +202,12 @@ export class GatewayWorker {
     this.#env.sweeper.close()
   }
 
-  async #prepare(id: number, order: GenerationOrder, describe: boolean): Promise<void> {
+  async #prepare(id: number, packed: PackedOrder, describe: boolean): Promise<void> {
     const hold = this.#lasting.hold()
+    const { clock } = this.#env
+    this.#challenges.replace(packed.challenges ?? [])
     try {
+      const order = { ...packed, model: await inSlices(unpacking(packed.model), clock) }
       const generation = await this.#compile(order.model, hold)
       let listeners: PreparedListeners
       try {
@@ -202,11 +216,12 @@ export class GatewayWorker {
       } catch (thrown) {
         generation.close()
         throw thrown
-    this.#challenges.replace(order.challenges ?? [])
       }
       this.#prepared = { id, generation, listeners, logLevel: order.model.log.level }
       if (this.#discardedId >= id) return this.#discard(id)
-      this.#port.post({ kind: 'prepared', id, routes: describe ? routeRows(generation.routes) : undefined })
+      const tell = (rows: readonly RouteRow[]): void => this.#port.post({ kind: 'rows', id, rows })
+      if (describe) await inSlices(describing(generation.routes, tell), clock)
+      this.#port.post({ kind: 'prepared', id })
     } catch (thrown) {
       hold.close()
       this.#port.post({ kind: 'failed', id, message: cloneError(thrown).message })
@@ -218,7 +233,17 @@ export class GatewayWorker {
       model.log.format === 'none'
         ? noAccessLog
         : createAccessLog(this.#lines, this.#env.clock, model.hash, this.#birth.worker, ReplayFields.of(model))
-    return this.#parts.compile(model, { ...this.#env, hold, accessLog })
+    const traces =
+      model.telemetry === undefined
+        ? undefined
+        : createTraces({
+            gateway: model.name,
+            sample: model.telemetry.sample,
+            sender: this.#spans,
+            clock: this.#env.clock,
+            ids: this.#traceIds,
+          })
+    return this.#parts.compile(model, { ...this.#env, hold, accessLog, traces })
   }
 
   #commit(id: number): void {
@@ -243,6 +268,7 @@ export class GatewayWorker {
   async #drain(idleMs: number): Promise<void> {
     await this.#listeners.drain(idleMs)
     this.#lines.flush()
+    await this.#spans.flushed()
     this.#port.post({ kind: 'drained' })
   }
 }

@@ -56,6 +56,7 @@ export function createService(
   const breaker = breakerOf(spec, env)
   const choice = choiceOf(spec, targets, env, random)
   const tries = new Tries({
+    service: spec.name,
     attempts: spec.attempts,
     targets,
     choice,

@@ -6,6 +6,7 @@ import { Fault, faultFrom } from '../core/fault.ts'
 import { H } from '../core/header-names.ts'
 import type { MaybePromise } from '../core/handler.ts'
 import type { Call } from '../core/service.ts'
+import type { Trace, TracedAttempt } from '../core/trace.ts'
 import { isIdempotent } from '../wire/http1/call-head.ts'
 import { backOffMs, maxWaitMs, pause, retryAfterMs } from './back-off.ts'
 import type { Breaker, CallEnd } from './breaker.ts'
@@ -20,6 +21,8 @@ import { isUnwell, tryEnd } from './try-end.ts'
 const maxReplayBytes = 65_536
 
 export interface TriesOptions {
+  /** The service's name. */
+  readonly service: string
   readonly attempts: number
   readonly targets: readonly Target[]
   readonly choice: Choice
@@ -95,9 +98,14 @@ export class Tries {
     x.targetAddress = target.address
     tried.push(index)
     const visit = standing.enter(clock)
+    const traced = x.trace === undefined ? undefined : this.#traced(x.trace, call, target, tried.length - 1)
     return target.wire.send(call, x).then(
       (answer): MaybePromise<Answer> => {
         const now = clock.monotonic()
+        if (traced !== undefined) {
+          traced.endedAt = now
+          traced.answer = answer
+        }
         counts.answered(answer.status)
         const isRefusedByGrpc = maySpeakGrpc && isUnavailable(answer)
         if (!isRefusedByGrpc && !isUnwell(answer.status)) {
@@ -115,6 +123,10 @@ export class Tries {
       (thrown: unknown) => {
         const fault = faultFrom(thrown)
         const now = clock.monotonic()
+        if (traced !== undefined) {
+          traced.endedAt = now
+          traced.fault = fault.code
+        }
         counts.failed(fault.code)
         const end = tryEnd(fault, call, now, tried.length === 1)
         standing.note(visit, now, end, fault.code)
@@ -126,6 +138,10 @@ export class Tries {
         return move === undefined ? giveUp() : this.#move(journey, call, move, giveUp)
       },
     )
+  }
+
+  #traced(trace: Trace, call: Call, { address, spec }: Target, resend: number): TracedAttempt | undefined {
+    return trace.attempt(call, { service: this.#options.service, address, isTls: spec.tls, isGrpc: isGrpcCall(call), resend })
   }
 
   #giveUnwell(journey: Journey, answer: Answer): Answer {

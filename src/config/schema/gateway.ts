@@ -7,6 +7,7 @@ import { adminSchema, listenersSchema, probesSchema } from './listeners.ts'
 import { penaltiesSchema } from './penalties.ts'
 import { customPoliciesSchema, defaultsSchema, routeSchema } from './routes.ts'
 import { servicesSchema } from './services.ts'
+import { telemetrySchema } from './telemetry.ts'
 import { duration, name, size } from './units.ts'
 
 const storeSchema = z.discriminatedUnion('kind', [
@@ -88,6 +89,7 @@ export const gatewaySchema = z.strictObject({
     .meta({ examples: [{ audit: './policies/audit.ts' }] }),
   cache: cacheMemorySchema.optional().describe('The shared cache of a node; routes say what is kept in it.'),
   log: logSchema.optional().describe('The access log and the operational log.'),
+  telemetry: telemetrySchema.optional().describe('Traces for OpenTelemetry, sent over OTLP. Without it none are made.'),
   defaults: defaultsSchema
     .optional()
     .describe("What every route has: its own field replaces the default's, except `limits` (add) and `headers`, `body` (merged by key)."),
