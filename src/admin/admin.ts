@@ -43,14 +43,23 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
     name: string,
     place: { host: string; port: number },
     handler: Parameters<typeof openHandlerServer>[0]['handler'],
+    tls?: Parameters<typeof openHandlerServer>[0]['tls'],
   ): Promise<HandlerServer> => {
-    const server = await openHandlerServer({ name, host: place.host, port: place.port, handler, clock, log })
+    const server = await openHandlerServer({ name, host: place.host, port: place.port, handler, clock, log, tls })
     opened.push(server)
     return server
   }
   try {
     const tokens = admin === undefined ? undefined : loadAdminTokens(storeFolder(gateway.model), env, log)
-    const sessions = createDashboardSessions(clock)
+    let opening: HandlerServer | undefined
+    const material = gateway.adminTls((next) => {
+      try {
+        opening?.updateCertificates(next)
+      } catch (error) {
+        log.error('new certificates of the admin server are unusable; the ones before stay', { error })
+      }
+    })
+    const sessions = createDashboardSessions(clock, material !== undefined)
     const server =
       admin === undefined
         ? undefined
@@ -63,7 +72,9 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
               sessions,
               isOwnHost: createHostCheck(admin.host, admin.names),
             }),
+            material === undefined ? undefined : { material, meter: gateway.meter },
           )
+    opening = server
     return { server, tokens, probes: probes === undefined ? undefined : await open('probes', probes, createProbes(gateway)), close }
   } catch (thrown) {
     await close()

@@ -7,7 +7,7 @@ import type { Problem } from '../core/problem.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { AdminTokens } from './admin-tokens.ts'
 import type { DashboardSessions } from './dashboard-sessions.ts'
-import { dashboardCookie, dashboardSessionMs, originProblem } from './dashboard-sessions.ts'
+import { dashboardSessionMs, originProblem } from './dashboard-sessions.ts'
 import type { Endpoint } from './endpoint.ts'
 
 const maxBodyBytes = 1024
@@ -35,7 +35,7 @@ export function dashboardEndpoints(tokens: AdminTokens, sessions: DashboardSessi
         sessions.end(x)
         const { id, proof, expiresAt } = sessions.start()
         const answer = jsonAnswer(200, { proof, expiresAt: new Date(expiresAt).toISOString() })
-        answer.headers.append('set-cookie', cookieLine(x, id, dashboardSessionMs / 1000))
+        answer.headers.append('set-cookie', cookieLine(x, sessions, id, dashboardSessionMs / 1000))
         return answer
       },
     },
@@ -46,7 +46,7 @@ export function dashboardEndpoints(tokens: AdminTokens, sessions: DashboardSessi
       handle(x) {
         sessions.end(x)
         const answer = emptyAnswer(204)
-        answer.headers.append('set-cookie', cookieLine(x, '', 0))
+        answer.headers.append('set-cookie', cookieLine(x, sessions, '', 0))
         return answer
       },
     },
@@ -61,7 +61,8 @@ function tokenOf(x: Exchange, body: Buffer): string | undefined {
   return typeof token === 'string' && token.length <= 512 ? token : undefined
 }
 
-function cookieLine(x: Exchange, value: string, maxAgeS: number): string {
-  const isSecure = x.headers.first(H.origin)?.startsWith('https:') === true
-  return `${dashboardCookie}=${value}; Path=/api; Max-Age=${maxAgeS}; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`
+function cookieLine(x: Exchange, sessions: DashboardSessions, value: string, maxAgeS: number): string {
+  const isSecure = sessions.isSecure || x.headers.first(H.origin)?.startsWith('https:') === true
+  // The prefix "__Host-" wants the whole host (RFC 6265bis §4.1.3.2).
+  return `${sessions.cookie}=${value}; Path=${sessions.isSecure ? '/' : '/api'}; Max-Age=${maxAgeS}; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`
 }

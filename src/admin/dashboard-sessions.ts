@@ -4,8 +4,8 @@ import type { Exchange } from '../core/exchange.ts'
 import type { Problem } from '../core/problem.ts'
 import { readCookie } from '../identity/cookies.ts'
 
-/** The cookie of a signed-in browser. */
-export const dashboardCookie = 'velum-admin'
+/** The cookie of a signed-in browser; behind TLS of our own nobody else of this host name can set it. */
+const cookieNames = { plain: 'velum-admin', secure: '__Host-velum-admin' } as const
 /**
  * The field that carries the second half of a session. Cookies know no ports: what else runs under this host name gets the
  * cookie too, and can do nothing with it alone.
@@ -24,6 +24,10 @@ export interface DashboardSession {
 
 /** Browsers that are signed in to the dashboard, in the memory of main: a restart signs all of them out. */
 export interface DashboardSessions {
+  /** Whether the admin server itself speaks TLS. */
+  readonly isSecure: boolean
+  /** The name of the cookie that carries a session. */
+  readonly cookie: string
   start(): DashboardSession
   /** Whether the request is of a page of ours in a signed-in browser; else why not. */
   judge(x: Exchange): 'none' | 'signed-in' | Problem
@@ -34,9 +38,12 @@ export interface DashboardSessions {
 const ended: Problem = { name: 'invalid-credential', detail: 'This browser is not signed in any more.' }
 
 /** Sessions of browsers, of which the oldest goes when there are too many. */
-export function createDashboardSessions(clock: Clock): DashboardSessions {
+export function createDashboardSessions(clock: Clock, isSecure = false): DashboardSessions {
+  const cookie = isSecure ? cookieNames.secure : cookieNames.plain
   const sessions = new Map<string, { readonly proof: Buffer; readonly expiresAt: number }>()
   return {
+    isSecure,
+    cookie,
     start() {
       const now = clock.now()
       for (const [key, { expiresAt }] of sessions) if (expiresAt <= now || sessions.size >= mostSessions) sessions.delete(key)
@@ -47,7 +54,7 @@ export function createDashboardSessions(clock: Clock): DashboardSessions {
       return { id, proof, expiresAt }
     },
     judge(x) {
-      const id = readCookie(x, dashboardCookie)
+      const id = readCookie(x, cookie)
       const proof = x.headers.all(proofHeader)
       if (id === undefined || proof.length === 0) return 'none'
       const session = id === null ? undefined : sessions.get(keyOf(id))
@@ -56,7 +63,7 @@ export function createDashboardSessions(clock: Clock): DashboardSessions {
       return originProblem(x) ?? 'signed-in'
     },
     end(x) {
-      const id = readCookie(x, dashboardCookie)
+      const id = readCookie(x, cookie)
       if (typeof id === 'string') sessions.delete(keyOf(id))
     },
   }
@@ -76,8 +83,9 @@ export function originProblem(x: Exchange): Problem | undefined {
   const origins = x.headers.all('origin')
   if (origins.length !== 1) return foreign
   const [origin] = origins
-  // A proxy in front may speak TLS, so the scheme is not ours to know.
-  return origin === `http://${x.authority}` || origin === `https://${x.authority}` ? undefined : foreign
+  // A proxy in front may speak TLS, so the scheme is not ours to know unless it is.
+  const isPlain = origin === `http://${x.authority}` && x.connection.tls === undefined
+  return isPlain || origin === `https://${x.authority}` ? undefined : foreign
 }
 
 function hashOf(text: string): Buffer {

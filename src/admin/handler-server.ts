@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { Answer } from '../core/answer.ts'
 import type { Clock } from '../core/clock.ts'
@@ -6,12 +7,15 @@ import { faultFrom } from '../core/fault.ts'
 import type { Handler } from '../core/handler.ts'
 import { H } from '../core/header-names.ts'
 import type { Log } from '../core/log.ts'
+import type { Meter } from '../core/meter.ts'
 import { problemOf, httpProblem } from '../core/problem.ts'
 import { Sweeper } from '../core/sweeper.ts'
 import { probePort } from '../gateway/ports.ts'
 import { createRequestIds } from '../gateway/request-id.ts'
 import { createHttp1Server } from '../wire/http1/http1-server.ts'
 import type { Served, ServerLimits } from '../wire/server-wire.ts'
+import { createTlsTerminator } from '../wire/tls/terminator.ts'
+import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
 
 export interface HandlerServerOptions {
   /** Its name in messages and in `Connection.listener`. */
@@ -22,11 +26,16 @@ export interface HandlerServerOptions {
   readonly handler: Handler
   readonly clock: Clock
   readonly log: Log
+  /** Absent: it speaks plain HTTP. */
+  readonly tls?: { readonly material: TlsMaterial; readonly meter: Meter } | undefined
 }
 
-/** A small plain-HTTP server of main's, for operators and orchestrators. */
+/** A small server of main's, for operators and orchestrators. */
 export interface HandlerServer {
+  /** As this machine reaches it. */
   readonly url: string
+  /** New handshakes get these certificates; nothing, where it speaks plain HTTP. Throws when one is unusable. */
+  updateCertificates(material: TlsMaterial): void
   /** Closes the port and, after their answers, all connections; those that take longer than a second are cut. */
   close(): Promise<void>
 }
@@ -51,14 +60,30 @@ export async function openHandlerServer(options: HandlerServerOptions): Promise<
   const port = await probePort(host, options.port, name)
   const sweeper = new Sweeper(clock)
   const wire = createHttp1Server({ listener: name, served: servedBy(options), limits, clock, sweeper })
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => wire.accept(socket))
+  const terminator =
+    options.tls === undefined
+      ? undefined
+      : createTlsTerminator({
+          listener: name,
+          material: options.tls.material,
+          ticketKeys: randomBytes(48),
+          protocols: ['http/1.1'],
+          handshakeMs: limits.headMs,
+          meter: options.tls.meter,
+          secured: (socket, peer) => wire.accept(socket, peer),
+        })
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => (terminator ?? wire).accept(socket))
+  // Handshakes under way count too: the wire bounds only what is behind them.
+  server.maxConnections = limits.maxConnections
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen({ host, port }, resolve)
   })
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url: adminUrl(host, port, terminator !== undefined),
+    updateCertificates: (material) => terminator?.update(material),
     async close() {
+      terminator?.close()
       const closed = new Promise((resolve) => server.close(resolve))
       const timer = clock.after(closeMs, () => wire.close())
       await wire.drain()
@@ -67,6 +92,12 @@ export async function openHandlerServer(options: HandlerServerOptions): Promise<
       sweeper.close()
     },
   }
+}
+
+/** The URL by which this machine reaches a server that listens there. */
+export function adminUrl(host: string, port: number, isSecure: boolean): string {
+  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `${isSecure ? 'https' : 'http'}://${reached.includes(':') ? `[${reached}]` : reached}:${port}`
 }
 
 function servedBy({ handler, log }: HandlerServerOptions): Served {

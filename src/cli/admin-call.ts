@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { GatewayModel } from '../config/model.ts'
 import { EnvironmentFault } from '../core/environment-fault.ts'
+import { storeFolder } from '../gateway/store-folder.ts'
+import { adminFetch } from './admin-fetch.ts'
 
 const withinMs = 15_000
 
@@ -11,12 +14,13 @@ export type AdminCall = <T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: str
  * Calls the admin API of a running gateway with the token that lies in the store's folder. Rejects with an
  * `EnvironmentFault` when that is at fault, else with a message for the user.
  */
-export function adminCaller(admin: string, folder: string, env: NodeJS.ProcessEnv): AdminCall {
-  const token = adminToken(folder, env)
+export function adminCaller(admin: string, model: GatewayModel, env: NodeJS.ProcessEnv): AdminCall {
+  const token = adminToken(storeFolder(model), env)
   return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const asking = await adminFetch(admin, model)
     let response: Response
     try {
-      response = await fetch(new URL(path, admin), {
+      response = await asking(new URL(path, admin), {
         method,
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),

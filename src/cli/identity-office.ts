@@ -88,7 +88,7 @@ async function openOffice(model: GatewayModel, io: Io): Promise<IdentityOffice> 
         throw new EnvironmentFault(
           `${JSON.stringify(holder.name)} (process ${holder.pid}) holds the store and has no admin API: give its configuration an admin port, or stop it first`,
         )
-      return openRemoteOffice(holder.admin, model.store.path, io.env)
+      return openRemoteOffice(holder.admin, model, io.env)
     }
   }
   return openDirectOffice(model, io)

@@ -40,7 +40,7 @@ export async function openPenaltyOffice(model: GatewayModel, io: Io): Promise<Pe
       `${JSON.stringify(holder.name)} (process ${holder.pid}) holds the store and has no admin API: give its configuration an admin port, or stop it first`,
     )
   }
-  const call = adminCaller(holder.admin, store.path, io.env)
+  const call = adminCaller(holder.admin, model, io.env)
   return {
     list: async () => (await call<{ penalties: readonly PenaltyDocument[] }>('GET', '/api/penalties')).penalties,
     add: ({ penalty, who, reason, forMs }) =>

@@ -1,10 +1,11 @@
 import type { ApiKeyOrder } from '../identity/api-key-admin.ts'
+import type { GatewayModel } from '../config/model.ts'
 import { adminCaller } from './admin-call.ts'
 import type { ApiKeyLine, IdentityOffice, UserLine } from './identity-office.ts'
 
 /** The identity store of a running gateway, by its admin API and the token that lies in the store's folder. */
-export function openRemoteOffice(admin: string, folder: string, env: NodeJS.ProcessEnv): IdentityOffice {
-  const call = adminCaller(admin, folder, env)
+export function openRemoteOffice(admin: string, model: GatewayModel, env: NodeJS.ProcessEnv): IdentityOffice {
+  const call = adminCaller(admin, model, env)
   const user = (path: string, body: unknown): Promise<UserLine> => call('POST', path, body)
   return {
     listUsers: async () => (await call<{ users: readonly UserLine[] }>('GET', '/api/users')).users,

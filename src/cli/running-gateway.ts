@@ -1,8 +1,9 @@
 import type { GatewayModel } from '../config/model.ts'
-import { storeFolder } from '../gateway/store-folder.ts'
+import { adminUrl } from '../admin/handler-server.ts'
 import { findGateway } from '../stores/sqlite/gateway-lock.ts'
 import type { AdminCall } from './admin-call.ts'
 import { adminCaller } from './admin-call.ts'
+import { adminFetch } from './admin-fetch.ts'
 import type { Io } from './command.ts'
 
 const answersWithinMs = 1500
@@ -14,19 +15,19 @@ const answersWithinMs = 1500
 export async function findRunning(model: GatewayModel, io: Io): Promise<AdminCall | undefined> {
   const held = model.store.kind === 'embedded' ? findGateway(model.store.path)?.admin : undefined
   const admin = held ?? addressOf(model)
-  if (admin === undefined || (held === undefined && !(await isAlive(admin)))) return undefined
-  return adminCaller(admin, storeFolder(model), io.env)
+  if (admin === undefined || (held === undefined && !(await isAlive(admin, model)))) return undefined
+  return adminCaller(admin, model, io.env)
 }
 
 function addressOf({ admin }: GatewayModel): string | undefined {
   if (admin === undefined || admin.port === 0) return undefined
-  const host = admin.host === '0.0.0.0' ? '127.0.0.1' : admin.host === '::' ? '::1' : admin.host
-  return `http://${host.includes(':') ? `[${host}]` : host}:${admin.port}`
+  return adminUrl(admin.host, admin.port, admin.tls !== undefined)
 }
 
-async function isAlive(admin: string): Promise<boolean> {
+async function isAlive(admin: string, model: GatewayModel): Promise<boolean> {
   try {
-    const { ok } = await fetch(new URL('/healthz', admin), { redirect: 'error', signal: AbortSignal.timeout(answersWithinMs) })
+    const asking = await adminFetch(admin, model)
+    const { ok } = await asking(new URL('/healthz', admin), { redirect: 'error', signal: AbortSignal.timeout(answersWithinMs) })
     return ok
   } catch {
     return false

@@ -158,21 +158,23 @@ export class AcmeKeeper implements Closable {
 
   #lookNow(kept: Kept): void {
     kept.timer?.cancel()
-    kept.tail = kept.tail.then(async () => {
-      if (this.#isGone(kept) || !kept.isServed) return
-      let waitMs = retryMs
-      try {
-        waitMs = await this.#look(kept)
-      } catch (error) {
-        this.#options.log.warn('the store of certificates does not answer: the known ones stay in use', {
-          name: kept.want.name,
-          error,
-        })
-      }
-      if (this.#isGone(kept)) return
-      kept.timer?.cancel()
-      kept.timer = this.#options.clock.after(Math.min(pollMs, waitMs), () => this.#lookNow(kept))
-    })
+    kept.tail = kept.tail.then(() => this.#lookAndWait(kept))
+  }
+
+  async #lookAndWait(kept: Kept): Promise<void> {
+    if (this.#isGone(kept) || !kept.isServed) return
+    let waitMs = retryMs
+    try {
+      waitMs = await this.#look(kept)
+    } catch (error) {
+      this.#options.log.warn('the store of certificates does not answer: the known ones stay in use', {
+        name: kept.want.name,
+        error,
+      })
+    }
+    if (this.#isGone(kept)) return
+    kept.timer?.cancel()
+    kept.timer = this.#options.clock.after(Math.min(pollMs, waitMs), () => this.#lookNow(kept))
   }
 
   /** Reads the record, and orders when that is due and nobody else does. Resolves with how long to wait. */
@@ -283,8 +285,11 @@ export class AcmeKeeper implements Closable {
       beat?.cancel()
     }
     try {
-      return await order(kept.want, AbortSignal.any([late.signal, this.#ended.signal])).finally(stop)
+      const issued = await order(kept.want, AbortSignal.any([late.signal, this.#ended.signal]))
+      await stop()
+      return issued
     } catch (thrown) {
+      await stop()
       await this.#failed(kept, thrown)
       return undefined
     }

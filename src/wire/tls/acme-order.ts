@@ -156,7 +156,7 @@ function loadAcme(): Promise<AcmeLibrary> {
       })
       const headers = Object.fromEntries(response.headers)
       const { status, statusText } = response
-      if (status === 429 || status === 503) talk.getStore()!.retryAfterMs = retryAfterMs(headers['retry-after'])
+      if (status === 429 || status === 503) talk.getStore()!.retryAfterMs = waitOf(headers['retry-after'])
       return { data: await textOf(response), status, statusText, headers, config }
     }
     return acme
@@ -180,7 +180,7 @@ async function textOf(response: Response): Promise<string> {
 }
 
 /** Seconds or a date (RFC 9110 §10.2.3), within a day. */
-function retryAfterMs(text: string | undefined): number {
+function waitOf(text: string | undefined): number {
   if (text === undefined) return 0
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
   return Number.isFinite(ms) ? Math.min(Math.max(0, ms), dayMs) : 0
