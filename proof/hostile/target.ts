@@ -1,0 +1,20 @@
+/** What honest clients and attackers need to know of the gateway under attack; goes to them as a message. */
+export interface Target {
+  /** Ports of the listeners: HTTP/1.1 and 2 without TLS, and with it. */
+  readonly plainPort: number
+  readonly tlsPort: number
+  /** A service like the one behind, on the gateway's core, asked without the gateway. */
+  readonly straightPort: number
+  /** PEM of the authority behind the certificate. */
+  readonly authority: string
+  /** A good bearer token. */
+  readonly token: string
+}
+
+/** The address honest clients come from. */
+export const honestAddress = '127.0.0.9'
+
+/** One of many addresses that an attacker has; the first is the usual one. */
+export function attackingAddress(index: number): string {
+  return index === 0 ? '127.0.0.1' : `127.1.${(index >> 8) & 255}.${index & 255}`
+}
