@@ -7,8 +7,7 @@ import type { Problem } from '../core/problem.ts'
 import { routeParamNames } from '../routing/path-pattern.ts'
 import { preflightMethod } from '../routing/preflight.ts'
 import { refusalUnder } from '../routing/read-path.ts'
-import { createRouter } from '../routing/router.ts'
-import type { RouteHit, WrongMethod } from '../routing/router.ts'
+import type { RouteHit, Router, WrongMethod } from '../routing/router.ts'
 import type { RouteMatch } from '../routing/route-match.ts'
 import type { CompiledRoute } from './generation.ts'
 import type { PolicyOutline } from './request-row.ts'
@@ -57,8 +56,7 @@ export const noRoute: Problem = { name: 'no-route' }
 export type FindRoute = (x: Exchange) => RouteHit<ReadyRoute> | WrongMethod | undefined
 
 /** Finds routes, those of CORS preflights by what they ask for. */
-export function routeFinder(routes: readonly ReadyRoute[]): FindRoute {
-  const router = createRouter(routes)
+export function routeFinder(router: Router<ReadyRoute>): FindRoute {
   return (x) => {
     const asked = preflightMethod(x.method, x.headers)
     if (asked !== undefined) {

@@ -1,5 +1,6 @@
 import type { MessagePort, Worker } from 'node:worker_threads'
 import type { GatewayModel } from '../config/model.ts'
+import type { PackedModel } from '../config/packed-model.ts'
 import type { FaultCode } from '../core/fault.ts'
 import type { LogFields } from '../core/log.ts'
 import type { SharedMemory } from '../core/build-env.ts'
@@ -18,6 +19,9 @@ export interface GenerationOrder {
   /** The challenges of authorities that are under way; later ones are told on `tls/challenges`. Absent: none. */
   readonly challenges?: readonly LiveChallenge[] | undefined
 }
+
+/** An order as a worker gets it. */
+export type PackedOrder = Omit<GenerationOrder, 'model'> & { readonly model: PackedModel }
 
 /** Topics on which main tells workers what changes without a new Generation. */
 export const toldTopics = { ticketKeys: 'tls/ticket-keys', certificates: 'tls/certificates', challenges: 'tls/challenges' } as const
@@ -44,7 +48,7 @@ export interface ClonedError {
 
 /** What main says to a worker. */
 export type ToWorker =
-  | { readonly kind: 'prepare'; readonly id: number; readonly order: GenerationOrder; readonly describe: boolean }
+  | { readonly kind: 'prepare'; readonly id: number; readonly order: PackedOrder; readonly describe: boolean }
   | { readonly kind: 'commit'; readonly id: number }
   | { readonly kind: 'discard'; readonly id: number }
   | { readonly kind: 'close-ports' }
@@ -56,7 +60,9 @@ export type ToWorker =
 
 /** What a worker says to main. */
 export type ToMain =
-  | { readonly kind: 'prepared'; readonly id: number; readonly routes: readonly RouteRow[] | undefined }
+  /** Some more of the route table, before `prepared`. */
+  | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly RouteRow[] }
+  | { readonly kind: 'prepared'; readonly id: number }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string }
   | { readonly kind: 'committed'; readonly id: number }
   | { readonly kind: 'ports-closed' }

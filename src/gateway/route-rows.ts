@@ -36,6 +36,19 @@ export function routeRows(routes: readonly CompiledRoute[]): RouteRow[] {
   }))
 }
 
+const rowsPerPiece = 32
+
+/** Tells the same in pieces; a step for each. */
+export function* describing(
+  routes: readonly CompiledRoute[],
+  tell: (rows: readonly RouteRow[]) => void,
+): Generator<void, void, void> {
+  for (let from = 0; from < routes.length; from += rowsPerPiece) {
+    tell(routeRows(routes.slice(from, from + rowsPerPiece)))
+    yield
+  }
+}
+
 function destination(action: ToAction | RedirectAction | RespondAction): string {
   if (action.kind === 'redirect') return `redirect ${action.status} ${action.to}`
   if (action.kind === 'respond') return `respond ${action.status}`

@@ -1,4 +1,6 @@
+import { packing } from '../config/packed-model.ts'
 import type { Clock, Timer } from '../core/clock.ts'
+import { inSlices } from '../core/in-slices.ts'
 import type { SharedMemory } from '../core/build-env.ts'
 import type { Log } from '../core/log.ts'
 import type { Meter } from '../core/meter.ts'
@@ -174,7 +176,8 @@ export class Supervisor {
     for (const { name } of order.model.policies ?? []) this.#policies.set(policyMark(name), name)
     const id = ++this.#lastId
     const { clock, prepareMs = 60_000 } = this.#options
-    const asked = handles.map((handle, index) => handle.prepare(id, order, index === 0))
+    const packed = { ...order, model: await inSlices(packing(order.model), clock) }
+    const asked = handles.map((handle, index) => handle.prepare(id, packed, index === 0))
     const prepared = await within(clock, prepareMs, Promise.allSettled(asked))
     const failures = prepared?.filter((result) => result.status === 'rejected').map(({ reason }) => (reason as Error).message)
     if (failures === undefined || failures.length > 0) {
@@ -189,7 +192,7 @@ export class Supervisor {
     this.#order = order
     await Promise.allSettled(handles.map((handle) => this.#commit(handle, id)))
     const first = prepared![0]
-    return first.status === 'fulfilled' ? (first.value ?? []) : []
+    return first.status === 'fulfilled' ? first.value : []
   }
 
   async #commit(handle: WorkerHandle, id: number): Promise<void> {

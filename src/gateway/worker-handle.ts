@@ -1,7 +1,7 @@
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
 import { portTo } from './messages.ts'
-import type { Port, ToMain, ToWorker, WorkerBirth, GenerationOrder } from './messages.ts'
+import type { PackedOrder, Port, ToMain, ToWorker, WorkerBirth } from './messages.ts'
 import type { RouteRow } from './route-rows.ts'
 
 /**
@@ -21,7 +21,9 @@ export interface WorkerEvents {
 interface Waiting {
   readonly id: number
   readonly until: 'prepared' | 'committed' | 'ports-closed' | 'drained' | 'marked'
-  resolve(routes: readonly RouteRow[] | undefined): void
+  /** What was described so far. */
+  readonly rows: RouteRow[]
+  resolve(): void
   reject(why: Error): void
 }
 
@@ -60,8 +62,8 @@ export class WorkerHandle implements Port<ToWorker> {
     if (this.state !== 'dead') this.#port.post(message, transfer)
   }
 
-  /** Rejects with the worker's words when it cannot serve this. Resolves with the route table when `describe`. */
-  prepare(id: number, order: GenerationOrder, describe: boolean): Promise<readonly RouteRow[] | undefined> {
+  /** Rejects with the worker's words when it cannot serve this. Resolves with the route table; empty unless `describe`. */
+  prepare(id: number, order: PackedOrder, describe: boolean): Promise<readonly RouteRow[]> {
     return this.#ask({ kind: 'prepare', id, order, describe }, id, 'prepared')
   }
 
@@ -105,26 +107,31 @@ export class WorkerHandle implements Port<ToWorker> {
     return since.utilization
   }
 
-  #ask(message: ToWorker, id: number, until: Waiting['until']): Promise<readonly RouteRow[] | undefined> {
+  #ask(message: ToWorker, id: number, until: Waiting['until']): Promise<readonly RouteRow[]> {
     if (this.state === 'dead') return Promise.reject(new Error(`worker ${this.number} is gone`))
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ id, until, resolve, reject })
+      const rows: RouteRow[] = []
+      this.#waiting.push({ id, until, rows, resolve: () => resolve(rows), reject })
       this.#port.post(message)
     })
   }
 
   #receive(message: ToMain): void {
-    if (message.kind === 'prepared') this.#settle(message.id, 'prepared', (w) => w.resolve(message.routes))
+    if (message.kind === 'prepared') this.#settle(message.id, 'prepared', (w) => w.resolve())
+    else if (message.kind === 'rows') this.#find(message.id, 'prepared')?.rows.push(...message.rows)
     else if (message.kind === 'failed') this.#settle(message.id, 'prepared', (w) => w.reject(new Error(message.message)))
-    else if (message.kind === 'committed') this.#settle(message.id, 'committed', (w) => w.resolve(undefined))
-    else if (message.kind === 'marked') this.#settle(message.id, 'marked', (w) => w.resolve(undefined))
-    else if (message.kind === 'ports-closed' || message.kind === 'drained')
-      this.#settle(0, message.kind, (w) => w.resolve(undefined))
+    else if (message.kind === 'committed') this.#settle(message.id, 'committed', (w) => w.resolve())
+    else if (message.kind === 'marked') this.#settle(message.id, 'marked', (w) => w.resolve())
+    else if (message.kind === 'ports-closed' || message.kind === 'drained') this.#settle(0, message.kind, (w) => w.resolve())
     else this.#events.said(this, message)
   }
 
+  #find(id: number, until: Waiting['until']): Waiting | undefined {
+    return this.#waiting.find((w) => w.id === id && w.until === until)
+  }
+
   #settle(id: number, until: Waiting['until'], settle: (waiting: Waiting) => void): void {
-    const waiting = this.#waiting.find((w) => w.id === id && w.until === until)
+    const waiting = this.#find(id, until)
     if (waiting === undefined) return
     this.#waiting = this.#waiting.filter((w) => w !== waiting)
     settle(waiting)

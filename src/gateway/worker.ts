@@ -5,6 +5,7 @@ import { systemClock } from '../core/clock.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { MaybePromise } from '../core/handler.ts'
 import type { Closable, Hold } from '../core/lasting.ts'
+import { inSlices } from '../core/in-slices.ts'
 import { Lasting } from '../core/lasting.ts'
 import type { Count } from '../core/meter.ts'
 import { Sweeper } from '../core/sweeper.ts'
@@ -20,7 +21,7 @@ import { ChallengeAnswers } from './acme/answer-challenges.ts'
 import type { LiveChallenge } from './acme/answer-challenges.ts'
 import { createAccessLog, LineSender, noAccessLog } from './access-log.ts'
 import { answerExplain } from './explain-link.ts'
-import { ReplayFields } from './access-replay.ts'
+import { accessTexts } from './access-texts.ts'
 import type { Generation } from './generation.ts'
 import { CurrentGeneration } from './generation.ts'
 import { cloneError, WorkerLink } from './link.ts'
@@ -232,7 +233,7 @@ export class GatewayWorker {
     const accessLog =
       model.log.format === 'none'
         ? noAccessLog
-        : createAccessLog(this.#lines, this.#env.clock, model.hash, this.#birth.worker, ReplayFields.of(model))
+        : createAccessLog(this.#lines, this.#env.clock, accessTexts(model, this.#birth.worker))
     const traces =
       model.telemetry === undefined
         ? undefined

@@ -109,9 +109,3 @@ function comparePatterns(a: readonly PatternSegment[], b: readonly PatternSegmen
   }
   return 0
 }
-
-/** Routes in match order, each at the place of its most particular candidate: what `velum routes` prints. */
-export function inMatchOrder<R extends Routed>(routes: readonly R[]): R[] {
-  const first = routes.map((route, index) => candidatesOf(route, index).toSorted(compareCandidates)[0])
-  return first.toSorted(compareCandidates).map((candidate) => candidate.route)
-}

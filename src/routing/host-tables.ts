@@ -10,16 +10,17 @@ export class HostTables<L> {
   readonly #exact = new Map<string, PathTable<L>>()
   readonly #wildcards = new Map<string, PathTable<L>>()
   readonly #any: PathTable<L> = newPathTable()
-  readonly #hasHosts: boolean
+  #hasHosts = false
   /** Labels behind the "*" of the longest wildcard: longer names need not be cut further, however long a client makes them. */
   #longest = 0
   #host = ''
   /** Where the cursor stands: the dot in front of the next wildcard suffix; the host's length when none is left; -1 at the end. */
   #dot = -1
 
-  constructor(entries: readonly { readonly host: string; readonly pattern: PathPattern; readonly leaf: L }[]) {
-    for (const { host, pattern, leaf } of entries) addPattern(this.#tableFor(host), pattern, leaf)
-    this.#hasHosts = this.#exact.size > 0 || this.#wildcards.size > 0
+  /** Adds a leaf under a host; '' is any. Leaves of one place keep the order in which they are added. */
+  add(host: string, pattern: PathPattern, leaf: L): void {
+    addPattern(this.#tableFor(host), pattern, leaf)
+    if (host !== '') this.#hasHosts = true
   }
 
   /** The first table for this authority (lower case, with or without port). */

@@ -4,7 +4,6 @@ import { matchOf } from '../../test/support/route-match.ts'
 import { Headers } from '../core/headers.ts'
 import { problems } from '../core/problem.ts'
 import type { Routed } from './candidate.ts'
-import { inMatchOrder } from './candidate.ts'
 import { routeParamNames } from './path-pattern.ts'
 import { preflightMethod } from './preflight.ts'
 import type { RouteMatch } from './route-match.ts'
@@ -368,7 +367,7 @@ describe('the match order of a table', () => {
       route('exact', ['/z/**', '/a'], { hosts: ['example.com'] }),
     ]
     assert.deepEqual(
-      inMatchOrder(routes).map(({ name }) => name),
+      createRouter(routes).routes.map(({ name }) => name),
       ['exact', 'longer', 'wild', 'post', 'any', 'param', 'rest'],
     )
   })

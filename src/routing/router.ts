@@ -1,6 +1,7 @@
 import type { Headers } from '../core/headers.ts'
 import { headerBlock } from '../core/headers.ts'
 import type { Problem } from '../core/problem.ts'
+import { sorting } from '../lib/sorting.ts'
 import type { Candidate, Routed } from './candidate.ts'
 import { candidatesOf, compareCandidates } from './candidate.ts'
 import { headersHold, queryHolds } from './conditions.ts'
@@ -34,7 +35,26 @@ const nothing: readonly undefined[] = []
 
 /** Makes the router of these routes. Throws PatternError, and Error on conditions that cannot be. */
 export function createRouter<R extends Routed>(routes: readonly R[]): Router<R> {
-  return new Router(routes)
+  const steps = routerOf(routes)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same in steps of some microseconds, for a thread that has requests to serve meanwhile. */
+export function* routerOf<R extends Routed>(routes: readonly R[]): Generator<void, Router<R>, void> {
+  const candidates: Candidate<R>[] = []
+  for (const [index, route] of routes.entries()) {
+    for (const candidate of candidatesOf(route, index)) candidates.push(candidate)
+    yield
+  }
+  const router = new Router<R>()
+  for (const candidate of yield* sorting(candidates, compareCandidates)) {
+    router.add(candidate)
+    yield
+  }
+  return router
 }
 
 /**
@@ -42,7 +62,8 @@ export function createRouter<R extends Routed>(routes: readonly R[]): Router<R> 
  * with one look-up each, so the number of routes does not matter. Not reentrant; one worker has one.
  */
 export class Router<R extends Routed> {
-  readonly #hosts: HostTables<Leaf<R>>
+  readonly #hosts = new HostTables<Leaf<R>>()
+  readonly #inOrder = new Set<R>()
   readonly #methodBits = new Map<string, number>()
   readonly #wrongMethods = new Map<number, WrongMethod>()
 
@@ -59,19 +80,19 @@ export class Router<R extends Routed> {
   readonly #ends: number[] = []
   #steps = 0
 
-  constructor(routes: readonly R[]) {
-    const candidates = routes.flatMap((route, index) => candidatesOf(route, index)).sort(compareCandidates)
-    this.#hosts = new HostTables(
-      candidates.map((candidate) => ({
-        host: candidate.host,
-        pattern: candidate.pattern,
-        leaf: {
-          candidate,
-          methods: this.#bitsOf(candidate.methods),
-          hit: candidate.paramCount === 0 ? { route: candidate.route, params: nothing } : undefined,
-        },
-      })),
-    )
+  /** Adds a way to reach a route; every one that comes before it in match order has been added. */
+  add(candidate: Candidate<R>): void {
+    this.#inOrder.add(candidate.route)
+    this.#hosts.add(candidate.host, candidate.pattern, {
+      candidate,
+      methods: this.#bitsOf(candidate.methods),
+      hit: candidate.paramCount === 0 ? { route: candidate.route, params: nothing } : undefined,
+    })
+  }
+
+  /** Routes in match order, each at the place of its most particular candidate. */
+  get routes(): R[] {
+    return [...this.#inOrder]
   }
 
   /**
