@@ -271,6 +271,7 @@ export class AcmeKeeper implements Closable {
     let beat: Timer | undefined
     const renewLater = (): void => {
       beat = clock.after(leaseMs / 3, () => {
+        if (this.#ended.signal.aborted) return
         const until = clock.now() + leaseMs
         renewing = this.#write(kept, (state) => (state.lease?.holder === holder ? { ...state, lease: { holder, until } } : state))
           .catch(() => false)
@@ -304,7 +305,7 @@ export class AcmeKeeper implements Closable {
     meter.counter('velum_acme_orders_total', 'Orders of certificates by ACME, by what came of them.', { result: 'issued' }).add()
     log.info('a certificate was issued', { name: kept.want.name, expires: new Date(material.expiresAt).toISOString() })
     const issuedAt = clock.now()
-    const nextOrderAt = renewalAt(material, random())
+    const nextOrderAt = renewalAt(material, issuedAt, random())
     await this.#note(kept, (state) => {
       return { ...state, sealed, issuedAt, failures: 0, lastError: undefined, nextOrderAt, lease: undefined }
     })

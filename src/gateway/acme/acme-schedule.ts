@@ -10,8 +10,12 @@ export function backOffMs(failures: number, random: number): number {
   return Math.round(ms * (1 + random / 10))
 }
 
-/** When to renew a certificate: after two thirds of its life, and up to a twentieth of it earlier by `random` (0 to 1). */
-export function renewalAt({ validFrom, expiresAt }: { validFrom: number; expiresAt: number }, random: number): number {
-  const lifeMs = expiresAt - validFrom
-  return Math.round(validFrom + (lifeMs * 2) / 3 - (lifeMs / 20) * random)
+/**
+ * When to renew a certificate that was issued at `now`: after two thirds of its life, and up to a twentieth of it earlier by
+ * `random` (0 to 1). Never within six hours, or half of a shorter life: a clock that is wrong must not order without end.
+ */
+export function renewalAt(life: { readonly validFrom: number; readonly expiresAt: number }, now: number, random: number): number {
+  const lifeMs = life.expiresAt - life.validFrom
+  const dueAt = life.validFrom + (lifeMs * 2) / 3 - (lifeMs / 20) * random
+  return Math.round(Math.max(dueAt, now + Math.min(longestMs, lifeMs / 2)))
 }
