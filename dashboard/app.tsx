@@ -5,6 +5,7 @@ import { ConfirmPlace } from './parts/confirm.tsx'
 import { SignIn } from './sign-in.tsx'
 import { CacheView } from './views/cache.tsx'
 import { ConfigView } from './views/config.tsx'
+import { ExplainView } from './views/explain.tsx'
 import { LimitsView } from './views/limits.tsx'
 import { OverviewView } from './views/overview.tsx'
 import { PenaltiesView } from './views/penalties.tsx'
@@ -21,6 +22,7 @@ export interface ViewProps {
 const views: readonly { readonly path: string; readonly title: string; readonly view: FunctionComponent<ViewProps> }[] = [
   { path: 'overview', title: 'Overview', view: OverviewView },
   { path: 'requests', title: 'Requests', view: RequestsView },
+  { path: 'explain', title: 'Explain', view: ExplainView },
   { path: 'routes', title: 'Routes', view: RoutesView },
   { path: 'services', title: 'Services', view: ServicesView },
   { path: 'limits', title: 'Limits', view: LimitsView },

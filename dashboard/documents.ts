@@ -178,6 +178,26 @@ export interface Verdict {
   readonly code: string
   readonly decision: string
   readonly words: string
+  /** False behind a refusal; absent where only what was reached is told. */
+  readonly isReached?: boolean
+}
+
+/** What the gateway would do with a request that nobody sent. */
+export interface Explanation {
+  readonly summary: string
+  readonly request: {
+    readonly method: string
+    readonly scheme: string
+    readonly host: string
+    readonly path: string
+    readonly address: string
+  }
+  readonly outcome?: Verdict
+  readonly route?: { readonly name: string; readonly source: string }
+  readonly identity?: { readonly subject: string; readonly kind: string; readonly isAssumed: boolean }
+  readonly steps: readonly Verdict[]
+  readonly nearMisses: readonly { readonly route: string; readonly source: string; readonly why: readonly string[] }[]
+  readonly notes: readonly string[]
 }
 
 export interface KeptRequest {
@@ -208,6 +228,8 @@ export interface KeptRequest {
   readonly refused?: { readonly policy: string; readonly code: string; readonly source: string; readonly label?: string }
   readonly fault?: { readonly code: string; readonly why: string }
   readonly verdicts: readonly Verdict[]
+  /** How it ended, in one sentence. */
+  readonly summary: string
   readonly worker: number
   readonly generation: string
 }

@@ -5,6 +5,7 @@ import type { KeptRequest } from '../documents.ts'
 import type { ViewProps } from '../app.tsx'
 import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
 import { Table } from '../parts/table.tsx'
+import { Verdicts } from '../parts/verdicts.tsx'
 import { secondsText, timeText } from '../words.ts'
 
 const most = 300
@@ -225,11 +226,13 @@ function Outcome({ row }: { readonly row: KeptRequest }): VNode {
   return shadow === undefined ? <span class="muted">passed</span> : <span class="tight warn">{shadow.policy} would refuse</span>
 }
 
-const decisions: Readonly<Record<string, readonly ['good' | 'warn' | 'bad' | 'plain', string]>> = {
-  passes: ['good', 'passes'],
-  answers: ['plain', 'answers'],
-  refuses: ['bad', 'refuses'],
-  'would-refuse': ['warn', 'would refuse'],
+/** What is kept of a request, as a question: without the headers that are not kept. */
+function askedOf({ method, path, query, host, listener, address, caller }: KeptRequest): URLSearchParams {
+  const asked = new URLSearchParams({ method, url: query === undefined ? path : `${path}?${query}`, address, listener })
+  if (host !== '') asked.set('headers', `host: ${host}`)
+  if (caller?.subject !== undefined) asked.set('subject', caller.subject)
+  if (caller?.tenant !== undefined) asked.set('tenant', caller.tenant)
+  return asked
 }
 
 function RequestMore({ row }: { readonly row: KeptRequest }): VNode {
@@ -258,6 +261,10 @@ function RequestMore({ row }: { readonly row: KeptRequest }): VNode {
   ]
   return (
     <>
+      <p class="summary">
+        {row.summary}{' '}
+        {row.method !== '' && row.path.startsWith('/') && <a href={`#/explain?${String(askedOf(row))}`}>Explain such a request</a>}
+      </p>
       <dl class="facts">
         {facts.map(([name, text]) =>
           text === undefined || text === '' ? null : (
@@ -268,33 +275,7 @@ function RequestMore({ row }: { readonly row: KeptRequest }): VNode {
           ),
         )}
       </dl>
-      {row.verdicts.length > 0 && (
-        <Table
-          label="Verdicts"
-          columns={[
-            {
-              title: 'Policy',
-              cell: ({ policy, stage }) => (
-                <span class="tight">
-                  {policy} <small>{stage}</small>
-                </span>
-              ),
-            },
-            {
-              title: 'Verdict',
-              cell: ({ decision }) => {
-                const [tone, words] = decisions[decision] ?? ['plain', decision]
-                return <Badge tone={tone}>{words}</Badge>
-              },
-            },
-            { title: 'In words', isWide: true, cell: ({ words }) => words },
-            { title: 'Stands at', cell: ({ source }) => <code>{source}</code> },
-          ]}
-          rows={row.verdicts}
-          keyOf={({ policy, stage, source, code }) => `${stage} ${policy} ${source} ${code}`}
-          empty=""
-        />
-      )}
+      {row.verdicts.length > 0 && <Verdicts of={row.verdicts} />}
     </>
   )
 }

@@ -9,6 +9,7 @@ import { httpProblem } from '../core/problem.ts'
 import type { Problem } from '../core/problem.ts'
 import { longestPassMs, passHeader } from '../gateway/explain-pass.ts'
 import type { Gateway } from '../gateway/gateway.ts'
+import { answeredWords } from '../gateway/outcome-words.ts'
 import type { RequestRow } from '../gateway/request-row.ts'
 import { parseDuration } from '../lib/duration.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
@@ -32,12 +33,12 @@ const eventStream = headerBlock([
 ])
 const tooMany: Problem = { name: 'reduced-capacity', detail: `No more than ${mostStreams} streams at a time.` }
 
-/** A request as operators read it, with its time in ISO 8601. */
-export type RequestDocument = Omit<RequestRow, 'at'> & { readonly at: string }
+/** A request as operators read it, with its time in ISO 8601 and how it ended in one sentence. */
+export type RequestDocument = Omit<RequestRow, 'at'> & { readonly at: string; readonly summary: string }
 
 /** See `RequestDocument`. */
 export function requestDocument(row: RequestRow): RequestDocument {
-  return { ...row, at: new Date(row.at).toISOString() }
+  return { ...row, at: new Date(row.at).toISOString(), summary: answeredWords(row) }
 }
 
 /**

@@ -13,7 +13,7 @@ export function explanationText(told: Explanation): string {
     route === undefined ? '  no route' : oneLine(`  route ${route.name} (${route.source})${paramText(route.params)}`),
   ]
   if (identity !== undefined) lines.push(oneLine(`  caller ${callerText(identity)}`))
-  lines.push('', oneLine(outcomeText(told)), '')
+  lines.push('', oneLine(told.summary), '')
   // A policy may have parts that only work on what passes; they say nothing beside those that decide.
   const deciding = new Set(steps.filter(({ decision }) => decision !== 'acts').map(({ policy }) => policy))
   const shown = steps.filter(({ decision, policy }) => decision !== 'acts' || !deciding.has(policy))
@@ -29,7 +29,7 @@ export function explanationText(told: Explanation): string {
 
 /** What was decided about a request that was. */
 export function requestText(row: RequestDocument): string {
-  const { caller, refused, fault } = row
+  const { caller } = row
   const query = row.query === undefined ? '' : `?${row.query}`
   const lines = [
     oneLine(`${row.method} ${row.host}${row.path}${query}`),
@@ -41,13 +41,7 @@ export function requestText(row: RequestDocument): string {
         ),
   ]
   if (caller !== undefined) lines.push(oneLine(`  caller ${callerText({ ...caller, roles: [], isAssumed: false })}`))
-  const why =
-    refused !== undefined
-      ? ` by ${refused.policy} (${refused.code}) at ${refused.source}${refused.label === undefined ? '' : `, label ${refused.label}`}`
-      : fault === undefined
-        ? ''
-        : ` because of ${fault.code}: ${fault.why}`
-  lines.push('', oneLine(`It was answered with ${row.status}${why}.`), '')
+  lines.push('', oneLine(row.summary), '')
   const rows = row.verdicts.map(({ stage, policy, decision, source, words }) => [
     stage,
     policy,
@@ -57,18 +51,6 @@ export function requestText(row: RequestDocument): string {
   ])
   if (rows.length > 0) lines.push(table(['STAGE', 'POLICY', 'DECIDED', 'WHERE', 'WHY'], rows))
   return `${lines.join('\n').trimEnd()}\n`
-}
-
-function outcomeText({ outcome, services, steps }: Explanation): string {
-  if (outcome === undefined) {
-    const unknown = steps.filter(({ decision }) => decision === 'unknown').map(({ policy }) => policy)
-    const where = services.length === 0 ? '' : ` to ${services.map(({ name }) => name).join(' or ')}`
-    return unknown.length === 0 ? `It passes${where}.` : `It passes${where}, if ${[...new Set(unknown)].join(' and ')} lets it.`
-  }
-  const { decision, policy, code, source, status, words, retryAfter } = outcome
-  const what = decision === 'answers' ? 'answered' : 'refused'
-  const wait = retryAfter === undefined ? '' : `, to be tried again after ${retryAfter} s`
-  return `It is ${what}${status === undefined ? '' : ` with ${status}`} by ${policy} (${code})${source === '' ? '' : ` at ${source}`}${wait}: ${words}`
 }
 
 function decisionText({ decision, status, isReached }: ExplainedStep): string {

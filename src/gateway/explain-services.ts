@@ -10,6 +10,7 @@ import type { PartialExplanation } from './explain.ts'
 import { problemFacts } from './explain.ts'
 import type { ExplainedService, ExplainedStep, ExplainQuestion, Explanation } from './explanation.ts'
 import type { Gateway } from './gateway.ts'
+import { outcomeWords } from './outcome-words.ts'
 
 /** What main knows of services. */
 export type ServiceStandings = Pick<Gateway, 'targets' | 'standings'>
@@ -57,6 +58,7 @@ export function completeExplanation(
   return {
     state: standings === undefined ? 'offline' : 'live',
     ...partial,
+    summary: outcomeWords({ outcome, services, steps }),
     route,
     steps,
     services,

@@ -30,7 +30,7 @@ export interface ExplainParts {
 }
 
 /** What a Generation knows of a question; near misses and services are known to main. */
-export type PartialExplanation = Omit<Explanation, 'state' | 'nearMisses'>
+export type PartialExplanation = Omit<Explanation, 'state' | 'nearMisses' | 'summary'>
 export type Explain = (question: ExplainQuestion) => Promise<PartialExplanation>
 
 /**

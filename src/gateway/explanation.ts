@@ -96,6 +96,8 @@ export interface Explanation {
     /** The client's, behind trusted proxies. */
     readonly address: string
   }
+  /** How it ends, in one sentence: what `velum explain` and the dashboard say. */
+  readonly summary: string
   /** The step that ends it; without one the request passes to its service. */
   readonly outcome: ExplainedStep | undefined
   readonly route: { readonly name: string; readonly source: string; readonly params: Readonly<Record<string, string>> } | undefined

@@ -33,7 +33,7 @@ export interface DashboardWorld {
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** Builds the dashboard where it is not built, which `npm ci` does, or was changed since. */
-function buildDashboard(): void {
+export function buildDashboard(): void {
   const page = join(root, 'dist/dashboard/index.html')
   const sources = readdirSync(join(root, 'dashboard'), { recursive: true, withFileTypes: true })
   const changedAt = Math.max(...sources.map(({ parentPath, name }) => statSync(join(parentPath, name)).mtimeMs))
