@@ -43,6 +43,10 @@ export const replayCommand: Command = {
     const before = old === undefined ? undefined : await load(old, only, io)
     if (now === undefined || (old !== undefined && before === undefined)) return exitCode.input
     const report = await replayLog(linesOf(log, io), now, before)
+    if (report.requests === 0 && report.terse > 0)
+      throw new Error(
+        `${log} is written in a format of Apache, which does not tell what a replay needs: write it with log.format: json`,
+      )
     if (args.options['json'] === true) {
       io.out(`${JSON.stringify({ ...report, clients: report.clients.slice(0, shown) }, undefined, 2)}\n`)
     } else io.out(reportText(report, shown))
@@ -71,7 +75,7 @@ function linesOf(log: string, io: Io): AsyncIterable<string> {
 }
 
 function reportText(report: ReplayReport, shown: number): string {
-  const { requests, broken, others, unknown, changed, from, until, clients, generations } = report
+  const { requests, broken, others, terse, unknown, changed, from, until, clients, generations } = report
   const span = durationText(Math.round((until - from) / 1000) * 1000)
   const lines = [
     `${requests} requests${requests === 0 ? '' : ` over ${span}, from ${new Date(from).toISOString()}`}; ${changed} come out differently.`,
@@ -79,6 +83,8 @@ function reportText(report: ReplayReport, shown: number): string {
   if (unknown > 0) lines.push(`${unknown} cannot be judged by what the log tells.`)
   if (broken > 0) lines.push(`${broken} lines are no lines of an access log and were passed over.`)
   if (others > 0) lines.push(`${others} lines are of other things, such as messages that never became requests.`)
+  if (terse > 0)
+    lines.push(`${terse} lines are in a format of Apache, which does not tell what a replay needs (log.format: json does).`)
   if (generations.length > 1) lines.push(`The log was written under ${generations.length} configurations.`)
   for (const { client, requests: all, changed: some, changes } of clients.slice(0, shown)) {
     lines.push('', oneLine(`${client}: ${some} of ${all} requests`))

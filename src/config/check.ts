@@ -26,6 +26,7 @@ import { Findings } from './finding.ts'
 import type { LoadedDescriptors } from './load-descriptors.ts'
 import type { LoadedPolicies } from './load-policies.ts'
 import type { GatewayModel } from './model.ts'
+import { defaultName } from './model.ts'
 import { modelHash } from './model-hash.ts'
 import { Reading } from './reading.ts'
 import { cacheMemorySchema, gatewaySchema, logSchema } from './schema/gateway.ts'
@@ -72,7 +73,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   if (reading.read(topSchema, []) === undefined && (typeof input !== 'object' || input === null || Array.isArray(input)))
     return done(undefined)
   const { shape } = gatewaySchema
-  const name = reading.read(shape.name, ['name']) ?? 'gateway'
+  const name = reading.read(shape.name, ['name']) ?? defaultName
   const limits = checkLimits(context, options.algorithms ?? supportedAlgorithms)
   const { listeners, admin, probes } = checkListeners(context, limits)
   const penalties = checkPenalties(context)

@@ -222,8 +222,8 @@ export interface DnsInput {
 
 /** What is logged, and where to. */
 export interface LogInput {
-  /** One JSON line a request, or no access log. Default: `json`. */
-  readonly format?: 'json' | 'none' | undefined
+  /** How the access log writes a request: a line of JSON, a line of Apache's formats, or none. Default: `json`. */
+  readonly format?: 'json' | 'common' | 'combined' | 'none' | undefined
   /** `stdout`, `stderr`, or a file relative to the config file. Default: `stdout`. */
   readonly file?: string | undefined
   /** The least severe operational message that is written. Default: `info`. */

@@ -39,7 +39,12 @@ export interface GatewayModel {
   readonly limits: readonly LimitSpec[]
   /** Absent: none. */
   readonly penalties?: readonly PenaltySpec[] | undefined
-  readonly log: { readonly format: 'json' | 'none'; readonly file: string; readonly level: 'debug' | 'info' | 'warn' | 'error' }
+  readonly log: {
+    /** Of the access log. */
+    readonly format: 'json' | 'common' | 'combined' | 'none'
+    readonly file: string
+    readonly level: 'debug' | 'info' | 'warn' | 'error'
+  }
   /** Where traces go; absent: none are made. */
   readonly telemetry?: TelemetryModel | undefined
   /** The modules of custom policies that there are; absent: none. */
@@ -48,6 +53,9 @@ export interface GatewayModel {
   readonly shapes?: readonly Shape[] | undefined
   readonly routes: readonly RouteModel[]
 }
+
+/** The name of a gateway that has none. */
+export const defaultName = 'gateway'
 
 /** Traces over OTLP. */
 export interface TelemetryModel {

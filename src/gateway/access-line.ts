@@ -3,6 +3,7 @@ import type { Fault } from '../core/fault.ts'
 import { H } from '../core/header-names.ts'
 import type { Identity } from '../core/identity.ts'
 import type { Outcome } from '../core/policy.ts'
+import type { AccessTexts } from './access-log.ts'
 import { ReplayFields } from './access-replay.ts'
 import { redactQuery } from './redact.ts'
 
@@ -37,7 +38,7 @@ interface Closing {
  * because a line stands on the path of every request; what is not quoted here was held to a narrower alphabet by the
  * wire or the guard. What one line has in common with an earlier one is one piece of text, not made and joined again.
  */
-export class AccessLines {
+export class AccessLines implements AccessTexts {
   readonly #tail: string
   readonly #replay: ReplayFields
   #time = NaN
@@ -49,9 +50,11 @@ export class AccessLines {
   readonly #answered: (Answered | undefined)[] = []
   readonly #closings: (Closing | undefined)[] = Array.from({ length: closings })
 
-  constructor(generation: string, worker: number, replay = new ReplayFields()) {
+  /** `gateway`: its name, where several may write to one stream. */
+  constructor(generation: string, worker: number, replay = new ReplayFields(), gateway?: string) {
     this.#replay = replay
-    this.#tail = `,"generation":${quoted(generation.slice(0, hashLength))},"worker":${worker}}\n`
+    const named = gateway === undefined ? '' : `,"gateway":${quoted(gateway)}`
+    this.#tail = `${named},"generation":${quoted(generation.slice(0, hashLength))},"worker":${worker}}\n`
   }
 
   /** One finished exchange. */

@@ -203,7 +203,7 @@ function sender(): { lines: LineSender; sent: string[]; buffers: ArrayBuffer[]; 
 
 test('lines wait a moment for company and then go to main together', () => {
   const { lines, sent, clock } = sender()
-  const log = createAccessLog(lines, clock, 'g1', 3)
+  const log = createAccessLog(lines, clock, new AccessLines('g1', 3))
   log.write(exchange('/a'), complete)
   log.write(exchange('/b'), complete)
   assert.equal(sent.length, 0)
@@ -219,10 +219,16 @@ test('lines wait a moment for company and then go to main together', () => {
 test('a message that never became an exchange has a line of its own', () => {
   const { lines, sent, clock } = sender()
   const { connection } = exchange('/')
-  createAccessLog(lines, clock, 'g1', 0).refused('r-1', new Fault('malformed', 'a "quoted" reason'), connection, 400)
+  createAccessLog(lines, clock, new AccessLines('g1', 0, undefined, 'edge')).refused(
+    'r-1',
+    new Fault('malformed', 'a "quoted" reason'),
+    connection,
+    400,
+  )
   clock.advance(100)
   const line = JSON.parse(sent[0]) as Record<string, unknown>
   assert.equal(line['msg'], 'refused')
+  assert.equal(line['gateway'], 'edge')
   assert.equal(line['id'], 'r-1')
   assert.equal(line['status'], 400)
   assert.equal(line['fault'], 'malformed')

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../core/clock.ts'
+import type { Connection, Exchange } from '../core/exchange.ts'
+import type { Fault } from '../core/fault.ts'
 import type { Count, Meter } from '../core/meter.ts'
-import { AccessLines } from './access-line.ts'
-import type { ReplayFields } from './access-replay.ts'
+import type { Outcome } from '../core/policy.ts'
 import type { Port, ToMain } from './messages.ts'
 import type { AccessLog } from './observe.ts'
 
@@ -96,15 +97,16 @@ export function droppedLines(meter: Meter): Count {
   return meter.counter('velum_log_dropped_total', 'Log lines that were lost because the log could not be written in time.')
 }
 
+/** What lines look like; each ends with a newline and holds no other. */
+export interface AccessTexts {
+  /** One finished exchange. */
+  line(x: Exchange, outcome: Outcome): string
+  /** A message that was answered and closed before it became an exchange. */
+  refused(id: string, fault: Fault, connection: Connection, status: number, now: number): string
+}
+
 /** The access log of one Generation on one worker. */
-export function createAccessLog(
-  lines: LineSender,
-  clock: Clock,
-  generation: string,
-  worker: number,
-  replay?: ReplayFields,
-): AccessLog {
-  const texts = new AccessLines(generation, worker, replay)
+export function createAccessLog(lines: LineSender, clock: Clock, texts: AccessTexts): AccessLog {
   return {
     write: (x, outcome) => lines.add(texts.line(x, outcome)),
     refused: (id, fault, connection, status) => lines.add(texts.refused(id, fault, connection, status, clock.now())),

@@ -27,8 +27,13 @@ export interface RecordedRequest {
   readonly generation: string
 }
 
-/** What a line is: a request; something of the log that is none (`other`); or no line of an access log at all. */
-export type ReadLine = RecordedRequest | 'other' | 'broken'
+/**
+ * What a line is: a request; something of the log that is none (`other`); a request in one of Apache's formats, which tell
+ * too little (`terse`); or no line of an access log at all.
+ */
+export type ReadLine = RecordedRequest | 'other' | 'terse' | 'broken'
+
+const commonFormat = /^\S+ \S+ \S+ \[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "/
 
 const maxLineLength = 65_536
 /** What a line was written between: before the first, and after the last, no gateway wrote one. */
@@ -38,6 +43,7 @@ const latest = Date.UTC(2100, 0, 1)
 /** Reads one line. Never throws: logs are cut off, mixed and written by others. */
 export function readRecordedLine(line: string): ReadLine {
   if (line.length > maxLineLength) return 'broken'
+  if (!line.startsWith('{') && commonFormat.test(line)) return 'terse'
   const value = parseStrictJson(Buffer.from(line))
   if (!isObject(value)) return 'broken'
   if (value['msg'] !== 'access') return typeof value['msg'] === 'string' ? 'other' : 'broken'

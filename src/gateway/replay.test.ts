@@ -239,6 +239,12 @@ describe('a replayed log', () => {
     assert.deepEqual([requests, broken, others], [1, 6, 1])
   })
 
+  test('knows lines of Apache, which tell too little', async () => {
+    const terse = '192.0.2.1 - ann [10/Oct/2000:20:55:36 +0000] "GET /open/1 HTTP/1.1" 200 2 "-" "curl/8"'
+    const { requests, broken, terse: count } = await replay([terse, line({ at: 0, path: '/open/1' }), 'text - - ['], model())
+    assert.deepEqual([requests, broken, count], [1, 1, 1])
+  })
+
   test('is not held up by lines of another time', async () => {
     const far = JSON.parse(line({ at: 0, path: '/open/1' })) as Record<string, unknown>
     const at = (time: unknown): string => JSON.stringify({ ...far, time })

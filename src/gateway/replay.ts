@@ -31,6 +31,8 @@ export interface ReplayReport {
   /** Lines that are no line of an access log, and those of other things. */
   readonly broken: number
   readonly others: number
+  /** Lines in a format of Apache, which do not tell what a decision needs. */
+  readonly terse: number
   /** Requests whose outcome depends on what the log does not tell. */
   readonly unknown: number
   readonly changed: number
@@ -89,6 +91,7 @@ async function* recordedOf(lines: AsyncIterable<string>, tally: Tally): AsyncGen
     const read = readRecordedLine(line)
     if (read === 'broken') tally.broken++
     else if (read === 'other') tally.others++
+    else if (read === 'terse') tally.terse++
     else yield read
   }
 }
@@ -114,6 +117,7 @@ interface Counted {
 class Tally {
   broken = 0
   others = 0
+  terse = 0
   #requests = 0
   #unknown = 0
   #changed = 0
@@ -162,6 +166,7 @@ class Tally {
       requests: this.#requests,
       broken: this.broken,
       others: this.others,
+      terse: this.terse,
       unknown: this.#unknown,
       changed: this.#changed,
       from: isEmpty ? 0 : this.#from,

@@ -28,7 +28,12 @@ const storeSchema = z.discriminatedUnion('kind', [
 
 /** What is written down. */
 export const logSchema = z.strictObject({
-  format: z.enum(['json', 'none']).optional().describe('One JSON line a request, or no access log. Default: json.'),
+  format: z
+    .enum(['json', 'common', 'combined', 'none'])
+    .optional()
+    .describe(
+      'How the access log writes a request: `json`, a line with all that is known, which velum replay reads; `common` or `combined`, a line of these formats of Apache, with times in UTC; or `none`. The operational log is JSON in any case. Default: json.',
+    ),
   file: z.string().min(1).optional().describe('stdout, stderr, or a file relative to the config file. Default: stdout.'),
   level: z.enum(['debug', 'info', 'warn', 'error']).optional().describe('The least severe operational message that is written. Default: info.'),
 })
