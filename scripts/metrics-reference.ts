@@ -6,7 +6,8 @@ Generated from the sources by \`node scripts/build-schema.ts\`; do not edit.
 
 The admin server gives them at \`/metrics\`, in Prometheus' text format, summed over the workers of the node, to whoever has the
 token \`VELUM_METRICS_TOKEN\` (or \`metrics.token\` in the store's folder). Values of labels come from the configuration or from a
-closed set, never from a client. \`deploy/\` has alert rules and a dashboard for Grafana.
+closed set, never from a client. A counter or histogram with the label \`route\` appears with the first thing that it counts.
+\`deploy/\` has alert rules and a dashboard for Grafana.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|

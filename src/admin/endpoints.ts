@@ -1,10 +1,12 @@
 import { diffModels } from '../config/diff.ts'
 import type { Answer } from '../core/answer.ts'
 import { jsonAnswer, textAnswer } from '../core/answer.ts'
+import { systemClock } from '../core/clock.ts'
 import type { Exchange } from '../core/exchange.ts'
+import { inSlices } from '../core/in-slices.ts'
 import { httpProblem } from '../core/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { metricsText, metricsType } from '../gateway/metrics-text.ts'
+import { metricsType, writing } from '../gateway/metrics-text.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
 import { apiKeyEndpoints } from './api-key-endpoints.ts'
 import { bridgeEndpoints } from './bridge-endpoints.ts'
@@ -30,7 +32,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
       method: 'GET',
       path: '/metrics',
       roles: ['admin', 'metrics'],
-      handle: () => textAnswer(200, metricsText(gateway.families()), metricsType),
+      handle: async () => textAnswer(200, await inSlices(writing(gateway.families()), systemClock), metricsType),
     },
     { method: 'GET', path: '/api/config', roles: ['admin'], handle: () => jsonAnswer(200, configDocument(gateway, reloader.last)) },
     { method: 'GET', path: '/api/config/diff', roles: ['admin'], handle: (x) => diffAnswer(gateway, x) },

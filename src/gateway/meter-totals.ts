@@ -16,19 +16,18 @@ export interface Family {
   readonly series: ReadonlyMap<string, SummedSeries>
 }
 
-interface OpenFamily extends Family {
-  readonly series: Map<string, SummedSeries>
+/** Where a series stands: what the dead have left of it, and its slots in the rows of the living. */
+interface KnownSeries {
+  readonly labels: SeriesEntry['labels']
+  readonly isOfRoute: boolean
+  kept: Float64Array | undefined
+  readonly places: { readonly source: number; readonly row: Float64Array; readonly slot: number }[]
 }
 
-/** A series of one row, with the key of its labels: made once, for families of thousands are summed again and again. */
-interface KeyedEntry {
-  readonly entry: SeriesEntry
-  readonly key: string
-}
-
-interface Source {
-  readonly row: Float64Array
-  readonly entries: KeyedEntry[]
+interface KnownFamily extends Omit<Family, 'series'> {
+  /** Numbers of a series. */
+  readonly width: number
+  readonly known: Map<string, KnownSeries>
 }
 
 /**
@@ -36,55 +35,69 @@ interface Source {
  * counted is kept, so that counters never go back; its gauges go with it.
  */
 export class MeterTotals {
-  readonly #sources = new Map<number, Source>()
-  readonly #kept = new Map<string, OpenFamily>()
-  /** Each key once, however many workers have the series. */
-  readonly #keys = new Map<string, string>()
+  /** By name, in the order of names. */
+  #families = new Map<string, KnownFamily>()
 
   /** A worker, or main itself, says which series it opened; `row` is where it writes. */
   announce(source: number, row: Float64Array, entries: readonly SeriesEntry[]): void {
-    let known = this.#sources.get(source)
-    if (known === undefined) this.#sources.set(source, (known = { row, entries: [] }))
-    for (const entry of entries) known.entries.push({ entry, key: this.#keyOf(entry) })
+    for (const { name, help, kind, bounds, labels, slot } of entries) {
+      let family = this.#families.get(name)
+      if (family === undefined) {
+        family = { name, help, kind, bounds, width: kind === 'histogram' ? bounds.length + 2 : 1, known: new Map() }
+        this.#families.set(name, family)
+        this.#families = new Map([...this.#families].sort(([one], [other]) => (one < other ? -1 : 1)))
+      }
+      const key = JSON.stringify(labels)
+      let series = family.known.get(key)
+      if (series === undefined) {
+        const isOfRoute = labels.some(([label]) => label === 'route')
+        family.known.set(key, (series = { labels, isOfRoute, kept: undefined, places: [] }))
+      }
+      series.places.push({ source, row, slot })
+    }
   }
 
   /** Its writer is gone: keeps what it counted and clears the row, so that a successor may take it over. */
   fold(source: number, row: Float64Array): void {
-    const gone = this.#sources.get(source)
-    this.#sources.delete(source)
-    if (gone !== undefined) for (const keyed of gone.entries) if (keyed.entry.kind !== 'gauge') addTo(this.#kept, keyed, gone.row)
+    for (const family of this.#families.values()) {
+      for (const [key, series] of family.known) {
+        const { places } = series
+        for (let i = places.length - 1; i >= 0; i--) {
+          if (places[i].source !== source) continue
+          if (family.kind !== 'gauge') addTo((series.kept ??= new Float64Array(family.width)), places[i])
+          places.splice(i, 1)
+        }
+        if (places.length === 0 && series.kept === undefined) family.known.delete(key)
+      }
+    }
     clearRow(row)
   }
 
-  /** Every family, by name, with the sums of this moment. */
+  /**
+   * Every family, by name, with the sums of this moment. What a route never counted is left out: of thousands of routes most
+   * do few of the things that can be counted.
+   */
   families(): Family[] {
-    const families = new Map<string, OpenFamily>()
-    for (const family of this.#kept.values()) {
+    const families: Family[] = []
+    for (const { name, help, kind, bounds, width, known } of this.#families.values()) {
       const series = new Map<string, SummedSeries>()
-      for (const [key, { labels, values }] of family.series) series.set(key, { labels, values: values.slice() })
-      families.set(family.name, { ...family, series })
+      for (const [key, one] of known) {
+        if (one.isOfRoute && kind !== 'gauge' && one.kept === undefined && !hasCounted(one, width)) continue
+        const values = one.kept === undefined ? new Float64Array(width) : one.kept.slice()
+        for (const place of one.places) addTo(values, place)
+        series.set(key, { labels: one.labels, values })
+      }
+      if (series.size > 0) families.push({ name, help, kind, bounds, series })
     }
-    for (const { row, entries } of this.#sources.values()) for (const keyed of entries) addTo(families, keyed, row)
-    return [...families.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
-  }
-
-  #keyOf({ labels }: SeriesEntry): string {
-    const key = JSON.stringify(labels)
-    const known = this.#keys.get(key)
-    if (known !== undefined) return known
-    this.#keys.set(key, key)
-    return key
+    return families
   }
 }
 
-function addTo(families: Map<string, OpenFamily>, { entry, key }: KeyedEntry, row: Float64Array): void {
-  let family = families.get(entry.name)
-  if (family === undefined) {
-    const { name, help, kind, bounds } = entry
-    families.set(name, (family = { name, help, kind, bounds, series: new Map() }))
-  }
-  const width = entry.kind === 'histogram' ? entry.bounds.length + 2 : 1
-  let summed = family.series.get(key)
-  if (summed === undefined) family.series.set(key, (summed = { labels: entry.labels, values: new Float64Array(width) }))
-  for (let i = 0; i < width; i++) summed.values[i] += row[entry.slot + i]
+function hasCounted({ places }: KnownSeries, width: number): boolean {
+  for (const { row, slot } of places) for (let i = 0; i < width; i++) if (row[slot + i] !== 0) return true
+  return false
+}
+
+function addTo(values: Float64Array, { row, slot }: KnownSeries['places'][number]): void {
+  for (let i = 0; i < values.length; i++) values[i] += row[slot + i]
 }

@@ -71,6 +71,23 @@ test('a histogram counts a value on a bound into that bucket, and its buckets ad
   assert.match(text, /^velum_size_bytes_count\{route="r"\} 4$/m)
 })
 
+test('what a route never counted is left out, until it counts; what nobody counted of other things is there', async () => {
+  const { meters, rows, totals, settle } = node(1)
+  const count = meters[0].counter('velum_a_total', 'A.', { route: 'r' })
+  const spread = meters[0].histogram('velum_b_seconds', 'B.', { route: 'r' })
+  meters[0].gauge('velum_c', 'C.', { route: 'r' })
+  meters[0].counter('velum_d_total', 'D.', { listener: 'l' })
+  await settle()
+  const before = metricsText(totals.families())
+  assert.deepEqual(before.match(/^velum_\w+/gm), ['velum_c', 'velum_d_total'])
+  count.add()
+  spread.observe(0)
+  assert.match(metricsText(totals.families()), /^velum_a_total\{route="r"\} 1$/m)
+  assert.match(metricsText(totals.families()), /^velum_b_seconds_count\{route="r"\} 1$/m)
+  totals.fold(0, rows[0])
+  assert.match(metricsText(totals.families()), /^velum_a_total\{route="r"\} 1$/m)
+})
+
 test('help and label values are escaped as the format asks', async () => {
   const { meters, totals, settle } = node(1)
   meters[0].counter('velum_a_total', 'back\\slash and\nline "quoted"', { x: 'a"b\\c\nd' }).add()

@@ -68,9 +68,10 @@ export class RouteMeters {
 
   #opened(route: string): RouteMeter {
     const classes = ['none', '1xx', '2xx', '3xx', '4xx', '5xx', '5xx', '5xx', '5xx', '5xx']
-    const help = 'Exchanges that ended, by route and class of status.'
     return {
-      byClass: classes.map((status) => this.#meter.counter('velum_requests_total', help, { route, status })),
+      byClass: classes.map((status) =>
+        this.#meter.counter('velum_requests_total', 'Exchanges that ended, by route and class of status.', { route, status }),
+      ),
       seconds: this.#meter.histogram(
         'velum_request_duration_seconds',
         'From the first byte of a request to the end of its response.',
@@ -150,7 +151,6 @@ function failed(x: Exchange, thrown: unknown): Answer {
   x.fault = fault
   return x.renderProblem(problemOf(fault), x)
 }
-
 
 interface RefusalCounts {
   refused(policy: Policy, verdict: Verdict): void
