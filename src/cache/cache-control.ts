@@ -87,8 +87,10 @@ export function requestDirectives(headers: Headers): Directives {
 }
 
 // A member of an RFC 8941 dictionary, as far as directives need one: a key, perhaps an item, perhaps parameters.
-const member =
-  /[ \t]*([a-z*][a-z0-9_\-.*]*)(?:=(-?\d{1,15}(?:\.\d{1,3})?|[A-Za-z*][!#$%&'*+\-.^_`|~0-9A-Za-z:/]*|"(?:[ !#-[\]-~]|\\["\\])*"|\?[01]))?(?:;[ ]*[a-z*][a-z0-9_\-.*]*(?:=[^,;]*)?)*[ \t]*(,|$)/y
+const item =
+  '-?(?:\\d{1,12}\\.\\d{1,3}|\\d{1,15})|[A-Za-z*][!#$%&\'*+\\-.^_`|~0-9A-Za-z:/]*|"(?:[ !#-[\\]-~]|\\\\["\\\\])*"|\\?[01]|:[A-Za-z0-9+/=]*:'
+const key = '[a-z*][a-z0-9_\\-.*]*'
+const member = new RegExp(`[ \\t]*(${key})(?:=(${item}))?(?:; *${key}(?:=(?:${item}))?)*[ \\t]*(,|$)`, 'y')
 
 /**
  * Reads a targeted field (RFC 9213 §2.1), a dictionary of structured fields. Undefined when it is absent, empty or does

@@ -32,6 +32,20 @@ test('an entry that is no address ends the walk at the last hop that is known', 
   assert.equal(origin(['X-Forwarded-For', 'garbage']), 'http 10.0.0.1')
 })
 
+test('an entry that is no address as a whole is none, whatever it begins or ends with', () => {
+  for (const hop of [
+    '[192.0.2.7x',
+    '[2001:db8::1]192.0.2.7',
+    '[2001:db8::1',
+    '192.0.2.7:x',
+    '192.0.2.7:123456',
+    '[2001:db8::1]:',
+  ]) {
+    assert.equal(origin(['X-Forwarded-For', `203.0.113.9, ${hop}`]), 'http 10.0.0.1', hop)
+  }
+  assert.equal(origin(['Forwarded', 'for="203.0.113.9:_port"']), 'http 203.0.113.9')
+})
+
 test('ports and brackets are taken off', () => {
   assert.equal(origin(['X-Forwarded-For', '203.0.113.9:4711']), 'http 203.0.113.9')
   assert.equal(origin(['X-Forwarded-For', '[2001:db8::1]:4711']), 'http 2001:db8::1')

@@ -38,11 +38,12 @@ export function originBehindProxies(
   return { address, scheme }
 }
 
-/** `1.2.3.4:5678` and `[::1]:5678` without port and brackets. */
+const withPort = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(?:\d{1,5}|_[\w.-]+))?$/
+
+/** `1.2.3.4:5678` and `[::1]:5678` without port and brackets; a port may be hidden (RFC 7239 §6.2). */
 function withoutPort(text: string): string {
-  if (text.startsWith('[')) return text.slice(1, text.indexOf(']'))
-  const colon = text.indexOf(':')
-  return colon !== -1 && colon === text.lastIndexOf(':') ? text.slice(0, colon) : text
+  const parts = withPort.exec(text)
+  return parts?.[1] ?? parts?.[2] ?? text
 }
 
 /** The elements of a `Forwarded` field (RFC 7239): only `for` and `proto` are of use here. */

@@ -40,14 +40,16 @@ export function ipv4Bits(text: string): number {
   return dots === 3 && digits > 0 ? bits * 256 + part : notV4
 }
 
+const zone = /^[0-9A-Za-z.:_-]{1,64}$/
+
 /**
  * Reads an IPv6 address into four words; false for anything else. A zone (`%eth0`) is not part of an address and is
- * passed over. An IPv4 tail is read.
+ * passed over, if it could be the name of an interface. An IPv4 tail is read.
  */
 export function ipv6Words(text: string, into: Uint32Array): boolean {
   let end = text.indexOf('%')
-  if (end === 0 || end === text.length - 1) return false
   if (end === -1) end = text.length
+  else if (!zone.test(text.slice(end + 1))) return false
   if (end < 2 || end > 45) return false
   let groups = 0
   let gapAt = -1

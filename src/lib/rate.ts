@@ -27,11 +27,11 @@ export function parseRate(text: string): UnitRate {
   if (periodMs === undefined) throw new UnitError(`${quoted(text)} is not a rate: it does not say per what`, remedy)
   if (sign === '-') throw new UnitError(`${quoted(text)} is negative`, remedy)
   if (fraction !== undefined) throw fractional(text, Number(`${whole}.${fraction}`), periodMs)
-  const exact = `${whole}/${periodName.toLowerCase()}`
-  if (text !== exact) throw new UnitError(`${quoted(text)} is not a rate`, `write "${exact}"`)
   const amount = Number(whole)
   if (amount === 0) throw new UnitError(`${quoted(text)} never gives anything`, remedy)
   if (!Number.isSafeInteger(amount)) throw new UnitError(`${quoted(text)} is too large`, 'choose a smaller rate')
+  const exact = `${whole}/${periodName.toLowerCase()}`
+  if (text !== exact) throw new UnitError(`${quoted(text)} is not a rate`, `write "${exact}"`)
   return { units: amount, periodMs }
 }
 

@@ -28,10 +28,10 @@ export function parseAmount(text: string, kind: string, examples: string, units:
   if (factor === undefined) throw new UnitError(`${quoted(text)} is not a ${kind}: the unit "${unit}" is unknown`, remedy)
   if (sign === '-') throw new UnitError(`${quoted(text)} is negative`, remedy)
   if (fraction !== undefined) throw fractional(text, Number(`${whole}.${fraction}`) * factor, units, remedy)
-  const exact = `${whole}${unit.toLowerCase()}`
-  if (text !== exact) throw new UnitError(`${quoted(text)} is not a ${kind}`, `write "${exact}"`)
   const amount = Number(whole) * factor
   if (!Number.isSafeInteger(amount)) throw new UnitError(`${quoted(text)} is too large`, `choose a smaller ${kind}`)
+  const exact = `${whole}${unit.toLowerCase()}`
+  if (text !== exact) throw new UnitError(`${quoted(text)} is not a ${kind}`, `write "${exact}"`)
   return amount
 }
 

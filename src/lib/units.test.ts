@@ -163,6 +163,18 @@ test('what is written is read back as the same', () => {
   assert.equal(rateText({ units: 3, periodMs: 250 }), '3/250ms')
 })
 
+test('no remedy is a spelling that would be refused as well', () => {
+  const huge = '9'.repeat(20)
+  assert.match(
+    errorOf(() => parseRate(`${huge}h`)),
+    /is too large; choose a smaller rate$/,
+  )
+  assert.match(
+    errorOf(() => parseDuration(`${huge} D`)),
+    /is too large; choose a smaller duration$/,
+  )
+})
+
 test('nothing but a UnitError comes out of any text', () => {
   fc.assert(
     fc.property(

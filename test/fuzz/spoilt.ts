@@ -65,7 +65,8 @@ function applied(text: string, edit: Edit): string {
       return text.slice(0, at) + edit.other.slice(scaled(edit.from, edit.other.length))
     default: {
       const char = text[at] ?? ''
-      return text.slice(0, at) + (char === char.toUpperCase() ? char.toLowerCase() : char.toUpperCase()) + text.slice(at + 1)
+      const other = /[A-Z]/.test(char) ? char.toLowerCase() : /[a-z]/.test(char) ? char.toUpperCase() : char
+      return text.slice(0, at) + other + text.slice(at + 1)
     }
   }
 }

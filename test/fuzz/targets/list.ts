@@ -1,5 +1,15 @@
 import type { FuzzTarget } from '../fuzz-target.ts'
+import { cacheTargets } from './cache-fields.ts'
 import { pathTargets } from './paths.ts'
+import { requestFieldTargets } from './request-fields.ts'
+import { unitTargets } from './units.ts'
+import { wireTargets } from './wires.ts'
 
 /** Every parser that is fuzzed; HTTP/1.1 requests have a run of their own, against other servers (`compare.ts`). */
-export const fuzzTargets: readonly FuzzTarget[] = [...pathTargets]
+export const fuzzTargets: readonly FuzzTarget[] = [
+  ...pathTargets,
+  ...cacheTargets,
+  ...requestFieldTargets,
+  ...unitTargets,
+  ...wireTargets,
+]
