@@ -12,11 +12,11 @@ const whole = defineGateway({
     plain: { port: 8080, redirect: 'https' },
     api: {
       port: 8443,
-      tls: { dev: true },
+      tls: { dev: true, acme: { email: 'ops@example.com', names: ['api.example.com'] } },
       edge: { connectionsPerAddress: 200, connectionRate: '100/s', handshakeRate: '50/s', limits: ['perAddress'] },
     },
   },
-  admin: { port: 9900 },
+  admin: { port: 9900, host: '0.0.0.0', tls: { certificates: [{ cert: 'admin.pem', key: 'admin.key' }] } },
   store: { kind: 'embedded', path: '.velum' },
   secret: [process.env['VELUM_SECRET']],
   trustedProxies: ['10.0.0.0/8'],
