@@ -112,6 +112,16 @@ export interface Limit {
   readonly period?: string
 }
 
+/** A limit or a penalty that an operator switched by hand. */
+export interface Shadow {
+  readonly id: string
+  readonly limit?: string
+  readonly penalty?: string
+  readonly route?: string
+  readonly shadow: boolean
+  readonly until: string
+}
+
 export interface KeyCount {
   readonly key: string
   readonly count: number

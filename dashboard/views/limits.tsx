@@ -1,16 +1,23 @@
 import type { VNode } from 'preact'
 import { useState } from 'preact/hooks'
-import type { KeyCount, Limit, LimitKeys } from '../documents.ts'
+import { call } from '../api.ts'
+import type { KeyCount, Limit, LimitKeys, Shadow } from '../documents.ts'
+import { confirmThen } from '../parts/confirm.tsx'
 import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
 import { Table } from '../parts/table.tsx'
 import { usePolled } from '../parts/use-polled.ts'
-import { countText, rateText, spanText } from '../words.ts'
+import { agoText, countText, rateText, spanText } from '../words.ts'
 
 const mostKeys = 25
 
 /** Limits with what they decided; of one of them the busiest and the refused keys. */
 export function LimitsView(): VNode {
-  const { value, error } = usePolled<{ limits: readonly Limit[] }>('/api/limits', 3000)
+  const { value, error, again } = usePolled<{ limits: readonly Limit[] }>('/api/limits', 3000)
+  const switched = usePolled<{ shadows: readonly Shadow[] }>('/api/shadows', 3000)
+  const done = (): void => {
+    again()
+    switched.again()
+  }
   const [chosen, choose] = useState('')
   const name = value?.limits.some((limit) => limit.name === chosen) === true ? chosen : (value?.limits[0]?.name ?? '')
   return (
@@ -27,6 +34,10 @@ export function LimitsView(): VNode {
               { title: 'Grants', isWide: true, cell: settingsOf },
               { title: 'Per', cell: ({ per }) => <span class="tight">{per.join(' + ') || 'all together'}</span> },
               { title: 'Decisions', isNumber: true, cell: (limit) => <Decisions limit={limit} /> },
+              {
+                title: 'Shadow',
+                cell: (limit) => <ShadowButton limit={limit} shadows={switched.value?.shadows ?? []} done={done} />,
+              },
             ]}
             rows={value.limits}
             keyOf={(limit) => limit.name}
@@ -37,6 +48,46 @@ export function LimitsView(): VNode {
         </Panel>
       )}
       {name !== '' && <Keys key={name} name={name} />}
+    </>
+  )
+}
+
+/** Switches a limit into shadow or out of it for an hour; or back, where it was switched. */
+function ShadowButton(props: { readonly limit: Limit; readonly shadows: readonly Shadow[]; readonly done: () => void }): VNode {
+  const { limit, shadows, done } = props
+  const mine = shadows.filter((one) => one.limit === limit.name)
+  const current = mine.find(({ route }) => route === undefined)
+  const isOn = current === undefined
+  const wanted = !limit.shadow
+  const ask = (): void =>
+    confirmThen({
+      title: isOn ? `${wanted ? 'Put' : 'Take'} ${limit.name} ${wanted ? 'into' : 'out of'} shadow?` : `Switch ${limit.name} back?`,
+      text: isOn
+        ? `For an hour, or until the configuration changes, ${limit.name} ${
+            wanted ? 'counts and reports but refuses nobody' : 'refuses whoever is over it'
+          }, wherever it is named. All workers of this node follow at once.`
+        : `${limit.name} is again what the configuration says.`,
+      verb: isOn ? 'Switch' : 'Switch back',
+      isDangerous: isOn && wanted,
+      async run() {
+        if (current === undefined) await call('POST', '/api/shadows', { limit: limit.name, shadow: wanted })
+        else await call('DELETE', `/api/shadows/${encodeURIComponent(current.id)}`)
+        done()
+        return isOn
+          ? `${limit.name} ${wanted ? 'is in shadow' : 'counts in earnest'} for an hour.`
+          : `${limit.name} is switched back.`
+      },
+    })
+  return (
+    <>
+      {mine.map((one) => (
+        <span key={one.id} class="stack warn tight">
+          by hand{one.route === undefined ? '' : ` on ${one.route}`}: {one.shadow ? 'on' : 'off'}, ends {agoText(one.until)}
+        </span>
+      ))}
+      <button type="button" class="small" onClick={ask}>
+        {isOn ? (wanted ? 'Turn on' : 'Turn off') : 'Switch back'}
+      </button>
     </>
   )
 }

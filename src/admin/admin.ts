@@ -3,6 +3,7 @@ import type { Log } from '../core/log.ts'
 import { storeFolder } from '../gateway/store-folder.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { Reloader } from '../gateway/reloader.ts'
+import { ShadowSwitch } from '../gateway/shadow-switch.ts'
 import { createAdminHandler } from './admin-handler.ts'
 import { loadAdminTokens } from './admin-tokens.ts'
 import type { AdminTokens } from './admin-tokens.ts'
@@ -36,7 +37,9 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
   const { gateway, reloader, env, clock, log } = options
   const { admin, probes } = gateway.model
   const opened: HandlerServer[] = []
+  const shadows = new ShadowSwitch({ gateway, clock, log })
   const close = async (): Promise<void> => {
+    shadows.close()
     await Promise.all(opened.map((server) => server.close()))
   }
   const open = async (
@@ -67,7 +70,11 @@ export async function openAdmin(options: AdminOptions): Promise<Admin> {
             'admin',
             admin,
             createAdminHandler({
-              endpoints: [...dashboardFiles(), ...dashboardEndpoints(tokens!, sessions), ...adminEndpoints(gateway, reloader)],
+              endpoints: [
+                ...dashboardFiles(),
+                ...dashboardEndpoints(tokens!, sessions),
+                ...adminEndpoints(gateway, reloader, shadows),
+              ],
               tokens: tokens!,
               sessions,
               isOwnHost: createHostCheck(admin.host, admin.names),

@@ -8,6 +8,8 @@ import { httpProblem } from '../core/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { metricsType, writing } from '../gateway/metrics-text.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
+import type { ShadowSwitch } from '../gateway/shadow-switch.ts'
+import { shadowNotes } from '../gateway/shadow-switch.ts'
 import { apiKeyEndpoints } from './api-key-endpoints.ts'
 import { bridgeEndpoints } from './bridge-endpoints.ts'
 import { cacheEndpoints } from './cache-endpoints.ts'
@@ -20,11 +22,12 @@ import { overviewEndpoints } from './overview-endpoints.ts'
 import { penaltyEndpoints } from './penalty-endpoints.ts'
 import { requestEndpoints } from './request-endpoints.ts'
 import { serviceEndpoints } from './service-endpoints.ts'
+import { shadowEndpoints } from './shadow-endpoints.ts'
 import { userEndpoints } from './user-endpoints.ts'
 import { healthAnswer, readyAnswer } from './probes.ts'
 
 /** The addresses of the admin surface (CONTRACT §5), as far as there is something to say. */
-export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly Endpoint[] {
+export function adminEndpoints(gateway: Gateway, reloader: Reloader, shadows: ShadowSwitch): readonly Endpoint[] {
   return [
     { method: 'GET', path: '/healthz', roles: 'anyone', handle: healthAnswer },
     { method: 'GET', path: '/readyz', roles: 'anyone', handle: () => readyAnswer(gateway) },
@@ -39,11 +42,17 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader): readonly E
     { method: 'POST', path: '/api/reload', roles: ['admin'], handle: () => reload(gateway, reloader) },
     { method: 'GET', path: '/api/routes', roles: ['admin'], handle: () => jsonAnswer(200, { routes: gateway.routes }) },
     ...overviewEndpoints(gateway),
-    ...explainEndpoints(gateway),
+    ...explainEndpoints({
+      async explain(question) {
+        const told = await gateway.explain(question)
+        return { ...told, notes: [...told.notes, ...shadowNotes(shadows.list())] }
+      },
+    }),
     ...requestEndpoints(gateway),
     ...serviceEndpoints(gateway),
     ...bridgeEndpoints(gateway),
     ...limitEndpoints(gateway),
+    ...shadowEndpoints(shadows),
     ...penaltyEndpoints(gateway),
     ...cacheEndpoints(gateway),
     ...certificateEndpoints(gateway),

@@ -71,6 +71,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./token-command.ts')).tokenCommand,
   },
   {
+    name: 'shadow',
+    summary: 'Puts a limit or a penalty of the running gateway into shadow for a while, or takes it out.',
+    load: async () => (await import('./shadow-command.ts')).shadowCommand,
+  },
+  {
     name: 'penalty',
     summary: 'Says who is in the penalty box, puts clients there and lets them out.',
     load: async () => (await import('./penalty-command.ts')).penaltyCommand,

@@ -12,15 +12,15 @@ import { FloorJudge, optionsOf } from './floor-judge.ts'
 import type { GatewayModel, RouteModel } from './model.ts'
 import { floorSchema } from './schema/floor.ts'
 
-/** Holds a gateway to its floor: whatever is looser is an error that names both places. */
+/** Holds a gateway to its floor: whatever is looser is an error that names both places. Gives the limits that it asks for in earnest. */
 export function checkFloor(
   context: CheckContext,
   model: Pick<GatewayModel, 'routes' | 'listeners' | 'trustedProxies' | 'identity'>,
   limits: ReadonlyMap<string, CheckedLimit>,
-): void {
+): readonly string[] {
   const { reading } = context
   const floor = reading.at(['floor']) === undefined ? undefined : reading.readFields(floorSchema, ['floor'])
-  if (floor === undefined) return
+  if (floor === undefined) return []
   const judge = new FloorJudge(context)
   checkFloorLimits(context, judge, floor, limits)
   checkDoors(judge, floor, model)
@@ -33,6 +33,7 @@ export function checkFloor(
     checkCsrf(judge, floor, route)
     checkAddresses(judge, floor, route)
   }
+  return Object.entries(floor.limits ?? {}).flatMap(([name, { shadow }]) => (shadow === true ? [] : [name]))
 }
 
 function checkDoors(

@@ -108,13 +108,14 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
     ...(context.shapes.used.length === 0 ? {} : { shapes: context.shapes.used }),
     routes,
   }
-  checkFloor(context, model, limits)
+  const floorLimits = checkFloor(context, model, limits)
   if (!findings.hasErrors) checkUse(context, model)
   if (!findings.hasErrors) checkFleet(context, model)
   if (!findings.hasErrors) checkRules(context, model)
   if (!findings.hasErrors) checkDescriptions(context, model)
   if (!findings.hasErrors) checkSchemas(context, model)
-  return done({ ...model, hash: modelHash(model) })
+  const whole = floorLimits.length === 0 ? model : { ...model, floorLimits }
+  return done({ ...whole, hash: modelHash(whole) })
 }
 
 /** For the unknown keys of the top; each section is read by its own check. */

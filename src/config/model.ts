@@ -37,6 +37,8 @@ export interface GatewayModel {
   readonly services: readonly ServiceModel[]
   readonly identity: IdentitySpec
   readonly limits: readonly LimitSpec[]
+  /** Names of limits that the floor asks to count in earnest: no hand puts them in shadow. Absent: none. */
+  readonly floorLimits?: readonly string[] | undefined
   /** Absent: none. */
   readonly penalties?: readonly PenaltySpec[] | undefined
   readonly log: {

@@ -100,8 +100,11 @@ export interface Gateway {
   announceAdmin(url: string): void
   /** Makes a new signing key, which takes over once everybody can have read it. Gives its id. */
   rotateKeys(): Promise<string>
-  /** Serves this instead. Rejects, with nothing changed, when any part of it fails. */
-  replace(model: GatewayModel): Promise<void>
+  /**
+   * Serves this instead, or what is made of what is served when its turn has come. Rejects, with nothing changed, when any
+   * part of it fails.
+   */
+  replace(model: GatewayModel | ((current: GatewayModel) => GatewayModel)): Promise<void>
   /** Not ready any more; after `delayMs` accepts no more, drains, and ends. */
   stop(times: StopTimes): Promise<void>
   /** Ends all connections now; a `stop` under way comes to its end. */

@@ -286,10 +286,10 @@ export class Node implements Gateway {
     }
   }
 
-  replace(model: GatewayModel): Promise<void> {
+  replace(model: Parameters<Gateway['replace']>[0]): Promise<void> {
     const done = this.#tail.then(() => {
       if (this.#isStopping) throw new EnvironmentFault('the gateway is stopping')
-      return this.#change(model)
+      return this.#change(typeof model === 'function' ? model(this.model) : model)
     })
     this.#tail = done.catch(() => undefined)
     return done

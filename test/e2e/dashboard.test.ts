@@ -167,6 +167,22 @@ describe('the dashboard in a real browser', { skip: noChromium }, () => {
       await dialog.getByRole('button', { name: 'Lift' }).click()
       await boxed.waitFor({ state: 'detached' })
 
+      await show(page, 'Limits')
+      const perAddress = page.getByRole('region', { name: 'Limits' }).getByRole('row', { name: /^perAddress/ })
+      const flood = async (): Promise<number[]> => {
+        const sent = Array.from({ length: 30 }, () => world.send({ path: '/orders/1', address: '192.0.2.77' }))
+        return [...new Set(await Promise.all(sent))].toSorted((a, b) => a - b)
+      }
+      await perAddress.getByRole('button', { name: 'Turn on' }).click()
+      await dialog.getByRole('button', { name: 'Switch' }).click()
+      await perAddress.getByText('by hand: on').waitFor()
+      // Both workers serve it: nobody is refused any more.
+      assert.deepEqual(await flood(), [200])
+      await perAddress.getByRole('button', { name: 'Switch back' }).click()
+      await dialog.getByRole('button', { name: 'Switch back' }).click()
+      await perAddress.getByText('by hand: on').waitFor({ state: 'detached' })
+      assert.deepEqual(await flood(), [200, 429])
+
       await show(page, 'Cache')
       await page.getByLabel('Purge by').selectOption('tag')
       await page.getByLabel('What to purge').fill('shelf')
