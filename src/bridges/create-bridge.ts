@@ -1,11 +1,16 @@
+import { lazily } from '../lib/lazily.ts'
 import type { Bridge, BridgeEnv } from './bridge.ts'
 import { createConnectBridge } from './connect/bridge.ts'
 import { createRestBridge } from './grpc-json/bridge.ts'
-import { createGraphqlBridge } from './graphql/bridge.ts'
 import type { GraphqlOptions } from './graphql/options.ts'
 import { createGrpcWebBridge } from './grpc-web/bridge.ts'
 import type { JsonOptions } from './json/message-codec.ts'
-import { createWebsocketBridge } from './websocket/bridge.ts'
+import type * as GraphqlBridgeModule from './graphql/bridge.ts'
+import type * as WebsocketBridgeModule from './websocket/bridge.ts'
+
+// They stand on large libraries.
+const graphql = lazily<typeof GraphqlBridgeModule>(import.meta.url, './graphql/bridge')
+const websocket = lazily<typeof WebsocketBridgeModule>(import.meta.url, './websocket/bridge')
 
 /** A bridge of a route with its options, after the configuration was checked. Plain data. */
 export type BridgeSpec =
@@ -21,9 +26,9 @@ export function createBridge(spec: BridgeSpec, env: BridgeEnv): Bridge {
     case 'connect':
       return createConnectBridge(env, spec.json)
     case 'websocket':
-      return createWebsocketBridge(env, spec.json)
+      return websocket().createWebsocketBridge(env, spec.json)
     case 'graphql':
-      return createGraphqlBridge(env, spec.graphql)
+      return graphql().createGraphqlBridge(env, spec.graphql)
     default:
       return createRestBridge(env, spec.json)
   }

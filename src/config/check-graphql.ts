@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readDescriptors } from '../bridges/descriptors/descriptors.ts'
 import type { Descriptors } from '../bridges/descriptors/descriptors.ts'
-import { readDocument } from '../bridges/graphql/documents.ts'
 import type { GraphqlGuardOptions, GraphqlLimits, GraphqlOptions, PersistedDocuments } from '../bridges/graphql/options.ts'
 import { standardLimits } from '../bridges/graphql/options.ts'
-import { buildGraphqlSchema, selectorOf } from '../bridges/graphql/schema.ts'
+import { lazily } from '../lib/lazily.ts'
 import { absolutePath } from './check-context.ts'
 import type { CheckContext } from './check-context.ts'
 import type { ReadRoute } from './check-routes.ts'
@@ -12,6 +11,11 @@ import type { ConfigPath } from './finding.ts'
 import type { GatewayModel } from './model.ts'
 import { readConfigFile } from './read-config-file.ts'
 import type { GraphqlBridge, GraphqlGuard } from './schema/graphql-bridge.ts'
+import type * as GraphqlDocumentsModule from '../bridges/graphql/documents.ts'
+import type * as GraphqlSchemaModule from '../bridges/graphql/schema.ts'
+
+const documents = lazily<typeof GraphqlDocumentsModule>(import.meta.url, '../bridges/graphql/documents')
+const schemas = lazily<typeof GraphqlSchemaModule>(import.meta.url, '../bridges/graphql/schema')
 
 /** A bridge of GraphQL as it was written, with what is left unsaid. `beside` are all bridges of its route. */
 export function readGraphql(
@@ -105,6 +109,7 @@ export function checkSchemas(context: CheckContext, model: Omit<GatewayModel, 'h
 }
 
 function checkSchema({ findings }: CheckContext, path: ConfigPath, descriptors: Descriptors, options: GraphqlOptions): void {
+  const { buildGraphqlSchema, selectorOf } = schemas()
   const known = new Set([...descriptors.methods.values()].map(selectorOf))
   for (const { method } of options.methods)
     if (!known.has(method)) findings.error(path, `there is no method ${method}`, 'correct the name in methods')
@@ -114,7 +119,7 @@ function checkSchema({ findings }: CheckContext, path: ConfigPath, descriptors: 
     findings.warn(path, `${name} is not in the schema of GraphQL: ${reason}`, `say so: methods: { ${name}: { as: none } }`)
   }
   for (const [id, text] of options.persisted?.documents ?? []) {
-    const document = readDocument(text, schema, options)
+    const document = documents().readDocument(text, schema, options)
     if ('errors' in document)
       findings.warn(path, `the persisted document ${id} is refused: ${document.errors[0].message}`, 'correct it, or take it out')
   }

@@ -1,14 +1,17 @@
+import { lazily } from '../lib/lazily.ts'
 import { createHash } from 'node:crypto'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { LinearPattern } from '../lib/linear-pattern.ts'
 import { stableJson } from '../lib/stable-json.ts'
 import { nearest } from '../lib/suggest.ts'
-import { SchemaCompiler, schemaFaults } from '../policies/shapes/schema-compiler.ts'
 import { eachKeywords, pointerStep } from '../policies/shapes/schema-tree.ts'
 import type { Dialect, Schema, SchemaShape } from '../policies/shapes/shape.ts'
 import { keywordsOf } from './schema-keywords.ts'
 import { atPointer, findingAt } from './schema-files.ts'
 import type { SchemaFile, SchemaFiles, SchemaFinding } from './schema-files.ts'
+import type * as SchemaCompilerModule from '../policies/shapes/schema-compiler.ts'
+
+const schemaCompiler = lazily<typeof SchemaCompilerModule>(import.meta.url, '../policies/shapes/schema-compiler')
 
 const dialects: readonly (readonly [RegExp, Dialect])[] = [
   [/^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/, '2020-12'],
@@ -41,7 +44,7 @@ export function readJsonSchema(files: SchemaFiles, root: SchemaFile, folder: str
   const whole = withBase(root.document as Schema, base)
   const shape: SchemaShape = { kind: 'schema', dialect, digest: '', root: whole, others }
   try {
-    const compiler = new SchemaCompiler(dialect, shape)
+    const compiler = new (schemaCompiler().SchemaCompiler)(dialect, shape)
     for (const [uri, schema] of others) compiler.add(uri, schema)
     compiler.compile(whole)
   } catch (thrown) {
@@ -95,7 +98,7 @@ class Reader {
 
   /** Judges a file and all that it names. Returns the base URI of what is in it. */
   read(file: SchemaFile, dialect: Dialect, base: string): string {
-    for (const { pointer, detail } of schemaFaults(file.document, dialect)) {
+    for (const { pointer, detail } of schemaCompiler().schemaFaults(file.document, dialect)) {
       this.findings.push(findingAt(file, pointer, detail, `see the rules of ${dialect}`))
     }
     this.#judge(file, dialect)

@@ -1,7 +1,7 @@
+import { lazily } from '../lib/lazily.ts'
 import { createHash } from 'node:crypto'
 import { stableJson } from '../lib/stable-json.ts'
 import { parseMediaRange } from '../policies/media-types.ts'
-import { SchemaCompiler } from '../policies/shapes/schema-compiler.ts'
 import { pointerStep } from '../policies/shapes/schema-tree.ts'
 import type { Keywords } from '../policies/shapes/schema-tree.ts'
 import { parameterPlaces, parameterStyles } from '../policies/shapes/shape.ts'
@@ -20,6 +20,9 @@ import { OpenapiSchemas } from './openapi-schemas.ts'
 import type { Direction, Place } from './openapi-schemas.ts'
 import { findingAt } from './schema-files.ts'
 import type { SchemaFile, SchemaFiles, SchemaFinding } from './schema-files.ts'
+import type * as SchemaCompilerModule from '../policies/shapes/schema-compiler.ts'
+
+const schemaCompiler = lazily<typeof SchemaCompilerModule>(import.meta.url, '../policies/shapes/schema-compiler')
 
 /** What reading a description came to. */
 export interface ReadOpenapi {
@@ -250,7 +253,7 @@ class Reader {
 
   /** Compiles everything once, so that what cannot be compiled is said with its place. */
   #compile(operations: readonly Operation[]): void {
-    const compiler = new SchemaCompiler(
+    const compiler = new (schemaCompiler().SchemaCompiler)(
       '2020-12',
       [operations, [...this.#schemas.named.values()].map(({ schema }) => schema)],
       true,

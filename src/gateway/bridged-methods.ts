@@ -2,10 +2,13 @@ import type { BridgeSpec } from '../bridges/create-bridge.ts'
 import { commentOf } from '../bridges/descriptors/comments.ts'
 import type { Descriptors, GrpcMethod } from '../bridges/descriptors/descriptors.ts'
 import { readDescriptors } from '../bridges/descriptors/descriptors.ts'
-import { printGraphqlSchema } from '../bridges/graphql/schema.ts'
 import type { OpenapiDocument } from '../bridges/openapi/document.ts'
 import { openapiDocument } from '../bridges/openapi/document.ts'
 import type { GatewayModel, ServiceModel } from '../config/model.ts'
+import { lazily } from '../lib/lazily.ts'
+import type * as GraphqlSchemaModule from '../bridges/graphql/schema.ts'
+
+const graphqlSchema = lazily<typeof GraphqlSchemaModule>(import.meta.url, '../bridges/graphql/schema')
 
 /** One method of a service of gRPC, and how it can be called from the edge. */
 export interface BridgedMethod {
@@ -69,6 +72,7 @@ export function openapiOf(model: GatewayModel, name: string, known: KnownDescrip
 export function sdlOf(model: GatewayModel, name: string, known: KnownDescriptors): string | undefined {
   const descriptors = descriptorsOf(model, name, known)
   if (descriptors === undefined) return undefined
+  const { printGraphqlSchema } = graphqlSchema()
   for (const { action } of model.routes) {
     if (action.kind !== 'to' || !action.services.some(({ service }) => service === name)) continue
     for (const spec of action.bridges ?? []) if (spec.kind === 'graphql') return printGraphqlSchema(descriptors, spec.graphql)

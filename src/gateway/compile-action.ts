@@ -1,6 +1,5 @@
 import type { Bridge } from '../bridges/bridge.ts'
 import { bridged, guarded, speaking } from '../bridges/bridged.ts'
-import { createGraphqlGuard } from '../bridges/graphql/guard.ts'
 import type { RedirectAction, RespondAction, RouteModel, ServiceModel, ToAction } from '../config/model.ts'
 import { Answer, emptyAnswer } from '../core/answer.ts'
 import { BytesBody } from '../core/body.ts'
@@ -15,6 +14,7 @@ import type { RequestEdit } from '../core/request-edits.ts'
 import type { Service } from '../core/service.ts'
 import type { Sweeper } from '../core/sweeper.ts'
 import { protectedHeaderIds, withoutOwnCookies } from '../identity/protected-headers.ts'
+import { lazily } from '../lib/lazily.ts'
 import { compileRedirect, compileRewrite } from '../routing/rewrite.ts'
 import { compileQueryRewrite } from '../routing/rewrite-query.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
@@ -26,6 +26,9 @@ import { identityHeaders } from '../identity/identity-headers.ts'
 import { Mirror } from './mirror.ts'
 import { createDraw } from './split.ts'
 import { withinDeadline } from './within-deadline.ts'
+import type * as GraphqlGuardModule from '../bridges/graphql/guard.ts'
+
+const graphqlGuard = lazily<typeof GraphqlGuardModule>(import.meta.url, '../bridges/graphql/guard')
 
 /** A service as routes use it. */
 export interface CompiledService {
@@ -106,7 +109,7 @@ export function compileAction(route: RouteModel, env: ActionEnv): RouteEnd {
 function forwarding(route: RouteModel, action: ToAction, env: ActionEnv): RouteEnd {
   const edits = [withoutOwnCookies, ...env.edits]
   let speak: RouteEnd['speak']
-  const guard = action.graphql === undefined ? undefined : createGraphqlGuard(action.graphql)
+  const guard = action.graphql === undefined ? undefined : graphqlGuard().createGraphqlGuard(action.graphql)
   const upstreams = action.services.map(({ service, weight }): LimitedUpstream => {
     const { spec } = compiledOf(route, service, env)
     const upstream = upstreamOf(route, service, weight, env)

@@ -1,13 +1,16 @@
+import { lazily } from '../../lib/lazily.ts'
 import type { Exchange } from '../../core/exchange.ts'
 import type { Closable, Hold } from '../../core/lasting.ts'
 import { MediaTypes } from '../media-types.ts'
 import { readForm } from './form-fields.ts'
 import { OperationTable } from './operation-table.ts'
 import type { CompiledParameter } from './parameter-values.ts'
-import { SchemaCompiler } from './schema-compiler.ts'
-import type { Check } from './schema-compiler.ts'
+import type { Check, SchemaCompiler } from './schema-compiler.ts'
 import { SchemaKinds } from './schema-kinds.ts'
 import type { Content, Misfit, OpenapiShape, Operation, SchemaShape, Shape } from './shape.ts'
+import type * as SchemaCompilerModule from './schema-compiler.ts'
+
+const schemaCompiler = lazily<typeof SchemaCompilerModule>(import.meta.url, './schema-compiler')
 
 /** A kind of content with what checks it. */
 export interface CompiledContent {
@@ -56,7 +59,7 @@ export function compileShape(shape: Shape, hold: Hold): CompiledShape {
 }
 
 function compileSchemaShape(shape: SchemaShape): CompiledShape {
-  const compiler = new SchemaCompiler(shape.dialect, shape)
+  const compiler = new (schemaCompiler().SchemaCompiler)(shape.dialect, shape)
   for (const [uri, schema] of shape.others) compiler.add(uri, schema)
   const check = inBody(compiler.compile(shape.root))
   const content: CompiledContent = { types: new MediaTypes(jsonRanges), range: 'application/json', check }
@@ -66,7 +69,7 @@ function compileSchemaShape(shape: SchemaShape): CompiledShape {
 }
 
 function compileOpenapiShape(shape: OpenapiShape): CompiledShape {
-  const compiler = new SchemaCompiler('2020-12', shape)
+  const compiler = new (schemaCompiler().SchemaCompiler)('2020-12', shape)
   for (const [uri, schema] of shape.named) compiler.add(uri, schema)
   const kinds = new SchemaKinds(new Map(shape.named))
   const table = new OperationTable<Expectation>()
