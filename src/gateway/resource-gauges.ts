@@ -17,13 +17,25 @@ export interface ResourceGaugesOptions {
   readonly thread: string
   /** What this thread holds now. */
   readonly held?: () => HeldResources
+  /** Exchanges under way in this thread, and how many Generations before the current one still have some; absent where there are none. */
+  readonly exchanges?: () => { readonly active: number; readonly retired: number }
 }
 
 /** With ten thousand connections a reading takes under a millisecond. */
 const everyMs = 5000
 
 /** Reads every five seconds what the thread that it runs in holds, and shows it as gauges. */
-export function createResourceGauges({ meter, clock, thread, held = heldNow }: ResourceGaugesOptions): Closable {
+export function createResourceGauges({ meter, clock, thread, held = heldNow, exchanges }: ResourceGaugesOptions): Closable {
+  const active =
+    exchanges && new Shown(meter.gauge('velum_exchanges', 'Requests whose response has not ended, streams and upgrades included.'))
+  const retired =
+    exchanges &&
+    new Shown(
+      meter.gauge(
+        'velum_generations_retired',
+        'Configurations before the current one that still have requests, summed over workers.',
+      ),
+    )
   const heap = new Shown(meter.gauge('velum_heap_bytes', 'Memory that the JavaScript heap of a thread uses.', { thread }))
   const external = new Shown(
     meter.gauge('velum_external_bytes', 'Memory outside of the JavaScript heap that belongs to objects of a thread.', { thread }),
@@ -33,6 +45,11 @@ export function createResourceGauges({ meter, clock, thread, held = heldNow }: R
     const { heapBytes, externalBytes, kinds: present } = held()
     heap.show(heapBytes)
     external.show(externalBytes)
+    if (exchanges !== undefined) {
+      const under = exchanges()
+      active?.show(under.active)
+      retired?.show(under.retired)
+    }
     const counts = new Map<string, number>()
     for (const kind of present) counts.set(kind, (counts.get(kind) ?? 0) + 1)
     for (const kind of counts.keys()) {

@@ -166,7 +166,7 @@ export class GatewayWorker {
     beat(row)
     this.#beats = setInterval(() => beat(row), birth.beatMs)
     this.#beats.unref()
-    this.#resources = createResourceGauges({ meter, clock, thread: String(worker) })
+    this.#resources = createResourceGauges({ meter, clock, thread: String(worker), exchanges: () => this.#current })
   }
 
   /** Takes a message of main's. */
