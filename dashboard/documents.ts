@@ -127,6 +127,17 @@ export interface KeyCount {
   readonly count: number
 }
 
+/** How one budget stands now. */
+export interface Level {
+  readonly limit: string
+  readonly key: string
+  readonly source: 'node' | 'store'
+  readonly capacity: number
+  readonly remaining: number
+  readonly wholeAfterMs: number
+  readonly unitAfterMs: number
+}
+
 export interface LimitKeys {
   readonly limit: string
   readonly unit: string

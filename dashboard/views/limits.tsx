@@ -1,7 +1,7 @@
 import type { VNode } from 'preact'
-import { useState } from 'preact/hooks'
-import { call } from '../api.ts'
-import type { KeyCount, Limit, LimitKeys, Shadow } from '../documents.ts'
+import { useEffect, useState } from 'preact/hooks'
+import { call, get } from '../api.ts'
+import type { KeyCount, Limit, LimitKeys, Level, Shadow } from '../documents.ts'
 import { confirmThen } from '../parts/confirm.tsx'
 import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
 import { Table } from '../parts/table.tsx'
@@ -47,7 +47,9 @@ export function LimitsView(): VNode {
           />
         </Panel>
       )}
-      {name !== '' && <Keys key={name} name={name} />}
+      {name !== '' && value !== undefined && (
+        <Keys key={name} name={name} per={value.limits.find((one) => one.name === name)?.per ?? []} />
+      )}
     </>
   )
 }
@@ -120,15 +122,22 @@ function settingsOf(limit: Limit): string {
   return words.join(' · ')
 }
 
-function Keys({ name }: { readonly name: string }): VNode {
+function Keys({ name, per }: { readonly name: string; readonly per: readonly string[] }): VNode {
   const { value, error } = usePolled<LimitKeys>(`/api/limits/${encodeURIComponent(name)}/keys`, 2000)
   return (
     <>
       <Waiting error={error} of={value} />
+      <Asked name={name} per={per} />
       {value !== undefined && (
         <div class="columns">
-          <KeyList title={`Busiest keys of ${name}`} keys={value.busiest} tone="plain" empty="Nobody uses this limit now." />
-          <KeyList title={`Refused keys of ${name}`} keys={value.refused} tone="bad" empty="Nobody is refused now." />
+          <KeyList
+            name={name}
+            title={`Busiest keys of ${name}`}
+            keys={value.busiest}
+            tone="plain"
+            empty="Nobody uses this limit now."
+          />
+          <KeyList name={name} title={`Refused keys of ${name}`} keys={value.refused} tone="bad" empty="Nobody is refused now." />
         </div>
       )}
     </>
@@ -136,11 +145,13 @@ function Keys({ name }: { readonly name: string }): VNode {
 }
 
 function KeyList(props: {
+  readonly name: string
   readonly title: string
   readonly keys: readonly KeyCount[]
   readonly tone: 'plain' | 'bad'
   readonly empty: string
 }): VNode {
+  const levels = useLevels(props.name, props.keys)
   const most = Math.max(...props.keys.map(({ count }) => count), 0)
   return (
     <Panel title={props.title} isFlush aside={<span class="muted">charges per second</span>}>
@@ -157,6 +168,7 @@ function KeyList(props: {
               </span>
             ),
           },
+          { title: 'Left', isNumber: true, cell: ({ key }) => <LevelText of={levels.get(key)} /> },
           { title: 'Rate', isNumber: true, cell: ({ count }) => <Badge tone={props.tone}>{rateText(count)}</Badge> },
         ]}
         rows={props.keys.slice(0, mostKeys)}
@@ -165,4 +177,88 @@ function KeyList(props: {
       />
     </Panel>
   )
+}
+
+const mostLevels = 8
+
+/** The live levels of the first few keys, read again with every new list of them. */
+function useLevels(name: string, keys: readonly KeyCount[]): ReadonlyMap<string, Level> {
+  const [levels, setLevels] = useState<ReadonlyMap<string, Level>>(new Map())
+  useEffect(() => {
+    const leaving = new AbortController()
+    const wanted = keys.slice(0, mostLevels).map(({ key }) => levelOf(name, `key=${encodeURIComponent(key)}`, leaving.signal))
+    const read = async (): Promise<void> => {
+      const told = await Promise.allSettled(wanted)
+      if (leaving.signal.aborted) return
+      setLevels(new Map(told.flatMap((one) => (one.status === 'fulfilled' ? [[one.value.key, one.value] as const] : []))))
+    }
+    void read()
+    return () => leaving.abort()
+  }, [name, keys])
+  return levels
+}
+
+function levelOf(name: string, query: string, signal?: AbortSignal): Promise<Level> {
+  return get<Level>(`/api/limits/${encodeURIComponent(name)}/level${query === '' ? '' : `?${query}`}`, signal)
+}
+
+function LevelText({ of: level }: { readonly of: Level | undefined }): VNode {
+  if (level === undefined) return <span class="muted">–</span>
+  const { remaining, capacity, wholeAfterMs, source } = level
+  const whole = wholeAfterMs === 0 ? 'whole' : `whole in ${spanText(wholeAfterMs)}`
+  return (
+    <span class="tight" title={`${whole}, says ${source === 'node' ? "this node's table" : "the fleet's store"}`}>
+      <b class={remaining <= 0 ? 'bad' : ''}>{countText(remaining)}</b> <span class="muted">of {countText(capacity)}</span>
+    </span>
+  )
+}
+
+/** Asks for the level of one budget by whose it is. */
+function Asked({ name, per }: { readonly name: string; readonly per: readonly string[] }): VNode {
+  const [level, setLevel] = useState<Level>()
+  const [error, setError] = useState('')
+  const ask = async (form: FormData): Promise<void> => {
+    const query = per.map((part) => `${encodeURIComponent(part)}=${encodeURIComponent(textOf(form.get(part)))}`).join('&')
+    try {
+      setLevel(await levelOf(name, query))
+      setError('')
+    } catch (thrown) {
+      setLevel(undefined)
+      setError((thrown as Error).message)
+    }
+  }
+  return (
+    <Panel title={`Level of ${name}`} aside={<span class="muted">asking takes nothing</span>}>
+      <form
+        class="question"
+        onSubmit={(event) => {
+          event.preventDefault()
+          void ask(new FormData(event.currentTarget))
+        }}
+      >
+        {per.map((part) => (
+          <label key={part}>
+            {part}
+            <input name={part} autocomplete="off" spellcheck={false} />
+          </label>
+        ))}
+        <button type="submit">Look</button>
+        {level !== undefined && (
+          <p role="status">
+            <LevelText of={level} /> left, {level.wholeAfterMs === 0 ? 'whole' : `whole in ${spanText(level.wholeAfterMs)}`}, says{' '}
+            {level.source === 'node' ? "this node's table" : "the fleet's store"}
+          </p>
+        )}
+        {error !== '' && (
+          <p class="error" role="alert">
+            {error}
+          </p>
+        )}
+      </form>
+    </Panel>
+  )
+}
+
+function textOf(value: FormDataEntryValue | null): string {
+  return typeof value === 'string' ? value.trim() : ''
 }

@@ -25,6 +25,15 @@ const gateway: LimitSource = {
       ]),
     },
   ],
+  limitLevel: async ({ name }, key) => ({
+    limit: name,
+    key,
+    source: 'node',
+    capacity: 100,
+    remaining: 7,
+    wholeAfterMs: 9300,
+    unitAfterMs: 0,
+  }),
   limitKeys: (limit) => ({ busiest: [{ key: `${limit} acme`, count: 12 }], refused: [] }),
 }
 const handler = createAdminHandler({
@@ -69,4 +78,15 @@ test('the busy and refused keys of a limit are told by its name, to administrato
     '/keys',
   ])
     assert.equal((await get(target)).status, 404, target)
+})
+
+test('the level of a budget is asked by its key, or by each part of it', async () => {
+  const { status, told } = await get('/api/limits/perTenant/level?tenant=acme&header:x-plan=gold')
+  assert.equal(status, 200)
+  assert.deepEqual([(told as { key: string }).key, (told as { remaining: number }).remaining], ['4:acme4:gold', 7])
+  assert.deepEqual((await get('/api/limits/perTenant/level?key=4:acme4:gold')).told, told)
+  for (const query of ['', '?tenant=acme', '?tenant=acme&tenant=b', '?tenant=a&header:x-plan=b&address=c', '?key=a&key=b'])
+    assert.equal((await get(`/api/limits/perTenant/level${query}`)).status, 400, query)
+  assert.equal((await get('/api/limits/other/level?key=a')).status, 404)
+  assert.equal((await get('/api/limits/perTenant/level?key=a', 'm')).status, 403)
 })

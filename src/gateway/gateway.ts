@@ -9,6 +9,8 @@ import type { IdentityAdmin } from '../identity/identity-admin.ts'
 import type { UserAdmin } from '../identity/login/user-admin.ts'
 import type { InspectedToken } from '../identity/token-inspection.ts'
 import type { LimitKeys } from '../limits/key-board.ts'
+import type { LimitSpec } from '../limits/limit-spec.ts'
+import type { LimitLevelNow } from './limit-levels.ts'
 import type { NameStatus } from '../services/node-names.ts'
 import type { PenaltyBox } from '../limits/penalty-box.ts'
 import type { NodeTargets } from '../services/node-targets.ts'
@@ -72,6 +74,8 @@ export interface Gateway {
   families(): Family[]
   /** The busiest and the refused keys of a limit. */
   limitKeys(limit: string): LimitKeys
+  /** How the budget of a key stands now; charges nothing, makes nothing. Rejects with a Fault when nobody can tell. */
+  limitLevel(spec: LimitSpec, key: string): Promise<LimitLevelNow>
   /** Who is in the penalty box, and how to put them there and let them out. */
   readonly penalties: Pick<PenaltyBox, 'list' | 'add' | 'lift'>
   /** What the shared cache holds, and how to take things out of it. */

@@ -5,6 +5,7 @@ import { Fault } from '../core/fault.ts'
 import type { Hub } from '../core/link.ts'
 import type { Log } from '../core/log.ts'
 import type { Stores } from '../core/stores.ts'
+import type { Direct } from '../stores/link-messages.ts'
 import { openStores } from '../stores/open-stores.ts'
 import { attachStoresToHub } from '../stores/store-link.ts'
 import { stableJson } from '../lib/stable-json.ts'
@@ -14,6 +15,8 @@ export interface NodeStore {
   readonly stores: Stores
   /** Current, previous; what is sealed in the store is sealed by them. */
   readonly secrets: readonly string[]
+  /** How threads connect by themselves; undefined where the store is this node's own. */
+  readonly direct: Direct
   /** Tells commands where the admin API answers, in the store's lock file. */
   setAdmin(url: string): void
   /** Whether a configuration names this store. */
@@ -31,6 +34,7 @@ export async function openNodeStore(model: GatewayModel, hub: Hub, clock: Clock,
     return {
       stores,
       secrets,
+      direct,
       setAdmin,
       isOf: (other) => stableJson(other.store) === opened,
       async close() {

@@ -16,6 +16,7 @@ import type { UserAdmin } from '../identity/login/user-admin.ts'
 import { inspectToken } from '../identity/token-inspection.ts'
 import type { InspectedToken } from '../identity/token-inspection.ts'
 import type { LimitKeys } from '../limits/key-board.ts'
+import type { LimitSpec } from '../limits/limit-spec.ts'
 import { NodeNames } from '../services/node-names.ts'
 import type { NameStatus } from '../services/node-names.ts'
 import { PenaltyBox } from '../limits/penalty-box.ts'
@@ -30,6 +31,8 @@ import { ExplainDesk } from './explain-link.ts'
 import { completeExplanation } from './explain-services.ts'
 import type { ExplainQuestion, Explanation } from './explanation.ts'
 import { knownCaller } from './known-caller.ts'
+import { LimitLevels } from './limit-levels.ts'
+import type { LimitLevelNow } from './limit-levels.ts'
 import { MainHub } from './link.ts'
 import { isFleet } from './worker-fleet.ts'
 import { openNodeStore } from './node-store.ts'
@@ -61,6 +64,7 @@ export class Node implements Gateway {
   readonly #hub: MainHub
   readonly #meter: Meter
   readonly #limits: NodeLimits
+  readonly #levels: LimitLevels
   readonly penalties: PenaltyBox
   readonly cache: NodeCache
   readonly #sink: AccessSink
@@ -113,6 +117,14 @@ export class Node implements Gateway {
       clock,
       log,
       meter,
+    })
+    this.#levels = new LimitLevels({
+      memory: this.#limits.memory,
+      workers: numbers,
+      clock,
+      log,
+      model: () => this.model,
+      direct: () => this.#store?.direct,
     })
     this.cache = new NodeCache({
       maxBytes: model.cacheBytes ?? defaultCacheBytes,
@@ -261,6 +273,10 @@ export class Node implements Gateway {
     return this.#limits.keys(limit)
   }
 
+  limitLevel(spec: LimitSpec, key: string): Promise<LimitLevelNow> {
+    return this.#levels.level(spec, key)
+  }
+
   get standings(): NodeTargets {
     return this.#targets
   }
@@ -370,6 +386,7 @@ export class Node implements Gateway {
     await this.#traces.close()
     this.#resources.close()
     this.#limits.close()
+    this.#levels.close()
     this.penalties.close()
     this.cache.close()
     this.#addressFiles.close()

@@ -178,6 +178,9 @@ describe('the dashboard in a real browser', { skip: noChromium }, () => {
       await perAddress.getByText('by hand: on').waitFor()
       // Both workers serve it: nobody is refused any more.
       assert.deepEqual(await flood(), [200])
+      await page.getByLabel('address', { exact: true }).fill('192.0.2.77')
+      await page.getByRole('button', { name: 'Look' }).click()
+      await page.getByText(/left, whole in \d+ s, says this node's table/).waitFor()
       await perAddress.getByRole('button', { name: 'Switch back' }).click()
       await dialog.getByRole('button', { name: 'Switch back' }).click()
       await perAddress.getByText('by hand: on').waitFor({ state: 'detached' })

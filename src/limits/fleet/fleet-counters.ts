@@ -235,7 +235,8 @@ class FleetCounters implements Counters {
   }
 }
 
-function levelOf(limit: FleetLimit, { key, cost }: Charge): BudgetLevel {
+/** A charge as the store counts it. */
+export function levelOf(limit: FleetLimit, { key, cost }: Charge): BudgetLevel {
   const { name, kind, parameters } = limit
   const id = key.length <= longestKey ? `${name}:=${key}` : `${name}:#${hash('sha256', key, 'base64url')}`
   return { id, place: placeOf(limit, key), kind, parameters, cost }
