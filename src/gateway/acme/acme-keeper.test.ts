@@ -38,7 +38,9 @@ async function settled(): Promise<void> {
   for (let i = 0; i < 5; i++) await setImmediate()
 }
 
-async function start(holder: string, secret = 'a secret that is long enough for this'): Promise<Node> {
+const usual = 'a secret that is long enough for this'
+
+async function start(holder: string, secrets: readonly string[] = [usual]): Promise<Node> {
   const orders: Node['orders'] = []
   const node: Node = {
     orders,
@@ -52,7 +54,7 @@ async function start(holder: string, secret = 'a secret that is long enough for 
   }
   const keeper: AcmeKeeper = new AcmeKeeper({
     stores,
-    keys: deriveKeys([secret]),
+    keys: deriveKeys(secrets),
     clock,
     log: silentLog,
     meter: silentMeter,
@@ -201,10 +203,22 @@ describe('certificates by ACME', () => {
     two.keeper.close()
   })
 
+  it('outlive a change of the secret: whoever knows both seals them anew', async () => {
+    const next = 'the secret that came after that one'
+    const node = await start('one')
+    const { fingerprint } = await node.orders[0].issue()
+    node.keeper.close()
+    const changing = await start('two', [next, usual])
+    changing.keeper.close()
+    const changed = await start('three', [next])
+    assert.equal(changed.served?.fingerprint, fingerprint)
+    changed.keeper.close()
+  })
+
   it('by another secret are not usable, and a node that has it wrong does not spend the limits of the authority', async () => {
     const node = await start('one')
     await node.orders[0].issue()
-    const other = await start('two', 'another secret, which is long enough')
+    const other = await start('two', ['another secret, which is long enough'])
     assert.equal(other.served, undefined)
     await advance(7 * hourMs)
     assert.equal(other.orders.length, 0)

@@ -8,7 +8,7 @@ import { AcmeRefusal } from '../../wire/tls/acme-order.ts'
 import type { AcmeIssued } from '../../wire/tls/acme-order.ts'
 import type { CertificateMaterial } from '../../wire/tls/tls-spec.ts'
 import type { AcmeStatus } from '../certificate-status.ts'
-import { acmeSchema, certificateId, sealCertificate, stateOf, unsealCertificate } from './acme-record.ts'
+import { acmeSchema, certificateId, isSealedByPrevious, sealCertificate, stateOf, unsealCertificate } from './acme-record.ts'
 import type { AcmeState, AcmeWant } from './acme-record.ts'
 import { backOffMs, renewalAt } from './acme-schedule.ts'
 
@@ -181,12 +181,22 @@ export class AcmeKeeper implements Closable {
   async #look(kept: Kept): Promise<number> {
     const { clock } = this.#options
     this.#take(kept, await this.#read(kept))
+    await this.#sealAnew(kept)
     const waitMs = this.#dueAt(kept) - clock.now()
     if (waitMs > 0) return waitMs
     const mine = this.#ordering.then(() => this.#orderIfDue(kept))
     this.#ordering = mine.catch(() => undefined)
     await mine
     return Math.max(1000, this.#dueAt(kept) - clock.now())
+  }
+
+  /** So that the previous secret can be forgotten before the next renewal. */
+  async #sealAnew(kept: Kept): Promise<void> {
+    const { keys } = this.#options
+    const { id, material, record, sealed: before } = kept
+    if (material === undefined || before !== stateOf(record!).sealed || !isSealedByPrevious(stateOf(record!), id, keys)) return
+    const sealed = sealCertificate(material, id, keys)
+    await this.#write(kept, (state) => (state.sealed === before ? { ...state, sealed } : state))
   }
 
   #dueAt(kept: Kept): number {

@@ -67,6 +67,14 @@ export function unsealCertificate(state: AcmeState, id: string, keys: DerivedKey
   }
 }
 
+/** Whether it was sealed by an earlier secret, which may be forgotten some day. */
+export function isSealedByPrevious(state: AcmeState, id: string, keys: DerivedKeys): boolean {
+  return (
+    state.sealed !== undefined &&
+    unseal(state.sealed, `acme-certificate ${id}`, { ...keys, seal: keys.seal.slice(0, 1) }) === undefined
+  )
+}
+
 function digest(...parts: string[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }

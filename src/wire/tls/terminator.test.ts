@@ -186,6 +186,15 @@ describe('a TLS terminator', () => {
     await meter.until('no-agreement', 1)
   })
 
+  it('fails every handshake while there is no certificate yet, and none once there is', async () => {
+    const { port, terminator, meter } = await start(of())
+    for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) await assert.rejects(dial(port, 'a.test', { maxVersion }), /alert/i)
+    await meter.until('no-agreement', 2)
+    assert.ok(terminator.serves('a.test', 'b.test'))
+    terminator.update(of(first))
+    assert.equal(fingerprintOf(await dial(port, 'a.test')), first.fingerprint)
+  })
+
   it('gives new certificates to new handshakes and leaves open connections alone', async () => {
     const { port, terminator } = await start(of(first))
     const open = await dial(port, 'a.test')
