@@ -272,4 +272,28 @@ suite('floods over HTTP/2', () => {
       assert.equal(await client.goawayCode(), errorCode.calm)
       await honest(scene)
     }))
+
+  test('a client that ends its side leaves nothing behind, with and without a stream under way', () =>
+    serverScene(
+      create,
+      async (scene) => {
+        const idle = await FrameSocket.to(scene.port)
+        await idle.frame(({ type }) => type === frameType.settings)
+        const busy = await FrameSocket.to(scene.port)
+        busy.send(headersFrame(1, requestFields('/stuck')))
+        await until(() => scene.served.seen.length === 1)
+        idle.socket.end()
+        busy.socket.end()
+        await idle.ended()
+        await busy.ended()
+        await until(() => scene.wire.connections === 0)
+        await honest(scene)
+      },
+      {
+        handler: (x) =>
+          x.target === '/honest'
+            ? textAnswer(200, 'yes')
+            : new Promise((resolve) => void x.whenLeft(() => resolve(textAnswer(200, 'late')))),
+      },
+    ))
 })

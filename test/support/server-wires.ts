@@ -113,7 +113,7 @@ export async function openServerScene(
     clock: options.clock ?? clock,
     sweeper,
   })
-  const server = createServer({ noDelay: true }, (socket: Socket) => wire.accept(socket))
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket: Socket) => wire.accept(socket))
   return {
     port: await listen(server),
     wire,

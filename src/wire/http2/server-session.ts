@@ -111,6 +111,8 @@ export class ServerSession implements TurnOwner, Due {
       if (!session.destroyed) session.setLocalWindowSize(connectionWindow)
     })
     socket.on('error', ignore)
+    // Over HTTP/2 nobody ends one side only; the listener's sockets may be half open, and this one would stay until it is idle.
+    socket.once('end', () => this.destroy())
     const now = clock.monotonic()
     this.#idleBy = now + limits.idleMs
     this.#endBy = now + maxAgeMs * (0.9 + 0.2 * owner.random())
