@@ -8,11 +8,10 @@ import type { IncomingMessage, RequestOptions } from 'node:http'
 import type { HonestOrder, HonestWord, Seen } from './messages.ts'
 import { Tally } from './tally.ts'
 import type { Target } from './target.ts'
-import { honestAddress } from './target.ts'
+import { honestAddresses } from './target.ts'
 
 const patienceMs = 5000
 const host = '127.0.0.1'
-const localAddress = honestAddress
 const plainAgent = new Agent({ keepAlive: true, maxSockets: 32 })
 const tlsAgent = new TlsAgent({ keepAlive: true, maxSockets: 32 })
 const straightAgent = new Agent({ keepAlive: true, maxSockets: 32 })
@@ -34,7 +33,7 @@ class Window {
 }
 
 let window: Window | undefined
-let session: ClientHttp2Session | undefined
+const sessions = new Map<string, ClientHttp2Session>()
 
 process.on('message', (order: HonestOrder) => {
   if (order.kind === 'start') start(order.target, order.perSecond)
@@ -51,17 +50,19 @@ function closeWindow(): void {
 }
 
 function start(target: Target, perSecond: number): void {
-  const kinds = kindsOf(target)
+  const clients = honestAddresses.map((address) => ({ kinds: kindsOf(target, address), fresh: freshOf(target, address) }))
+  const straights = target.straightPorts.map((port) => straight(port))
   const began = performance.now()
   let sent = 0
   setInterval(() => {
     const due = Math.floor(((performance.now() - began) * perSecond) / 1000)
     for (; sent < due; sent++) {
       const dueAt = began + (sent * 1000) / perSecond
-      ask(kinds[sent % kinds.length], dueAt, (w) => w.gateway)
-      ask(straight(target), dueAt, (w) => w.straight)
-      if (sent % 50 === 0) ask(freshPlain(target), dueAt, (w) => w.fresh)
-      if (sent % 50 === 25) ask(freshTls(target), dueAt, (w) => w.fresh)
+      const { kinds, fresh } = clients[sent % clients.length]
+      ask(kinds[Math.floor(sent / clients.length) % kinds.length], dueAt, (w) => w.gateway)
+      ask(straights[sent % straights.length], dueAt, (w) => w.straight)
+      if (sent % 50 === 0) ask(fresh.plain, dueAt, (w) => w.fresh)
+      if (sent % 50 === 25) ask(fresh.secure, dueAt, (w) => w.fresh)
     }
   }, 1)
   say({ kind: 'started' })
@@ -83,7 +84,7 @@ function ask(send: (done: Done) => void, dueAt: number, tallyOf: (window: Window
   send(done)
 }
 
-function kindsOf(target: Target): ((done: Done) => void)[] {
+function kindsOf(target: Target, localAddress: string): ((done: Done) => void)[] {
   const { plainPort, tlsPort, authority, token } = target
   const plain = { host, port: plainPort, localAddress, agent: plainAgent }
   const secure = { host, port: tlsPort, localAddress, agent: tlsAgent, ca: authority, servername: 'localhost' }
@@ -92,39 +93,30 @@ function kindsOf(target: Target): ((done: Done) => void)[] {
   return [
     (done) => over(request, { ...plain, path: '/open/honest' }, done),
     (done) => over(tlsRequest, { ...secure, path: `/cached/${page++ % 20}` }, done),
-    (done) => overHttp2(target, { ':path': '/guarded/honest', authorization }, done),
+    (done) => overHttp2(target, localAddress, { ':path': '/guarded/honest', authorization }, done),
     (done) => over(request, { ...plain, path: '/open/honest', method: 'POST' }, done, content),
     (done) => over(tlsRequest, { ...secure, path: '/guarded/honest', headers: { authorization } }, done),
-    (done) => overHttp2(target, { ':path': `/cached/${page++ % 20}` }, done),
+    (done) => overHttp2(target, localAddress, { ':path': `/cached/${page++ % 20}` }, done),
   ]
 }
 
 const straight =
-  ({ straightPort }: Target) =>
+  (port: number) =>
   (done: Done): void =>
-    over(request, { host, port: straightPort, localAddress, agent: straightAgent, path: '/open/honest' }, done)
+    over(request, { host, port, agent: straightAgent, path: '/open/honest' }, done)
 
-const freshPlain =
-  ({ plainPort }: Target) =>
-  (done: Done): void =>
-    over(request, { host, port: plainPort, localAddress, agent: false, path: '/open/fresh' }, done)
-
-const freshTls =
-  ({ tlsPort, authority }: Target) =>
-  (done: Done): void =>
-    over(
-      tlsRequest,
-      {
-        host,
-        port: tlsPort,
-        localAddress,
-        agent: false,
-        path: '/open/fresh',
-        ca: authority,
-        servername: 'localhost',
-      } as RequestOptions,
-      done,
-    )
+/** Requests on connections made for them. */
+function freshOf(
+  { plainPort, tlsPort, authority }: Target,
+  localAddress: string,
+): Record<'plain' | 'secure', (done: Done) => void> {
+  const common = { host, localAddress, agent: false, path: '/open/fresh' } as const
+  const options = { ...common, port: tlsPort, ca: authority, servername: 'localhost' }
+  return {
+    plain: (done) => over(request, { ...common, port: plainPort }, done),
+    secure: (done) => over(tlsRequest, options as RequestOptions, done),
+  }
+}
 
 function over(send: typeof request, options: RequestOptions, done: Done, body?: Buffer): void {
   const sent = send(options, (answer: IncomingMessage) => {
@@ -136,11 +128,13 @@ function over(send: typeof request, options: RequestOptions, done: Done, body?: 
   sent.end(body)
 }
 
-function overHttp2(target: Target, headers: Record<string, string>, done: Done): void {
+function overHttp2({ tlsPort, authority }: Target, localAddress: string, headers: Record<string, string>, done: Done): void {
+  let session = sessions.get(localAddress)
   if (session === undefined || session.closed || session.destroyed) {
-    const ca = target.authority
-    session = connect(`https://localhost:${target.tlsPort}`, { ca, host, servername: 'localhost', localAddress } as object)
+    const options = { ca: authority, host, servername: 'localhost', localAddress }
+    session = connect(`https://localhost:${tlsPort}`, options as object)
     session.on('error', () => {})
+    sessions.set(localAddress, session)
   }
   const stream = session.request(headers)
   let status = 0

@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs'
-import { honestAddress } from './target.ts'
+import { honestAddresses } from './target.ts'
 import { cpuMicros, residentBytes } from '../../bench/support/processes.ts'
 
 /** What a process and its sockets look like at one moment. */
@@ -23,12 +23,16 @@ export function readProcess(pid: number, ports: readonly number[]): Reading {
   }
 }
 
-/** As /proc/net/tcp writes an address: the bytes of a little-endian word. */
-const honestHex = honestAddress
-  .split('.')
-  .toReversed()
-  .map((part) => Number(part).toString(16).padStart(2, '0').toUpperCase())
-  .join('')
+/** As /proc/net/tcp writes addresses: the bytes of a little-endian word. */
+const honestHex = new Set(
+  honestAddresses.map((address) =>
+    address
+      .split('.')
+      .toReversed()
+      .map((part) => Number(part).toString(16).padStart(2, '0').toUpperCase())
+      .join(''),
+  ),
+)
 
 /** Rows of /proc/net/tcp: accepted by a process (an inode) and not listening; TIME_WAIT has none. */
 function heldSockets(ports: readonly number[]): { all: number; honest: number } {
@@ -39,7 +43,7 @@ function heldSockets(ports: readonly number[]): { all: number; honest: number } 
     if (fields.length < 10 || fields[3] === '0A' || fields[9] === '0') continue
     if (!wanted.has(Number.parseInt(fields[1].slice(9), 16))) continue
     all++
-    if (fields[2].startsWith(honestHex)) honest++
+    if (honestHex.has(fields[2].slice(0, 8))) honest++
   }
   return { all, honest }
 }

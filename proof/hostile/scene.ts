@@ -25,14 +25,14 @@ const password = 'correct horse battery'
 
 /*
  * A configuration as an operator would write it who expects to be attacked: short patience, so that it is seen at work within
- * a window, bounds per address at the edge, and the defaults everywhere else. The limits refuse no honest client here; they
- * cost what they cost.
+ * a window, bounds per address at the edge (so that nobody holds all connections to a service by slow bodies or slow reading, which
+ * pass through as they come), and the defaults everywhere else. The limits refuse no honest client; they cost what they cost.
  */
 function configOf(ports: { plain: number; tls: number; admin: number; service: number; grpc: number }): object {
   const listener = {
     host: '127.0.0.1',
     timeouts: { head: '1s', body: '1s', write: '1s' },
-    edge: { connectionsPerAddress: 200, connectionRate: '200/s' },
+    edge: { connectionsPerAddress: 200, connectionRate: '200/s', limits: ['atOnce'] },
   }
   const wide = { algorithm: 'token-bucket', capacity: 1_000_000, refill: '1000000/s' }
   return {
@@ -61,6 +61,7 @@ function configOf(ports: { plain: number; tls: number; admin: number; service: n
       },
     },
     limits: {
+      atOnce: { algorithm: 'concurrency', limit: 10, per: ['address'] },
       perSubject: { ...wide, per: ['subject'] },
       perKey: { algorithm: 'token-bucket', capacity: 10, refill: '1/m', per: ['header:x-key'] },
     },
@@ -68,7 +69,13 @@ function configOf(ports: { plain: number; tls: number; admin: number; service: n
       { name: 'open', match: { path: '/open/**' }, auth: 'public', to: 'service', body: { max: '1mb' } },
       { name: 'cached', match: { path: '/cached/**' }, auth: 'public', to: 'service', cache: { ttl: '30s' } },
       { name: 'guarded', match: { path: '/guarded/**' }, auth: { any: ['bearer'] }, limits: ['perSubject'], to: 'service' },
-      { name: 'session', match: { path: '/session/**' }, auth: { any: ['session', 'bearer'] }, to: 'service' },
+      { name: 'answered', match: { path: '/answered/**' }, auth: 'public', respond: { status: 200, body: 'yes' } },
+      {
+        name: 'signed-in',
+        match: { path: '/session/**' },
+        auth: { any: ['session', 'bearer'], optional: true },
+        respond: { status: 200, body: 'yes' },
+      },
       { name: 'keyed', match: { path: '/keyed/**' }, auth: 'public', limits: ['perKey'], respond: { status: 200, body: 'yes' } },
       { name: 'socket', match: { path: '/orders/echo' }, auth: 'public', to: 'service' },
       {
@@ -127,7 +134,7 @@ export async function startScene(t: Cleanup, gatewayCore: string, clientCore: st
     target: {
       plainPort: ports.plain,
       tlsPort: ports.tls,
-      straightPort: ports.straight,
+      straightPorts: [ports.service, ports.straight],
       authority: readFileSync(certificate.authorityPath, 'utf8'),
       token: accessToken(key, Date.now(), { exp: Math.floor(Date.now() / 1000) + 3600 }),
     },

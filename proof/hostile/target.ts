@@ -3,16 +3,16 @@ export interface Target {
   /** Ports of the listeners: HTTP/1.1 and 2 without TLS, and with it. */
   readonly plainPort: number
   readonly tlsPort: number
-  /** A service like the one behind, on the gateway's core, asked without the gateway. */
-  readonly straightPort: number
+  /** The service behind, and one like it on the gateway's core: both are asked without the gateway. */
+  readonly straightPorts: readonly number[]
   /** PEM of the authority behind the certificate. */
   readonly authority: string
   /** A good bearer token. */
   readonly token: string
 }
 
-/** The address honest clients come from. */
-export const honestAddress = '127.0.0.9'
+/** Addresses that honest clients come from. */
+export const honestAddresses: readonly string[] = Array.from({ length: 8 }, (_, i) => `127.0.9.${i + 1}`)
 
 /** One of many addresses that an attacker has; the first is the usual one. */
 export function attackingAddress(index: number): string {

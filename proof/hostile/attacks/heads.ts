@@ -7,17 +7,17 @@ const colliding = (index: number): string => String(7 + index * 131_072)
 
 /** Heads that cost more than they look like, keys among them. */
 export const headAttacks: readonly Attack[] = [
-  requests('huge-heads', 'heads of 15 KB in one line', 500, () => get('/open/x', `X-Much: ${'y'.repeat(15_000)}\r\n`)),
+  requests('huge-heads', 'heads of 15 KB in one line', 500, () => get('/answered/x', `X-Much: ${'y'.repeat(15_000)}\r\n`)),
   requests('too-huge-heads', 'heads of 64 KB, four times what is allowed', 200, () =>
-    get('/open/x', `X-Much: ${'y'.repeat(64_000)}\r\n`),
+    get('/answered/x', `X-Much: ${'y'.repeat(64_000)}\r\n`),
   ),
   requests('many-headers', 'heads of 98 small header lines', 1000, () =>
-    get('/open/x', Array.from({ length: 98 }, (_, i) => `X-${i}: y\r\n`).join('')),
+    get('/answered/x', Array.from({ length: 98 }, (_, i) => `X-${i}: y\r\n`).join('')),
   ),
   requests('huge-cookies', 'cookies of 15 KB, 1,500 to a head, on a route with sessions', 500, () =>
     get('/session/x', `Cookie: ${Array.from({ length: 1500 }, (_, i) => `c${i}=${i}`).join('; ')}\r\n`),
   ),
-  requests('cache-busting', 'addresses that no cache has seen', 500, (i) => get(`/cached/busting?${i}-${process.pid}`, '')),
+  requests('cache-busting', 'addresses that no cache has seen', 200, (i) => get(`/cached/busting?${i}-${process.pid}`, '')),
   {
     ...requests('limiter-keys', 'limiter keys never seen before, a million of them before the first window', 2000, (i) =>
       get('/keyed/x', `X-Key: key-${i}\r\n`),
@@ -41,7 +41,7 @@ export const headAttacks: readonly Attack[] = [
     does: 'requests sent ahead without end, 4,000/s over 20 connections',
     unit: 'requests',
     begin(field) {
-      const many = get('/open/x', '').repeat(40)
+      const many = get('/answered/x', '').repeat(40)
       const next = field.rotation(20)
       field.every(100, () => {
         const socket = next()

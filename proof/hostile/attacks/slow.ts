@@ -3,9 +3,6 @@ import type { Socket } from 'node:net'
 import type { Attack, Field } from '../attack.ts'
 
 const host = 'Host: localhost\r\n'
-/** What slowhttptest opens, and how fast. */
-const slowConnections = '400'
-
 /** Slow heads, bodies and readers. */
 export const slowAttacks: readonly Attack[] = [
   bySlowhttptest('slow-heads', 'slow heads (slowhttptest -H)', ['-H', '-i', '1']),
@@ -35,7 +32,7 @@ export const slowAttacks: readonly Attack[] = [
     unit: 'connections',
     begin: (field) =>
       field.hold(
-        200,
+        60,
         () => {
           const socket = field.openTls(field.nextAddress(20), { ALPNProtocols: ['http/1.1'] })
           socket.once('secureConnect', () => {
@@ -64,7 +61,7 @@ function dripping(field: Field, text: string, atOnce = ''): Socket {
   return socket
 }
 
-function bySlowhttptest(name: string, does: string, mode: readonly string[], path = '/open/x'): Attack {
+function bySlowhttptest(name: string, does: string, mode: readonly string[], path = '/open/x', connections = 400): Attack {
   return {
     name,
     does,
@@ -72,10 +69,10 @@ function bySlowhttptest(name: string, does: string, mode: readonly string[], pat
     needs: 'slowhttptest',
     begin(field) {
       const url = `http://127.0.0.1:${field.target.plainPort}${path}`
-      const args = [...mode, '-c', slowConnections, '-r', '200', '-l', '60', '-x', '24', '-p', '3', '-u', url]
+      const args = [...mode, '-c', String(connections), '-r', '200', '-l', '60', '-x', '24', '-p', '3', '-u', url]
       const child = spawn('slowhttptest', args, { stdio: ['ignore', 'pipe', 'ignore'] })
       // It tells its state every few seconds only; connections are what was asked of it.
-      field.count += Number(slowConnections)
+      field.count += connections
       child.stdout.resume()
       field.whenCleared(() => child.kill('SIGKILL'))
     },
