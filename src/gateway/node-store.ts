@@ -9,6 +9,8 @@ import type { Direct } from '../stores/link-messages.ts'
 import { openStores } from '../stores/open-stores.ts'
 import { attachStoresToHub } from '../stores/store-link.ts'
 import { stableJson } from '../lib/stable-json.ts'
+import { usesAcme } from './acme/answer-challenges.ts'
+import { isFleet } from './worker-fleet.ts'
 
 /** The store of a node, open: held by main, used by workers through the hub. */
 export interface NodeStore {
@@ -22,6 +24,18 @@ export interface NodeStore {
   /** Whether a configuration names this store. */
   isOf(model: GatewayModel): boolean
   close(): Promise<void>
+}
+
+/** Whether a configuration has anything that outlives a request or is shared with other nodes. */
+export function needsStore(model: GatewayModel): boolean {
+  const keepsPenalties = model.penalties !== undefined && model.penalties.length > 0
+  return model.identity.own !== undefined || isFleet(model) || keepsPenalties || sharesPurges(model) || usesAcme(model)
+}
+
+/** Whether what this node purges has to leave the caches of others, and the other way round. */
+function sharesPurges({ store, routes }: GatewayModel): boolean {
+  if (store.kind !== 'redis') return false
+  return routes.some(({ policies }) => policies.some(({ policy, options }) => policy === 'cache' && options !== 'off'))
 }
 
 /** Opens what the configuration names. Rejects with an `EnvironmentFault` when it cannot be used. */

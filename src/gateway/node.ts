@@ -23,7 +23,6 @@ import { PenaltyBox } from '../limits/penalty-box.ts'
 import { NodeTargets } from '../services/node-targets.ts'
 import type { ServiceSpec, TargetSpec } from '../services/service-spec.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
-import { usesAcme } from './acme/answer-challenges.ts'
 import { AccessSink } from './access-sink.ts'
 import type { CertificateStatus } from './certificate-status.ts'
 import { EnvironmentFault } from './environment-fault.ts'
@@ -34,8 +33,7 @@ import { knownCaller } from './known-caller.ts'
 import { LimitLevels } from './limit-levels.ts'
 import type { LimitLevelNow } from './limit-levels.ts'
 import { MainHub } from './link.ts'
-import { isFleet } from './worker-fleet.ts'
-import { openNodeStore } from './node-store.ts'
+import { needsStore, openNodeStore } from './node-store.ts'
 import type { NodeStore } from './node-store.ts'
 import { NodeCache } from './node-cache.ts'
 import { addressFilesOf, NodeAddressFiles } from './node-address-files.ts'
@@ -49,7 +47,7 @@ import { MeterTotals } from './meter-totals.ts'
 import { RequestDesk } from './request-desk.ts'
 import { createResourceGauges } from './resource-gauges.ts'
 import { passKeys } from './explain-pass.ts'
-import { resolvePorts } from './ports.ts'
+import { hasReusePort, resolvePorts } from './ports.ts'
 import { nodeFamilies } from './node-families.ts'
 import { processFamilies } from './process-families.ts'
 import type { RouteRow } from './route-rows.ts'
@@ -374,8 +372,7 @@ export class Node implements Gateway {
       if (!this.#store.isOf(model)) throw new EnvironmentFault('the store cannot be replaced while the gateway runs: start it anew')
       return
     }
-    const keepsPenalties = model.penalties !== undefined && model.penalties.length > 0
-    if (model.identity.own === undefined && !isFleet(model) && !keepsPenalties && !sharesPurges(model) && !usesAcme(model)) return
+    if (!needsStore(model)) return
     const { clock, log } = this.#options
     this.#store = await openNodeStore(model, this.#hub, clock, log)
     if (this.#adminUrl !== undefined) this.#store.setAdmin(this.#adminUrl)
@@ -399,16 +396,4 @@ export class Node implements Gateway {
     await this.#sink.close()
     await this.#store?.close()
   }
-}
-
-/** Whether what this node purges has to leave the caches of others, and the other way round. */
-function sharesPurges({ store, routes }: GatewayModel): boolean {
-  if (store.kind !== 'redis') return false
-  return routes.some(({ policies }) => policies.some(({ policy, options }) => policy === 'cache' && options !== 'off'))
-}
-
-function hasReusePort(): boolean {
-  return (
-    process.platform === 'linux' || process.platform === 'freebsd' || process.platform === 'sunos' || process.platform === 'aix'
-  )
 }

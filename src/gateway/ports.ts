@@ -4,6 +4,13 @@ import type { GatewayModel, ListenerModel } from '../config/model.ts'
 import { EnvironmentFault } from './environment-fault.ts'
 import { addressOf } from './listener.ts'
 
+/** Whether several threads may listen on one port here. */
+export function hasReusePort(): boolean {
+  return (
+    process.platform === 'linux' || process.platform === 'freebsd' || process.platform === 'sunos' || process.platform === 'aix'
+  )
+}
+
 /**
  * Whether a port can be had, by having it for a moment; resolves with its number, chosen by the machine for 0. Asked
  * without `reusePort`, because with it a port that another process uses seems free and then shares its connections.
