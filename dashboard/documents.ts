@@ -27,6 +27,16 @@ export interface PipelineStep {
 
 export type Column = readonly (number | null)[]
 
+/** Tries at a service per second, by how they ended; seconds until an answer's head. */
+export interface ServiceFlow {
+  readonly rate: number
+  readonly failed: number
+  readonly outcomes: Readonly<Record<string, number>>
+  readonly p50?: number
+  readonly p90?: number
+  readonly p99?: number
+}
+
 export interface Overview {
   readonly name: string
   readonly isReady: boolean
@@ -46,7 +56,7 @@ export interface Overview {
     readonly p99: Column
   }
   readonly steps: readonly PipelineStep[]
-  readonly services: Readonly<Record<string, { readonly rate: number; readonly failed: number }>>
+  readonly services: Readonly<Record<string, ServiceFlow>>
 }
 
 export interface Route {

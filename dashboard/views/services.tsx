@@ -1,11 +1,11 @@
 import type { VNode } from 'preact'
 import { call } from '../api.ts'
-import type { Overview, Service, Target } from '../documents.ts'
+import type { Overview, Service, ServiceFlow, Target } from '../documents.ts'
 import { confirmThen } from '../parts/confirm.tsx'
 import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
 import { Table } from '../parts/table.tsx'
 import { usePolled } from '../parts/use-polled.ts'
-import { countText, rateText, spanText } from '../words.ts'
+import { countText, rateText, secondsText, spanText } from '../words.ts'
 
 const states: Readonly<Record<Target['state'], readonly ['good' | 'warn' | 'bad', string]>> = {
   in: ['good', 'in service'],
@@ -29,7 +29,7 @@ export function ServicesView(): VNode {
           key={service.name}
           isFlush
           title={service.name}
-          aside={<Facts service={service} rate={overview.value?.services[service.name]} />}
+          aside={<Facts service={service} flow={overview.value?.services[service.name]} />}
         >
           <Table
             label={`Targets of ${service.name}`}
@@ -56,6 +56,7 @@ export function ServicesView(): VNode {
             keyOf={({ address }) => address}
             empty="No address is known for this service at the moment."
           />
+          <Tries flow={overview.value?.services[service.name]} />
           {service.names.some(({ failure }) => failure !== undefined) && (
             <p class="error">
               {service.names.flatMap(({ name, failure }) => (failure === undefined ? [] : [`${name}: ${failure}`])).join('; ')}
@@ -68,11 +69,8 @@ export function ServicesView(): VNode {
   )
 }
 
-function Facts(props: {
-  readonly service: Service
-  readonly rate: { readonly rate: number; readonly failed: number } | undefined
-}): VNode {
-  const { service, rate } = props
+function Facts(props: { readonly service: Service; readonly flow: ServiceFlow | undefined }): VNode {
+  const { service, flow } = props
   const retries = Object.values(service.retries).reduce((sum, count) => sum + count, 0)
   return (
     <>
@@ -80,12 +78,29 @@ function Facts(props: {
         <Badge tone={service.breaker.state === 'closed' ? 'good' : 'bad'}>breaker {service.breaker.state}</Badge>
       )}
       <span class="muted">
-        {rate !== undefined && `${rateText(rate.rate)}/s`}
-        {rate !== undefined && rate.failed > 0 && <b class="bad">, {rateText(rate.failed)}/s failed</b>} ·{' '}
+        {flow !== undefined && `${rateText(flow.rate)}/s`}
+        {flow !== undefined && flow.failed > 0 && <b class="bad">, {rateText(flow.failed)}/s failed</b>} ·{' '}
         {countText(service.connections)} connections · {service.balance}
         {retries > 0 && ` · ${countText(retries)} retries`}
       </span>
     </>
+  )
+}
+
+/** How tries end now, and how long they take until an answer's head. */
+function Tries({ flow }: { readonly flow: ServiceFlow | undefined }): VNode | null {
+  if (flow === undefined || flow.rate === 0) return null
+  return (
+    <p class="tries">
+      {Object.entries(flow.outcomes).map(([outcome, rate]) => (
+        <Badge key={outcome} tone={/^[123]xx$/.test(outcome) ? 'good' : outcome === '4xx' ? 'warn' : 'bad'}>
+          {outcome} {rateText(rate)}/s
+        </Badge>
+      ))}
+      <span class="muted">
+        answers begin after {secondsText(flow.p50)} (half), {secondsText(flow.p90)} (p90), {secondsText(flow.p99)} (p99)
+      </span>
+    </p>
   )
 }
 

@@ -10,8 +10,8 @@ import type { Endpoint } from './endpoint.ts'
 import { moved, pipelineSteps } from './pipeline-steps.ts'
 import { createTraffic } from './traffic.ts'
 import type { Traffic } from './traffic.ts'
-import { flowBetween } from './traffic-snapshot.ts'
-import type { Flow } from './traffic-snapshot.ts'
+import { flowBetween, serviceQuantiles } from './traffic-snapshot.ts'
+import type { Flow, TrafficSnapshot } from './traffic-snapshot.ts'
 
 /** What of a gateway these addresses tell. */
 export type OverviewSource = Pick<Gateway, 'families' | 'routes' | 'model' | 'generation' | 'workers' | 'isReady'>
@@ -86,19 +86,25 @@ function overviewDocument(gateway: OverviewSource, traffic: Traffic, stageOf: (p
       p99: column(({ p99 }) => p99),
     },
     steps: pipelineSteps(before, after, seconds, stageOf),
-    services: Object.fromEntries(
-      model.services.map(({ name }) => {
-        const outcomes = [...(after.series.get('velum_service_requests_total')?.keys() ?? [])].filter((key) =>
-          key.startsWith(`${name} `),
-        )
-        const rate = (keep: (outcome: string) => boolean): number =>
-          outcomes
-            .filter((key) => keep(key.slice(name.length + 1)))
-            .reduce((sum, key) => sum + moved(before, after, 'velum_service_requests_total', key), 0) / (seconds || 1)
-        return [name, { rate: rate(() => true), failed: rate((outcome) => !/^[1-4]xx$/.test(outcome)) }]
-      }),
-    ),
+    services: Object.fromEntries(model.services.map(({ name }) => [name, serviceFlow(name, before, after, seconds)])),
   }
+}
+
+/** Tries at a service per second, by how they ended, and how long they took until an answer's head. */
+function serviceFlow(name: string, before: TrafficSnapshot, after: TrafficSnapshot, seconds: number): unknown {
+  const outcomes: Record<string, number> = {}
+  let rate = 0
+  let failed = 0
+  for (const key of after.series.get('velum_service_requests_total')?.keys() ?? []) {
+    if (!key.startsWith(`${name} `)) continue
+    const perSecond = moved(before, after, 'velum_service_requests_total', key) / (seconds || 1)
+    if (perSecond === 0) continue
+    const outcome = key.slice(name.length + 1)
+    outcomes[outcome] = perSecond
+    rate += perSecond
+    if (!/^[1-4]xx$/.test(outcome)) failed += perSecond
+  }
+  return { rate, failed, outcomes, ...serviceQuantiles(before, after, name) }
 }
 
 function routesDocument(rows: readonly RouteRow[], traffic: Traffic, wanted: string, sort: string, limit: number): unknown {

@@ -15,6 +15,8 @@ export interface TrafficSnapshot {
   readonly routes: ReadonlyMap<string, Float64Array>
   /** All routes together. */
   readonly all: Float64Array
+  /** By service, the buckets of how long its tries took until an answer's head. */
+  readonly services: ReadonlyMap<string, Float64Array>
   /** Series of the other families, by family and then by their labels' values, joined by a space. */
   readonly series: ReadonlyMap<string, ReadonlyMap<string, number>>
 }
@@ -51,6 +53,13 @@ export function snapshotOf(all: readonly Family[], at: number): TrafficSnapshot 
     const row = rowOf(labelOf(one, 'route'))
     for (let i = 0; i <= bounds.length; i++) row[classCount + i] += one.values[i]
   }
+  const services = new Map<string, Float64Array>()
+  for (const one of all.find(({ name }) => name === 'velum_service_request_duration_seconds')?.series.values() ?? []) {
+    const service = labelOf(one, 'service')
+    const row = services.get(service) ?? new Float64Array(bounds.length + 1)
+    for (let i = 0; i <= bounds.length; i++) row[i] += one.values[i]
+    services.set(service, row)
+  }
   for (const family of all) {
     if (family.name === 'velum_requests_total') {
       for (const one of family.series.values()) {
@@ -61,7 +70,7 @@ export function snapshotOf(all: readonly Family[], at: number): TrafficSnapshot 
   }
   const sum = new Float64Array(width)
   for (const row of routes.values()) for (let i = 0; i < width; i++) sum[i] += row[i]
-  return { at, bounds, routes, all: sum, series }
+  return { at, bounds, routes, all: sum, services, series }
 }
 
 function summed(family: Family, labels: readonly string[]): Map<string, number> {
@@ -131,4 +140,16 @@ export function quantile(buckets: Float64Array, bounds: readonly number[], q: nu
     left -= buckets[i]
   }
   return bounds.at(-1)
+}
+
+/** Quantiles of how long a service's tries took between two snapshots; undefined where there were none. */
+export function serviceQuantiles(
+  before: TrafficSnapshot,
+  after: TrafficSnapshot,
+  service: string,
+): Pick<Flow, 'p50' | 'p90' | 'p99'> {
+  const old = before.services.get(service)
+  const buckets = (after.services.get(service) ?? new Float64Array(0)).map((value, i) => Math.max(0, value - (old?.[i] ?? 0)))
+  const of = (q: number): number | undefined => quantile(buckets, after.bounds, q)
+  return { p50: of(0.5), p90: of(0.9), p99: of(0.99) }
 }

@@ -6,7 +6,7 @@ import { RowMeter } from '../gateway/meter-row.ts'
 import { MeterTotals } from '../gateway/meter-totals.ts'
 import { pipelineSteps } from './pipeline-steps.ts'
 import { createTraffic } from './traffic.ts'
-import { flowBetween, quantile } from './traffic-snapshot.ts'
+import { flowBetween, quantile, serviceQuantiles } from './traffic-snapshot.ts'
 
 interface Node {
   readonly meter: RowMeter
@@ -115,4 +115,26 @@ test('each step of the pipeline sees what the steps before it let pass', async (
   assert.deepEqual(steps.find(({ step }) => step === 'limits')?.reasons, [
     { policy: 'limits', code: 'over-limit', rate: 10, total: 10 },
   ])
+})
+
+test('of each service, how long its tries took in the last seconds', async () => {
+  const it = node()
+  const tries = (service: string, count: number, seconds: number): void => {
+    for (let i = 0; i < count; i++) it.meter.histogram('velum_service_request_duration_seconds', '', { service }).observe(seconds)
+  }
+  requests(it, 'orders', '2xx', 1)
+  tries('orders', 1000, 4)
+  await Promise.resolve()
+  const traffic = createTraffic(() => it.totals.families(), it.clock)
+  traffic.window()
+  tries('orders', 99, 0.002)
+  tries('orders', 1, 0.2)
+  tries('other', 10, 4)
+  await Promise.resolve()
+  it.clock.advance(500)
+  const { before, after } = traffic.window()
+  const { p50 = 0, p99 = 0 } = serviceQuantiles(before, after, 'orders')
+  assert.ok(p50 > 0.001 && p50 <= 0.0025 && p99 <= 0.25, `${p50} ${p99}`)
+  assert.ok(serviceQuantiles(before, after, 'other').p50! > 2.5)
+  assert.deepEqual(serviceQuantiles(before, after, 'nobody'), { p50: undefined, p90: undefined, p99: undefined })
 })

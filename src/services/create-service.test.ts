@@ -43,6 +43,22 @@ describe('service', () => {
     assert.equal(s.meter.counts.get('velum_service_requests_total orders 2xx'), 3)
   })
 
+  it('tells how long each try took until its head came', async () => {
+    const s = serviceWorld()
+    const { service } = createService(specOf([7001]), s.env(), (...options) => {
+      const wire = s.createWire(...options)
+      const send = wire.send.bind(wire)
+      return Object.assign(wire, {
+        send(...call: Parameters<typeof send>) {
+          s.clock.advance(20)
+          return send(...call)
+        },
+      })
+    })
+    await service(callOf(), exchangeOf())
+    assert.deepEqual(s.meter.observed, [['velum_service_request_duration_seconds', 0.02]])
+  })
+
   it('prefers the less loaded of two when asked to', async () => {
     const s = serviceWorld()
     s.busy.set(7001, 3)

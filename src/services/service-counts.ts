@@ -11,6 +11,8 @@ export type RetryReason = 'unsent' | 'stale' | 'refused' | 'reset' | 'timeout' |
 export interface ServiceCounts {
   answered(status: number): void
   failed(code: FaultCode): void
+  /** How long a try took until the head of its answer came, or it failed. */
+  took(ms: number): void
   /** A connection ended before anything was answered, and the wire sends the call again. */
   stale(): void
   retried(reason: RetryReason): void
@@ -31,7 +33,7 @@ const outcomes: Partial<Record<FaultCode, string>> = {
 }
 const reasons: readonly RetryReason[] = ['unsent', 'stale', 'refused', 'reset', 'timeout', 'status']
 
-/** The series `velum_service_requests_total` and `velum_service_retries_total` of one service; all exist from the start. */
+/** The series of tries, of their time and of why there were more, of one service; all exist from the start. */
 export function createServiceCounts(meter: Meter, service: string): ServiceCounts {
   const open = (outcome: string): Count =>
     meter.counter('velum_service_requests_total', 'Tries at the targets of a service, by class of status or by what failed.', {
@@ -53,9 +55,15 @@ export function createServiceCounts(meter: Meter, service: string): ServiceCount
     'Calls that were not tried again because the retry budget of their service was used up.',
     { service },
   )
+  const seconds = meter.histogram(
+    'velum_service_request_duration_seconds',
+    "From a try at a target of a service to the head of its answer, or to the try's failure.",
+    { service },
+  )
   return {
     answered: (status) => classes[((status / 100) | 0) - 1].add(),
     failed: (code) => (faults.get(code) ?? other).add(),
+    took: (ms) => seconds.observe(ms / 1000),
     stale() {
       stale.add()
       retries.get('stale')!.add()

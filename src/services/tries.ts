@@ -98,6 +98,7 @@ export class Tries {
     x.targetAddress = target.address
     tried.push(index)
     const visit = standing.enter(clock)
+    const beganAt = clock.monotonic()
     const traced = x.trace === undefined ? undefined : this.#traced(x.trace, call, target, tried.length - 1)
     return target.wire.send(call, x).then(
       (answer): MaybePromise<Answer> => {
@@ -107,6 +108,7 @@ export class Tries {
           traced.answer = answer
         }
         counts.answered(answer.status)
+        counts.took(now - beganAt)
         const isRefusedByGrpc = maySpeakGrpc && isUnavailable(answer)
         if (!isRefusedByGrpc && !isUnwell(answer.status)) {
           standing.note(visit, now, 'good', '')
@@ -128,6 +130,7 @@ export class Tries {
           traced.fault = fault.code
         }
         counts.failed(fault.code)
+        counts.took(now - beganAt)
         const end = tryEnd(fault, call, now, tried.length === 1)
         standing.note(visit, now, end, fault.code)
         const move = this.#moveAfterFault(journey, fault, index, now)

@@ -119,6 +119,7 @@ describe('the dashboard in a real browser', { skip: noChromium }, () => {
       await has('Requests', 'no-credential')
       await has('Routes', '/catalog/**')
       await has('Services', 'in service')
+      await page.getByText(/answers begin after [\d.]+ m?s \(half\)/).first().waitFor()
       await has('Limits', 'Busiest keys of perAddress')
       await page.getByText('198.51.100.4').first().waitFor()
       await has('Penalty box', 'banned')

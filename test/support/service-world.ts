@@ -25,7 +25,10 @@ export class TallyMeter implements Meter {
     return { add: (n = 1) => void this.counts.set(key, (this.counts.get(key) ?? 0) + n) }
   }
   readonly gauge = this.counter
-  readonly histogram = (): { observe(): void } => ({ observe() {} })
+  readonly observed: [name: string, value: number][] = []
+  readonly histogram = (name: string): { observe(value: number): void } => ({
+    observe: (value) => void this.observed.push([name, value]),
+  })
 }
 
 /** What a target does with a call. */
