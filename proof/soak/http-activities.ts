@@ -208,11 +208,13 @@ export function httpActivities(world: World): Activity[] {
 /** The version below which nothing may be answered: what was current when a purge was acknowledged. */
 export const purged = new Map<string, number>()
 
+/** By key: since when it asks, how many of its requests passed, and how many may have by then. */
+export const passed = new Map<string, { readonly since: number; count: number; most: number }>()
+
 /** Keys that ask too often: no more may pass than the bucket holds and gets. */
 function limited(world: World): Activity {
   const name = 'limited'
   const { ledger, callers } = world
-  const passed = new Map<string, { since: number; count: number }>()
   let n = 0
   return {
     name,
@@ -220,15 +222,14 @@ function limited(world: World): Activity {
     async run() {
       const key = `client-${++n % 10}`
       const began = performance.now()
-      const known = passed.get(key) ?? { since: began, count: 0 }
+      const known = passed.get(key) ?? { since: began, count: 0, most: 0 }
       passed.set(key, known)
       const id = ledger.begin(name)
       const reply = await callers.http1.ask({ path: `/limited?seed=${n}`, headers: { 'x-soak-id': id, 'x-key': key } })
       const tally = ledger.tally(name)
       if (reply.status === 200) {
         known.count++
-        const most = (perKey.capacity + ((performance.now() - known.since) / 1000) * perKey.perSecond) * 1.05 + 1
-        if (known.count > most) ledger.note('limited: more of a key passed than may')
+        known.most = (perKey.capacity + ((performance.now() - known.since) / 1000) * perKey.perSecond) * 1.05
         if (!isWhole(reply.body, reply.headers)) ledger.note('limited: the answer is not what the service sent')
         tally.good++
         ledger.settle(id, 'once')

@@ -1,6 +1,7 @@
 import { table } from '../../bench/support/table.ts'
 import type { Promised } from '../support/promises.ts'
 import type { GatewayProcess } from './gateway-process.ts'
+import { passed } from './http-activities.ts'
 import type { Ledger } from './ledger.ts'
 import type { Operator } from './operator.ts'
 import { ended, revokedWithinMs } from './people-activities.ts'
@@ -16,8 +17,8 @@ export interface Run {
   readonly ledger: Ledger
   readonly operator: Operator
   readonly gateway: GatewayProcess
-  /** Requests that the gateway itself counted. */
-  readonly accepted: number
+  /** Read when the clients had ended. */
+  readonly after: Sample
   readonly exitCode: number | null
 }
 
@@ -50,7 +51,8 @@ const flat: readonly { name: string; most: number; unit: 'MiB' | ''; by: 'floor'
 
 /** The promises of a run, with what was seen. */
 export function judge(run: Run): Promised[] {
-  const { ledger, operator, gateway, samples, accepted, exitCode } = run
+  const { ledger, operator, gateway, samples, after, exitCode } = run
+  const accepted = after['velum_requests_total']
   const all = [...ledger.tallies.values()]
   const total = (of: (tally: (typeof all)[number]) => number): number => all.reduce((sum, tally) => sum + of(tally), 0)
   const wrong = [...ledger.wrong.values()].reduce((sum, count) => sum + count, 0)
@@ -88,11 +90,18 @@ export function judge(run: Run): Promised[] {
       seen: `${ended.admitted} admitted`,
       holds: ended.admitted === 0 && ended.asked > 0,
     },
+    limitsKept(after),
     {
       done: `${accepted.toLocaleString('en')} requests counted by the gateway`,
       promised: 'a line in the access log for each',
       seen: `${gateway.accessLines().toLocaleString('en')} lines, ${last['velum_log_dropped_total'] ?? 0} dropped`,
       holds: gateway.accessLines() === accepted && (last['velum_log_dropped_total'] ?? 0) === 0,
+    },
+    {
+      done: 'every client ends',
+      promised: 'no request is left, and no configuration but the current one',
+      seen: `${after['velum_exchanges']} requests, ${after['velum_generations_retired']} configurations`,
+      holds: after['velum_exchanges'] === 0 && after['velum_generations_retired'] === 0,
     },
     {
       done: 'two workers, then SIGTERM',
@@ -107,6 +116,20 @@ export function judge(run: Run): Promised[] {
   if (run.minutes < judgedFrom) console.log(`\nfrom ${judgedFrom} minutes on, what grows is judged too`)
   else lines.push(...growth(samples))
   return lines
+}
+
+/** What was decided without the store, because it did not answer within its milliseconds, each node counts for itself. */
+function limitsKept(after: Sample): Promised {
+  const keys = [...passed.values()]
+  const count = keys.reduce((sum, key) => sum + key.count, 0)
+  const most = Math.floor(keys.reduce((sum, key) => sum + key.most, 0))
+  const without = after['perKey without the store'] ?? 0
+  return {
+    done: `a limit for ${keys.length} keys, each of which asks for three times as much`,
+    promised: 'no more pass than may, but for what the store was not there to decide',
+    seen: `${count} of ${most}; ${without} without the store`,
+    holds: count <= most + without,
+  }
 }
 
 function growth(samples: readonly Sample[]): Promised[] {

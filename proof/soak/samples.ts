@@ -38,6 +38,7 @@ export async function sample({ pid, admin, redis, storeFolder }: SampleSource): 
     if (name === 'velum_heap_bytes') sum(`heap of ${threadName(label('thread'))}`, number)
     else if (name === 'velum_external_bytes') sum(`external memory of ${threadName(label('thread'))}`, number)
     else if (name === 'velum_active_resources') sum(`active ${label('kind')} of ${threadName(label('thread'))}`, number)
+    else if (name === 'velum_limit_store_failures_total' && label('limit') === 'perKey') sum('perKey without the store', number)
     else if (watched.has(name)) sum(name, number)
   }
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
@@ -64,6 +65,8 @@ const watched = new Set([
   'velum_worker_losses_total',
   'velum_limit_table_troubles_total',
   'velum_requests_total',
+  'velum_exchanges',
+  'velum_generations_retired',
 ])
 
 const threadName = (thread: string): string => (thread === 'main' ? 'main' : 'workers')
