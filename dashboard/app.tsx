@@ -1,7 +1,8 @@
 import type { FunctionComponent, VNode } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { hasProof, signOut, whenSignedOut } from './api.ts'
+import { get, hasProof, signOut, whenSignedOut } from './api.ts'
 import { ConfirmPlace } from './parts/confirm.tsx'
+import { GatewayName } from './parts/gateway-name.ts'
 import { SignIn } from './sign-in.tsx'
 import { CacheView } from './views/cache.tsx'
 import { ConfigView } from './views/config.tsx'
@@ -41,8 +42,12 @@ export function App({ error }: { readonly error: string }): VNode {
     // On a phone the views are a row that is longer than the screen.
     document.querySelector('nav [aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' })
   }, [place.path])
-  if (!isSignedIn) return <SignIn error={error} signedIn={() => setSignedIn(true)} />
   const { path, title, view: View } = views.find((one) => one.path === place.path) ?? views[0]
+  const name = useGatewayName(isSignedIn)
+  useEffect(() => {
+    document.title = name === undefined ? 'Velum' : `${title} · ${name} · Velum`
+  }, [title, name])
+  if (!isSignedIn) return <SignIn error={error} signedIn={() => setSignedIn(true)} />
   return (
     <div class="frame">
       <a class="skip" href="#main" onClick={skip}>
@@ -65,11 +70,27 @@ export function App({ error }: { readonly error: string }): VNode {
         </button>
       </header>
       <main id="main" tabIndex={-1} aria-label={title}>
-        <View key={`${path}?${String(place.query)}`} query={place.query} />
+        <GatewayName.Provider value={name}>
+          <View key={`${path}?${String(place.query)}`} query={place.query} />
+        </GatewayName.Provider>
       </main>
       <ConfirmPlace />
     </div>
   )
+}
+
+/** A gateway keeps its name over reloads as a rule: it is read once, and again by whoever signs in anew. */
+function useGatewayName(isSignedIn: boolean): string | undefined {
+  const [name, setName] = useState<string>()
+  useEffect(() => {
+    if (!isSignedIn) return
+    get<{ name: string }>('/api/config').then(
+      (config) => setName(config.name),
+      // The view says what is wrong.
+      () => {},
+    )
+  }, [isSignedIn])
+  return name
 }
 
 function skip(event: Event): void {

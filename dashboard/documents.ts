@@ -288,6 +288,35 @@ export interface Config {
   }
 }
 
+/** A certificate that is served, or one that is waited for. */
+export interface Certificate {
+  readonly place: string
+  readonly source: string
+  readonly names: readonly string[]
+  readonly file?: string
+  readonly notAfter?: string
+  readonly fingerprint?: string
+  readonly acme?: {
+    readonly name: string
+    readonly state: 'waiting' | 'ordering' | 'issued' | 'failing'
+    readonly failures: number
+    readonly lastError?: string
+    readonly nextOrder?: string
+  }
+}
+
+/** A service that routes translate for. */
+export interface BridgedService {
+  readonly service: string
+  readonly routes: readonly { readonly route: string; readonly bridges: readonly string[] }[]
+  readonly methods?: readonly {
+    readonly method: string
+    readonly kind: 'unary' | 'server-stream' | 'client-stream' | 'both-stream'
+    readonly rest: readonly string[]
+    readonly summary?: string
+  }[]
+}
+
 export interface ValueChange {
   readonly path: string
   readonly before?: unknown

@@ -1,4 +1,6 @@
 import type { ComponentChildren, VNode } from 'preact'
+import { useContext } from 'preact/hooks'
+import { GatewayName } from './gateway-name.ts'
 
 /** A titled part of a view. */
 export function Panel(props: {
@@ -20,15 +22,17 @@ export function Panel(props: {
   )
 }
 
-/** The head of a view. */
+/** The head of a view; it says whose gateway is seen. */
 export function ViewHead(props: {
   readonly title: string
   readonly text?: ComponentChildren
   readonly children?: ComponentChildren
 }): VNode {
+  const name = useContext(GatewayName)
   return (
     <div class="view-head">
       <div>
+        {name !== undefined && <p class="eyebrow">gateway {name}</p>}
         <h1>{props.title}</h1>
         {props.text !== undefined && <p class="muted">{props.text}</p>}
       </div>

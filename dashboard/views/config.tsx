@@ -1,6 +1,7 @@
 import type { VNode } from 'preact'
 import { ApiError, call } from '../api.ts'
 import type { Config, ConfigDiff, Finding, ValueChange } from '../documents.ts'
+import { Certificates } from '../parts/certificates.tsx'
 import { confirmThen } from '../parts/confirm.tsx'
 import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
 import { Table } from '../parts/table.tsx'
@@ -12,7 +13,7 @@ export function ConfigView(): VNode {
   const { value, error, again } = usePolled<Config>('/api/config', 3000)
   return (
     <>
-      <ViewHead title="Configuration" text={value?.name}>
+      <ViewHead title="Configuration" text="What is served, what its latest load said, and what the latest change came to">
         <button type="button" onClick={() => askReload(again)}>
           Reload…
         </button>
@@ -71,6 +72,7 @@ export function ConfigView(): VNode {
               />
             </Panel>
           </div>
+          <Certificates />
           <Findings findings={value.load.findings} />
           <Difference key={value.generation.hash} />
         </>

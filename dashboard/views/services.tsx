@@ -1,7 +1,8 @@
 import type { VNode } from 'preact'
 import { call } from '../api.ts'
-import type { Overview, Service, ServiceFlow, Target } from '../documents.ts'
+import type { BridgedService, Overview, Service, ServiceFlow, Target } from '../documents.ts'
 import { confirmThen } from '../parts/confirm.tsx'
+import { Methods } from '../parts/methods.tsx'
 import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
 import { Table } from '../parts/table.tsx'
 import { usePolled } from '../parts/use-polled.ts'
@@ -19,6 +20,7 @@ const states: Readonly<Record<Target['state'], readonly ['good' | 'warn' | 'bad'
 /** Services, their targets and how those stand. */
 export function ServicesView(): VNode {
   const { value, error, again } = usePolled<{ services: readonly Service[] }>('/api/services', 2000)
+  const bridges = usePolled<{ services: readonly BridgedService[] }>('/api/bridges', 15_000)
   const overview = usePolled<Overview>('/api/overview', 2000)
   return (
     <>
@@ -57,6 +59,7 @@ export function ServicesView(): VNode {
             empty="No address is known for this service at the moment."
           />
           <Tries flow={overview.value?.services[service.name]} />
+          <Methods of={bridges.value?.services.find((one) => one.service === service.name)} />
           {service.names.some(({ failure }) => failure !== undefined) && (
             <p class="error">
               {service.names.flatMap(({ name, failure }) => (failure === undefined ? [] : [`${name}: ${failure}`])).join('; ')}

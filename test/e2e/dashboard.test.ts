@@ -64,7 +64,18 @@ async function show(page: Page, view: string): Promise<void> {
   await page.getByRole('heading', { name: view, level: 1 }).waitFor()
 }
 
-const views = ['Overview', 'Requests', 'Routes', 'Services', 'Limits', 'Penalty box', 'Sessions', 'Cache', 'Configuration']
+const views = [
+  'Overview',
+  'Requests',
+  'Explain',
+  'Routes',
+  'Services',
+  'Limits',
+  'Penalty box',
+  'Sessions',
+  'Cache',
+  'Configuration',
+]
 
 describe('the dashboard in a real browser', { skip: noChromium }, () => {
   it('shows, acts, and lets nobody else in', { timeout: 180_000 }, async (t) => {
@@ -119,13 +130,18 @@ describe('the dashboard in a real browser', { skip: noChromium }, () => {
       await has('Requests', 'no-credential')
       await has('Routes', '/catalog/**')
       await has('Services', 'in service')
-      await page.getByText(/answers begin after [\d.]+ m?s \(half\)/).first().waitFor()
+      await page
+        .getByText(/answers begin after [\d.]+ m?s \(half\)/)
+        .first()
+        .waitFor()
       await has('Limits', 'Busiest keys of perAddress')
       await page.getByText('198.51.100.4').first().waitFor()
       await has('Penalty box', 'banned')
       await has('Sessions', 'Audit log')
       await has('Cache', 'catalog')
       await has('Configuration', 'Listeners')
+      await page.getByRole('region', { name: 'Certificates' }).getByText('listeners.secure').waitFor()
+      assert.equal(await page.getByText('gateway shop').count(), 1, 'whose gateway it is stands in every view')
       await context.close()
       // The browser logs that there is no change of the configuration yet itself.
       assert.deepEqual(
@@ -337,6 +353,10 @@ async function takeScreenshots(scene: Scene): Promise<void> {
     for (const view of views) {
       await show(page, view)
       if (view === 'Requests') await page.locator('tbody button.open').nth(3).click()
+      if (view === 'Explain') {
+        await page.getByLabel('Path or URL').fill('/account')
+        await page.getByRole('button', { name: 'Explain' }).click()
+      }
       if (view === 'Overview') await page.getByRole('button', { name: /^Limits/ }).click()
       await page.waitForTimeout(2500)
       await page.screenshot({ path: `${images}dashboard-${view.toLowerCase().replace(' ', '-')}-${colorScheme}.png` })
