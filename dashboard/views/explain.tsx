@@ -168,7 +168,7 @@ function Told({ told }: { readonly told: Explanation }): VNode {
   const { outcome, route, identity, nearMisses, notes, request } = told
   const tone = outcome === undefined ? 'good' : outcome.decision === 'answers' ? '' : 'bad'
   return (
-    <div aria-live="polite">
+    <div class="told" aria-live="polite">
       <Panel title={`${request.method} ${request.scheme}://${request.host}${request.path}`}>
         <p class={`summary ${tone}`} data-of="outcome">
           {told.summary}
