@@ -29,6 +29,14 @@ describe('the storage of the cache', () => {
     assert.equal(store(cache, 'too long', Buffer.alloc(cache.longestBody + 1)), false)
   })
 
+  it('keeps near no more memory than the copies that it counts', async () => {
+    const cache = storage()
+    store(cache, 'short', Buffer.alloc(300, 1))
+    await load(cache, 'short')
+    // A slice of the common pool would hold all of the pool for as long as it is near.
+    assert.equal(cache.find('short')!.copy?.buffer.byteLength, 300)
+  })
+
   it('puts a new answer in the place of the old one', async () => {
     const cache = storage()
     store(cache, 'key', Buffer.from('one'))

@@ -14,9 +14,12 @@ export function areThere(memory: CacheMemory, pieces: readonly Extent[]): boolea
   return true
 }
 
-/** Copies `length` bytes from `first` on out of the pieces; undefined when one was dropped meanwhile. */
+/**
+ * Copies `length` bytes from `first` on out of the pieces; undefined when one was dropped meanwhile. The copy has memory of its
+ * own: a slice of the pool of Node.js would hold 64 KiB for as long as it is kept.
+ */
 export function copyOut(memory: CacheMemory, pieces: readonly Extent[], first: number, length: number): Buffer | undefined {
-  const copy = Buffer.allocUnsafe(length)
+  const copy = Buffer.allocUnsafeSlow(length)
   let skip = first
   let written = 0
   for (const piece of pieces) {
