@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import type { IncomingMessage } from 'node:http'
-import { connect as connectHttp2 } from 'node:http2'
+import { connect as connectHttp2, constants } from 'node:http2'
 import type { ClientHttp2Session } from 'node:http2'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 
@@ -71,21 +71,36 @@ export function createHttp2Caller(origin: string, options: { readonly ca?: strin
     })
     return (session = made)
   }
-  return {
-    async ask({ method = 'GET', path, headers = {}, body }) {
-      const used = current()
-      asked++
-      const stream = used.request({ ':method': method, ':path': path, ...headers }, { endStream: body === undefined })
-      stream.setTimeout(patienceMs, () => stream.destroy(new Error('no answer within 30 s')))
-      let answered: Record<string, string | string[] | undefined> = {}
-      stream.on('response', (fields) => void (answered = fields))
-      const chunks: Buffer[] = []
-      stream.on('data', (chunk: Buffer) => void chunks.push(chunk))
-      if (body !== undefined) stream.end(body)
+  const askOnce = async ({ method = 'GET', path, headers = {}, body }: Question): Promise<Reply | 'refused'> => {
+    const used = current()
+    asked++
+    const stream = used.request({ ':method': method, ':path': path, ...headers }, { endStream: body === undefined })
+    stream.setTimeout(patienceMs, () => stream.destroy(new Error('no answer within 30 s')))
+    let answered: Record<string, string | string[] | undefined> = {}
+    stream.on('response', (fields) => void (answered = fields))
+    const chunks: Buffer[] = []
+    stream.on('data', (chunk: Buffer) => void chunks.push(chunk))
+    if (body !== undefined) stream.end(body)
+    try {
       await once(stream, 'close') // rejects at an error
-      const status = Number(answered[':status'])
-      if (stream.rstCode !== 0 || Number.isNaN(status)) throw new Error(`the stream ended with code ${stream.rstCode}`)
-      return { status, headers: answered, body: Buffer.concat(chunks) }
+    } catch (thrown) {
+      if (stream.rstCode !== constants.NGHTTP2_REFUSED_STREAM) throw thrown
+    }
+    // Behind what a GOAWAY covers: nobody has looked at it, and it may be sent again (RFC 9113 §8.7).
+    if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) return 'refused'
+    const status = Number(answered[':status'])
+    if (stream.rstCode !== 0 || Number.isNaN(status)) throw new Error(`the stream ended with code ${stream.rstCode}`)
+    return { status, headers: answered, body: Buffer.concat(chunks) }
+  }
+  return {
+    async ask(question) {
+      for (let tries = 0; tries < 3; tries++) {
+        const reply = await askOnce(question)
+        if (reply !== 'refused') return reply
+        if (session !== undefined && !session.closed) session.close()
+        session = undefined
+      }
+      throw new Error('refused on three sessions')
     },
     close: () => session?.destroy(),
   }
