@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startUpstream } from './peers/nginx.ts'
 import type { BenchOptions } from './run.ts'
+import { quantile, runOpen } from './support/open-load.ts'
 import type { Running } from './support/processes.ts'
 import { freePort, startServer } from './support/processes.ts'
 import { saveResults } from './support/results.ts'
@@ -17,13 +18,69 @@ import { runWrk } from './support/wrk.ts'
 const launcher = join(import.meta.dirname, '../bin/velum.js')
 const script = join(import.meta.dirname, 'wrk/get.lua')
 const sockets = 50
-/** Routes besides those that are asked, so that a reload has something to do. */
-const otherRoutes = 500
 
-/** A gateway under load whose configuration is replaced every second, beside the same load without. */
+/** Requests a second of the client that sends by the clock. */
+const rate = 2000
+
+/**
+ * A gateway under load whose configuration is replaced every second, in turns with the same load without: by a client that sends
+ * by the clock, and by one that keeps the gateway busy.
+ */
 export async function benchReload(options: BenchOptions): Promise<void> {
+  const rounds = options.isQuick ? 2 : 6
+  const seconds = options.isQuick ? 5 : 10
+  const rows: string[][] = []
+  const all: unknown[] = []
+  for (const routes of [500, 5000]) {
+    for (const load of routes === 500 ? (['open', 'closed'] as const) : (['open'] as const)) {
+      const name = `${routes.toLocaleString('en')} routes, ${load}`
+      if (!options.matches(name, options.scenario)) continue
+      const seen = await measure(routes, load, rounds, seconds)
+      all.push({ name, ...seen })
+      const { calm, stormy } = seen
+      for (const [what, { requests, failed, p50, p99 }] of [['no reloads', calm] as const, ['reloads', stormy] as const])
+        rows.push([`${name}: ${what}`, requests.toLocaleString('en'), String(failed), ms(p50), ms(p99)])
+      const took = seen.reloadMs
+      rows.push([
+        `  ${took.length} reloads, median ${median(took).toFixed(0)} ms; WebSockets dropped: ${seen.dropped} of ${sockets}`,
+        '',
+        '',
+        '',
+        `${(stormy.p99 / calm.p99).toFixed(2)} ×`,
+      ])
+    }
+  }
+  console.log(
+    `\n${rounds} rounds of ${seconds} s without reloads and ${seconds} s with; open: ${rate}/s by the clock; closed: 32 connections, as fast as they can\n` +
+      table(['', 'requests', 'failed', 'p50 ms', 'p99 ms'], rows),
+  )
+  saveResults('reload', { seconds, rounds, rate }, all)
+}
+
+function ms(micros: number): string {
+  return (micros / 1000).toFixed(2)
+}
+
+interface Seen {
+  readonly requests: number
+  readonly failed: number
+  /** Microseconds; over all rounds of an open load, the median of the rounds of a closed one. */
+  readonly p50: number
+  readonly p99: number
+}
+
+interface Measured {
+  readonly calm: Seen
+  readonly stormy: Seen
+  readonly reloadMs: readonly number[]
+  readonly dropped: number
+}
+
+async function measure(otherRoutes: number, kind: 'open' | 'closed', rounds: number, seconds: number): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), 'velum-bench-'))
   const started: Running[] = []
+  // Of thousands of routes every second would be a second of work for each: nobody does that, and the core would be full.
+  const everyMs = otherRoutes > 1000 ? 5000 : 1000
   const echo = createServer()
   echo.on('upgrade', (_request, socket: Socket) => {
     socket.on('error', () => {})
@@ -37,45 +94,74 @@ export async function benchReload(options: BenchOptions): Promise<void> {
     started.push(await startUpstream(join(folder, 'service'), upstreamPort, '1'))
     mkdirSync(join(folder, 'velum'))
     const file = join(folder, 'velum/velum.json')
-    const config = (turn: number): string => {
-      return configOf({ port, adminPort, upstreamPort, echoPort: (echo.address() as AddressInfo).port, folder, turn })
-    }
+    const echoPort = (echo.address() as AddressInfo).port
+    const config = (turn: number): string => configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes })
     writeFileSync(file, config(0))
     const args = [launcher, 'run', '--config', file, '--workers', '1']
     started.push(await startServer(process.execPath, args, { cores: '0', port, output: join(folder, 'velum/output') }))
     const lasting = await Promise.all(Array.from({ length: sockets }, () => openEcho(port)))
-    const load = (seconds: number): ReturnType<typeof runWrk> =>
-      runWrk({ url: `http://127.0.0.1:${port}/130`, seconds, connections: 32, cores: '1', script })
-    await load(options.seconds * 2)
-
-    const seconds = options.isQuick ? 10 : 60
-    const calm = await load(seconds)
     const authorization = `Bearer ${readFileSync(join(folder, 'store/admin.token'), 'utf8').trim()}`
-    const done = new AbortController()
-    const reloads = reloadEverySecond(done.signal, async (turn) => {
-      writeFileSync(file, config(turn))
+    let turns = 0
+    const reload = async (): Promise<void> => {
+      writeFileSync(file, config(++turns))
       const { status } = await fetch(`http://127.0.0.1:${adminPort}/api/reload`, { method: 'POST', headers: { authorization } })
       if (status !== 200) throw new Error(`a reload was answered with ${status}`)
-    })
-    const stormy = await load(seconds)
-    done.abort()
-    const took = await reloads
-    const dropped = sockets - (await Promise.all(lasting.map(isEchoing))).filter(Boolean).length
-
-    const row = (name: string, { requests, errors, p50, p99 }: typeof calm): string[] => {
-      return [name, requests.toLocaleString('en'), String(errors), (p50 / 1000).toFixed(2), (p99 / 1000).toFixed(2)]
     }
-    console.log(
-      `\n${seconds} s of load, ${otherRoutes} routes; ${took.length} reloads, median ${median(took).toFixed(0)} ms\n` +
-        table(['', 'requests', 'failed', 'p50 ms', 'p99 ms'], [row('no reloads', calm), row('a reload every second', stormy)]) +
-        `\np99: ${(stormy.p99 / calm.p99).toFixed(2)} × that without reloads; WebSockets dropped: ${dropped} of ${sockets}`,
-    )
-    saveResults('reload', { seconds }, { calm, stormy, reloadMs: took, dropped })
+    const load = (): Promise<Loaded> => (kind === 'open' ? openly(port, seconds) : closely(port, seconds))
+    await Promise.all([load(), reload()])
+
+    const calm: Loaded[] = []
+    const stormy: Loaded[] = []
+    const reloadMs: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      calm.push(await load())
+      const done = new AbortController()
+      const reloads = reloadEvery(everyMs, done.signal, reload)
+      stormy.push(await load())
+      done.abort()
+      reloadMs.push(...(await reloads))
+    }
+    const dropped = sockets - (await Promise.all(lasting.map(isEchoing))).filter(Boolean).length
     for (const socket of lasting) socket.destroy()
+    return { calm: seenIn(calm), stormy: seenIn(stormy), reloadMs, dropped }
   } finally {
     await Promise.all(started.map((running) => running.stop()))
     echo.close()
     rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** One round of load: all latencies where they are known, else what of them is. */
+interface Loaded extends Seen {
+  readonly rising?: readonly number[]
+}
+
+async function openly(port: number, seconds: number): Promise<Loaded> {
+  const { answered, failed, rising } = await runOpen({ port, path: '/130', rate, seconds, cores: '1' })
+  return { requests: answered, failed, p50: quantile(rising, 0.5), p99: quantile(rising, 0.99), rising }
+}
+
+async function closely(port: number, seconds: number): Promise<Loaded> {
+  const { requests, errors, p50, p99 } = await runWrk({
+    url: `http://127.0.0.1:${port}/130`,
+    seconds,
+    connections: 32,
+    cores: '1',
+    script,
+  })
+  return { requests, failed: errors, p50, p99 }
+}
+
+function seenIn(rounds: readonly Loaded[]): Seen {
+  const sum = (of: (round: Loaded) => number): number => rounds.reduce((total, round) => total + of(round), 0)
+  const rising = rounds.flatMap((round) => round.rising ?? []).sort((a, b) => a - b)
+  const at = (share: number, of: (round: Loaded) => number): number =>
+    rising.length > 0 ? quantile(rising, share) : median(rounds.map(of))
+  return {
+    requests: sum(({ requests }) => requests),
+    failed: sum(({ failed }) => failed),
+    p50: at(0.5, ({ p50 }) => p50),
+    p99: at(0.99, ({ p99 }) => p99),
   }
 }
 
@@ -86,9 +172,11 @@ interface Places {
   readonly echoPort: number
   readonly folder: string
   readonly turn: number
+  /** Routes besides those that are asked, so that a reload has something to do. */
+  readonly otherRoutes: number
 }
 
-function configOf({ port, adminPort, upstreamPort, echoPort, folder, turn }: Places): string {
+function configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes }: Places): string {
   const others = Array.from({ length: otherRoutes }, (_, i) => {
     return { name: `other-${i}`, match: { path: `/other/${i}/{id}` }, to: 'service', timeout: `${1 + (turn % 2)}s` }
   })
@@ -108,14 +196,14 @@ function configOf({ port, adminPort, upstreamPort, echoPort, folder, turn }: Pla
   })
 }
 
-/** Reloads once a second until it is told to stop; gives how long each one took, in ms. */
-async function reloadEverySecond(done: AbortSignal, reload: (turn: number) => Promise<void>): Promise<number[]> {
+/** Reloads again and again until it is told to stop; gives how long each one took, in ms. */
+async function reloadEvery(everyMs: number, done: AbortSignal, reload: () => Promise<void>): Promise<number[]> {
   const took: number[] = []
   while (!done.aborted) {
     const begun = performance.now()
-    await reload(took.length + 1)
+    await reload()
     took.push(performance.now() - begun)
-    await sleep(1000 - Math.min(1000, performance.now() - begun), undefined, { signal: done }).catch(() => {})
+    await sleep(everyMs - Math.min(everyMs, performance.now() - begun), undefined, { signal: done }).catch(() => {})
   }
   return took
 }

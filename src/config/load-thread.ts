@@ -8,7 +8,8 @@ import { packing } from './packed-model.ts'
 /** A thread that loads and checks configurations, one at a time. Thousands of routes take a while; main has sessions to look up. */
 if (parentPort === null) throw new Error('this runs in a thread only')
 const port = parentPort
-yieldToRequests()
+// A quarter of a core that both want: whoever reloads waits for it.
+yieldToRequests(5)
 
 async function run({ file, env, ...options }: LoadTask): Promise<LoadWord> {
   try {
