@@ -69,7 +69,7 @@ async function run(t: { after(step: () => unknown): void }): Promise<void> {
 
 /** Until compilers and pools are what they are in service. */
 async function warmUp(honest: Honest): Promise<void> {
-  await pause(3000)
+  await pause(Math.min(3000, 2 * windowMs))
   await windowOf(honest, windowMs)
 }
 

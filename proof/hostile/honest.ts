@@ -114,7 +114,7 @@ function freshOf(
   const options = { ...common, port: tlsPort, ca: authority, servername: 'localhost' }
   return {
     plain: (done) => over(request, { ...common, port: plainPort }, done),
-    secure: (done) => over(tlsRequest, options as RequestOptions, done),
+    secure: (done) => over(tlsRequest, options, done),
   }
 }
 

@@ -7,7 +7,7 @@ import { systemClock } from '../../src/core/clock.ts'
 import { ensureDevCertificate } from '../../src/wire/tls/dev-certificate.ts'
 import { accessToken, jwkSet, signingKey } from '../../test/support/token-issuer.ts'
 import type { Cleanup } from '../../test/support/velum-process.ts'
-import { runVelum, workFolder } from '../../test/support/velum-process.ts'
+import { workFolder } from '../../test/support/velum-process.ts'
 import type { Target } from './target.ts'
 
 /** A gateway under attack, with what stands behind it. */
@@ -21,7 +21,6 @@ export interface Scene {
 const launcher = fileURLToPath(new URL('../../bin/velum.js', import.meta.url))
 /** Of the gateway, its services and honest clients; attackers have less. */
 export const niceness = -10
-const password = 'correct horse battery'
 
 /*
  * A configuration as an operator would write it who expects to be attacked: short patience, so that it is seen at work within
@@ -112,9 +111,6 @@ export async function startScene(t: Cleanup, gatewayCore: string, clientCore: st
   const protos = fileURLToPath(new URL('../../demo/protos', import.meta.url))
   const config = JSON.stringify(configOf(ports)).replaceAll('protos/billing.proto', join(protos, 'billing.proto'))
   folder.write('velum.config.json', config)
-
-  const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin'], { folder: folder.path, input: password })
-  if (added.code !== 0) throw new Error(`no user could be added:\n${added.err}`)
 
   // Ahead of whatever else the machine does, as far as it lets us.
   const start = async (args: readonly string[], cores: string, name: string, port: number, env = {}): Promise<number> => {

@@ -11,8 +11,8 @@ export interface Target {
   readonly token: string
 }
 
-/** Addresses that honest clients come from. */
-export const honestAddresses: readonly string[] = Array.from({ length: 8 }, (_, i) => `127.0.9.${i + 1}`)
+/** Addresses that honest clients come from: so many that none has much under way, also on a machine that stalls for a second. */
+export const honestAddresses: readonly string[] = Array.from({ length: 40 }, (_, i) => `127.0.9.${i + 1}`)
 
 /** One of many addresses that an attacker has; the first is the usual one. */
 export function attackingAddress(index: number): string {

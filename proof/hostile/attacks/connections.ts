@@ -45,10 +45,10 @@ export const connectionAttacks: readonly Attack[] = [
   },
   {
     name: 'request-and-reset',
-    does: 'requests whose connections are reset at once, from 200 addresses, 300/s',
+    does: 'requests whose connections are reset at once, from 200 addresses, 150/s',
     unit: 'requests',
     begin: (field) =>
-      field.every(300, () => {
+      field.every(150, () => {
         const socket = field.open(field.nextAddress(200))
         socket.once('connect', () => {
           field.count++

@@ -12,6 +12,7 @@ export const slowAttacks: readonly Attack[] = [
     'slow readers (slowhttptest -X)',
     ['-X', '-k', '3', '-w', '10', '-y', '20', '-n', '1', '-z', '32'],
     '/open/large',
+    60,
   ),
   {
     name: 'slow-heads-tls',
@@ -32,7 +33,7 @@ export const slowAttacks: readonly Attack[] = [
     unit: 'connections',
     begin: (field) =>
       field.hold(
-        60,
+        40,
         () => {
           const socket = field.openTls(field.nextAddress(20), { ALPNProtocols: ['http/1.1'] })
           socket.once('secureConnect', () => {
@@ -42,7 +43,7 @@ export const slowAttacks: readonly Attack[] = [
           })
           return socket
         },
-        100,
+        20,
       ),
   },
 ]
