@@ -21,14 +21,14 @@ const honestPerSecond = 200
 /** How long an attack gets to unfold before its window opens. */
 const unfoldMs = 400
 /** How long the gateway may take to let go of what an attack left. */
-const settleMs = 5000
+const settleMs = 8000
 /** MiB that the gateway may have grown by in all. */
 const wholeGrowthMib = 160
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
-    seconds: { type: 'string', default: '1.3' },
+    seconds: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '3' },
     list: { type: 'boolean', default: false },
   },

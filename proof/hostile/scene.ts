@@ -125,6 +125,8 @@ export async function startScene(t: Cleanup, gatewayCore: string, clientCore: st
   const adminToken = randomBytes(24).toString('hex')
   const run = [launcher, 'run', '--config', join(folder.path, 'velum.config.json'), '--workers', '1']
   const pid = await start(run, gatewayCore, 'gateway.out', ports.plain, { VELUM_ADMIN_TOKEN: adminToken })
+  // Nobody waits for an answer any more when it ends: no drain.
+  t.after(() => void process.kill(pid, 'SIGKILL'))
   return {
     pid,
     target: {

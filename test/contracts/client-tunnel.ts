@@ -123,6 +123,29 @@ export function clientTunnelContract(name: string, create: CreateClientWire): vo
         },
       ))
 
+    it('ends soon after one side has ended and the other one has fallen silent', () =>
+      scene(
+        create,
+        (socket) => {
+          socket.write(switching)
+          socket.on('end', () => void socket.write('more'))
+        },
+        async ({ wire, service, clock }) => {
+          const answer = await wire.send(callOf({ upgrade: 'echo' }), exchangeOf())
+          const [client, gatewaySide] = await socketPair()
+          const over = answer.tunnel!(gatewaySide, Buffer.alloc(0))
+          let seen = ''
+          client.on('data', (chunk: Buffer) => (seen += chunk.toString()))
+          client.end()
+          await until(() => seen === 'more')
+          clock.advance(4900)
+          assert.equal(wire.open, 1)
+          clock.advance(1200)
+          assert.deepEqual(await over, { sentBytes: 4, receivedBytes: 0 })
+          await until(() => service.open.size === 0 && wire.open === 0)
+        },
+      ))
+
     it('that the service declines is an ordinary answer', () =>
       scene(
         create,

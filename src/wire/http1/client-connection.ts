@@ -12,7 +12,7 @@ import { dial } from './dial.ts'
 import type { TlsSession } from './dial.ts'
 import { Outbox } from './outbox.ts'
 import type { Sending } from './sending.ts'
-import { ServiceTunnel } from './service-tunnel.ts'
+import { ServiceTunnel, tunnelWaitMs } from './service-tunnel.ts'
 import type { TunnelOwner } from './service-tunnel.ts'
 import { Upload } from './upload.ts'
 import type { UploadOwner } from './upload.ts'
@@ -240,8 +240,8 @@ export class ClientConnection implements Due, AnswerOwner, UploadOwner, TunnelOw
 
   // What the tunnel says.
 
-  tunnelMoved(): void {
-    this.#armIdle()
+  tunnelMoved(isHalfOpen: boolean): void {
+    this.dueAt = this.#options.clock.monotonic() + tunnelWaitMs(this.#options.idleMs, isHalfOpen)
   }
 
   tunnelReads(): void {

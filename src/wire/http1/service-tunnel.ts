@@ -3,8 +3,8 @@ import type { TunnelEnd } from '../../core/answer.ts'
 
 /** The connection's side of a tunnel. */
 export interface TunnelOwner {
-  /** Bytes moved in one of the directions: the idle time starts anew. */
-  tunnelMoved(): void
+  /** Bytes moved, or a direction ended: the time for the next starts anew, `tunnelWaitMs` of it. */
+  tunnelMoved(isHalfOpen: boolean): void
   /** Reads on from the service. */
   tunnelReads(): void
   /** Both sides are closed. */
@@ -12,8 +12,19 @@ export interface TunnelOwner {
 }
 
 /**
+ * What the other side of a half-open tunnel still gets between bytes. A client that left looks like one that has only
+ * nothing more to say, and many services never end their side of a WebSocket.
+ */
+const halfOpenMs = 5000
+
+/** How long a tunnel may wait for its next bytes. */
+export function tunnelWaitMs(idleMs: number, isHalfOpen: boolean): number {
+  return isHalfOpen ? Math.min(idleMs, halfOpenMs) : idleMs
+}
+
+/**
  * Raw bytes both ways after a switch of protocols, each direction as fast as its reader. The end of one direction is
- * passed on and leaves the other open; a side that breaks takes the other one with it.
+ * passed on and leaves the other open for as long as it moves; a side that breaks takes the other one with it.
  */
 export class ServiceTunnel {
   readonly #service: Duplex
@@ -24,6 +35,7 @@ export class ServiceTunnel {
   #sentBytes = 0
   #receivedBytes = 0
   #serviceEnded = false
+  #clientEnded = false
   #serviceGone = false
   #clientGone = false
   #resolve: ((end: TunnelEnd) => void) | undefined = undefined
@@ -46,7 +58,7 @@ export class ServiceTunnel {
         return
       }
       client.on('drain', () => this.#owner.tunnelReads())
-      client.on('end', () => void this.#service.end())
+      client.on('end', () => this.#clientSaidAll())
       if (early.length > 0) this.#fromClient(early)
       client.on('data', (chunk: Buffer) => this.#fromClient(chunk))
       let hasRoom = true
@@ -54,13 +66,13 @@ export class ServiceTunnel {
       this.#early = []
       if (this.#serviceEnded) client.end()
       else if (hasRoom) this.#owner.tunnelReads()
-      this.#owner.tunnelMoved()
+      this.#moved()
     })
   }
 
   /** Bytes of the service, owned by the tunnel from here. False when the client lags and reading should stop. */
   offer(chunk: Buffer): boolean {
-    this.#owner.tunnelMoved()
+    this.#moved()
     if (this.#client !== undefined) return this.#toClient(chunk)
     this.#early.push(chunk)
     return false
@@ -69,7 +81,7 @@ export class ServiceTunnel {
   /** The service has sent its last byte. */
   serviceEnded(): void {
     this.#serviceEnded = true
-    this.#owner.tunnelMoved()
+    this.#moved()
     this.#client?.end()
   }
 
@@ -98,6 +110,16 @@ export class ServiceTunnel {
     this.#client?.destroy()
   }
 
+  #moved(): void {
+    this.#owner.tunnelMoved(this.#clientEnded || this.#serviceEnded)
+  }
+
+  #clientSaidAll(): void {
+    this.#clientEnded = true
+    this.#service.end()
+    this.#moved()
+  }
+
   #toClient(chunk: Buffer): boolean {
     this.#sentBytes += chunk.length
     return this.#client!.write(chunk)
@@ -105,7 +127,7 @@ export class ServiceTunnel {
 
   #fromClient(chunk: Buffer): void {
     this.#receivedBytes += chunk.length
-    this.#owner.tunnelMoved()
+    this.#moved()
     if (!this.#service.write(chunk)) this.#client!.pause()
   }
 
@@ -114,7 +136,7 @@ export class ServiceTunnel {
     this.#clientGone = true
     const client = this.#client!
     const isClean = client.readableEnded && client.writableFinished && !client.errored
-    // After a clean end the service still reads what is on its way; the idle time bounds it.
+    // After a clean end the service still reads what is on its way, for a time.
     if (!isClean) this.#service.destroy()
     if (this.#serviceGone) this.#over()
   }

@@ -15,7 +15,7 @@ import { callDrop, offers } from '../http1/call-head.ts'
 import { ClientBody, describedBody, tunnelBody } from '../http1/client-body.ts'
 import type { BodySource } from '../http1/client-body.ts'
 import { answerDropOf, removeNominated } from '../http1/response-head.ts'
-import { ServiceTunnel } from '../http1/service-tunnel.ts'
+import { ServiceTunnel, tunnelWaitMs } from '../http1/service-tunnel.ts'
 import type { TunnelOwner } from '../http1/service-tunnel.ts'
 import { clientFault } from './client-fault.ts'
 
@@ -181,7 +181,7 @@ export class UndiciCall implements Dispatcher.DispatchHandler, Due, BodySource, 
     this.#socket = socket
     this.#phase = 'tunnel'
     this.#owner.tunnelled(1)
-    this.tunnelMoved()
+    this.tunnelMoved(false)
     socket.on('data', (chunk: Buffer) => {
       if (!tunnel.offer(chunk)) socket.pause()
     })
@@ -210,8 +210,8 @@ export class UndiciCall implements Dispatcher.DispatchHandler, Due, BodySource, 
 
   // What the tunnel says.
 
-  tunnelMoved(): void {
-    this.dueAt = this.#now() + this.#owner.options.idleMs
+  tunnelMoved(isHalfOpen: boolean): void {
+    this.dueAt = this.#now() + tunnelWaitMs(this.#owner.options.idleMs, isHalfOpen)
   }
 
   tunnelReads(): void {
