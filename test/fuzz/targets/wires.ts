@@ -78,7 +78,7 @@ function readAnswer(bytes: Buffer, method: string, cuts: readonly number[]): Ans
   reading.status = answer.status
   answer.headers.forEach((name, value) => void reading.fields.push([name.toLowerCase(), value]))
   const { body } = answer
-  reader.body?.fail(new Fault('service-failed', 'the connection ended'))
+  reader.body?.fail(new Fault('service-truncated', 'the connection ended'))
   try {
     for (;;) {
       const chunk = body.pull()
@@ -210,7 +210,7 @@ const proxyHeaders = [
   'PROXY TCP6 2001:db8::7 2001:db8::1 1 65535\r\n',
   'PROXY UNKNOWN what ever\r\n',
 ]
-  .map((text) => Buffer.from(text))
+  .map((text): Uint8Array => Buffer.from(text))
   .concat(v2(1, 0x11, ip4), v2(0, 0, Buffer.alloc(0)), v2(1, 0x21, Buffer.alloc(36, 1)), v2(1, 0x31, Buffer.alloc(216)), withCrc)
 
 const proxyHeader = defineTarget({
