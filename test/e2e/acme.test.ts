@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect as connectTcp, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
@@ -32,12 +32,17 @@ test(
     const folder = workFolder(t)
     const nodes: FleetNode[] = []
     // What port 80 is on a real machine: it leads to the node that did not order.
-    const front = createServer((client) => {
+    // Whoever starts first orders at once: the authority waits until there is another node to ask.
+    const complete = Promise.withResolvers<void>()
+    const lead = async (client: Socket): Promise<void> => {
+      client.on('error', () => client.destroy())
+      await complete.promise
       const other = nodes.find(({ velum }) => !velum.log().some(({ msg }) => msg === ordered)) ?? nodes[0]
       const upstream = connectTcp(Number(new URL(other.listeners['plain']).port), '127.0.0.1')
-      for (const socket of [client, upstream]) socket.on('error', () => socket.destroy())
+      upstream.on('error', () => client.destroy())
       client.pipe(upstream).pipe(client)
-    })
+    }
+    const front = createServer((client) => void lead(client))
     front.listen(0, '127.0.0.1')
     await once(front, 'listening')
     t.after(() => front.close())
@@ -71,6 +76,7 @@ test(
       }
     }
     nodes.push(...(await Promise.all([start(), start()])))
+    complete.resolve()
 
     // Challenges that nobody set go on to the redirect.
     const stranger = await fetch(new URL('/.well-known/acme-challenge/unknown', nodes[0].listeners['plain']), {
