@@ -1,6 +1,4 @@
 import { generateKeyPairSync, sign, verify } from 'node:crypto'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Exchange } from '../src/core/exchange.ts'
 import { Headers } from '../src/core/headers.ts'
 import type { Identity } from '../src/core/identity.ts'
@@ -12,6 +10,7 @@ import { noRedis } from '../test/support/redis-server.ts'
 import { besideLogins, redisRotations, revocationDelays } from './identity-fleet.ts'
 import type { BenchOptions } from './run.ts'
 import { cleaningUp } from './support/cleanup.ts'
+import { collectGarbage } from './support/collect-garbage.ts'
 import { median, table } from './support/table.ts'
 
 const subjects = 10_000
@@ -162,9 +161,9 @@ function coldVerification(worker: WorkerWorld, count: number): [own: number, bar
       const content = Buffer.from(token.slice(0, token.lastIndexOf('.')))
       return { content, signature: sign('sha256', content, { key: privateKey, dsaEncoding: 'ieee-p1363' }) }
     })
-    collect()
+    collectGarbage()
     own.push(cpuOnce(tokens, (token) => bearer.verify(token, x, 0)))
-    collect()
+    collectGarbage()
     bare.push(
       cpuOnce(signed, ({ content, signature }) =>
         verify('sha256', content, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature),
@@ -172,14 +171,6 @@ function coldVerification(worker: WorkerWorld, count: number): [own: number, bar
     )
   }
   return [median(own), median(bare)]
-}
-
-/** Collects garbage, twice: what survives once is only then old. */
-function collect(): void {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
-  gc()
-  gc()
 }
 
 function cpuOnce<T>(items: readonly T[], run: (item: T) => unknown): number {

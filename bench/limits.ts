@@ -1,6 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { systemClock } from '../src/core/clock.ts'
 import type { LimitSpec } from '../src/limits/limit-spec.ts'
 import type { LocalCounters } from '../src/limits/limit-table.ts'
@@ -10,6 +8,8 @@ import { noRedis } from '../test/support/redis-server.ts'
 import { limitPeers } from './peers/limit-peers.ts'
 import type { LimitPeer } from './peers/limit-peers.ts'
 import type { BenchOptions } from './run.ts'
+import { benchLimit as spec } from './support/bench-limit.ts'
+import { collectGarbage } from './support/collect-garbage.ts'
 import { fleetRows } from './support/fleet-decisions.ts'
 import { limitedProxy } from './support/limited-proxy.ts'
 import { median, table } from './support/table.ts'
@@ -17,18 +17,6 @@ import { median, table } from './support/table.ts'
 const keyCount = 100_000
 /** So many that what the table needs besides does not show. */
 const manyKeys = 1_000_000
-
-const spec: LimitSpec = {
-  name: 'bench',
-  algorithm: 'token-bucket',
-  capacity: 1_000_000,
-  refill: { units: 1000, periodMs: 1000 },
-  per: [{ kind: 'address' }],
-  missing: 'shared',
-  shadow: false,
-  tolerance: 0,
-  onStoreFailure: 'closed',
-}
 
 /**
  * What a limit's decision costs: in the process beside the memory stores of others, CPU and bytes for each of 100,000 keys;
@@ -139,10 +127,7 @@ async function cpuOf(drawn: readonly string[], decide: (key: string) => unknown)
   return (user + system) / drawn.length
 }
 
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
-
 function heap(): number {
-  collect()
+  collectGarbage()
   return process.memoryUsage().heapUsed
 }

@@ -1,5 +1,6 @@
-// `npm run bench -- CLAIM [--quick] [--seconds N] [--rounds N] [--only 'NAME;…'] [--scenario 'NAME;…']`
+// `npm run bench` runs all and writes RESULTS.md; `npm run bench -- CLAIM [--quick] [--seconds N] [--rounds N] [--only 'NAME;…'] [--scenario 'NAME;…']`
 import { parseArgs } from 'node:util'
+import { benchAll } from './all.ts'
 import { benchBridges } from './bridges.ts'
 import { benchCache } from './cache.ts'
 import { benchH2 } from './h2.ts'
@@ -9,6 +10,7 @@ import { benchMemory } from './memory.ts'
 import { benchProxy } from './proxy.ts'
 import { benchReload } from './reload.ts'
 import { benchResilience } from './resilience.ts'
+import { benchScale } from './scale.ts'
 import { benchValidation } from './validation.ts'
 
 export interface BenchOptions {
@@ -37,6 +39,7 @@ const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>>
   bridges: benchBridges,
   reload: benchReload,
   validation: benchValidation,
+  scale: benchScale,
 }
 
 const { values, positionals } = parseArgs({
@@ -64,10 +67,11 @@ const options: BenchOptions = {
   matches: (name, wanted) => wanted.length === 0 || wanted.includes(name.toLowerCase()),
 }
 const unknown = positionals.filter((name) => !Object.hasOwn(claims, name))
-if (unknown.length > 0 || positionals.length === 0) {
+if (unknown.length > 0) {
   console.error(
-    `usage: npm run bench -- ${Object.keys(claims).join('|')} [--quick] [--seconds N] [--rounds N] [--only A;B] [--scenario A;B]`,
+    `usage: npm run bench [-- ${Object.keys(claims).join('|')}] [--quick] [--seconds N] [--rounds N] [--only A;B] [--scenario A;B]`,
   )
   process.exit(2)
 }
+if (positionals.length === 0) await benchAll(Object.keys(claims), process.argv.slice(2))
 for (const name of positionals) await claims[name](options)

@@ -5,14 +5,22 @@ import { startServer } from '../support/processes.ts'
 import type { Peer } from './peer.ts'
 
 /** nginx from Debian's package: one worker, the access log in a file, forwarding fields set. */
-export const nginx: Peer = {
-  name: 'nginx',
-  start: ({ port, tlsPort, upstreamPort, cores, folder, cert, key }) =>
-    startNginx(
-      folder,
-      port,
-      cores,
-      `
+export const nginx: Peer = proxying(['/'])
+
+/** The same with so many exact locations, `/r0` and on, as a gateway with as many routes. */
+export function nginxWithLocations(count: number): Peer {
+  return proxying(Array.from({ length: count }, (_, i) => `= /r${i}`))
+}
+
+function proxying(locations: readonly string[]): Peer {
+  return {
+    name: 'nginx',
+    start: ({ port, tlsPort, upstreamPort, cores, folder, cert, key }) =>
+      startNginx(
+        folder,
+        port,
+        cores,
+        `
   log_format bench '$remote_addr "$request" $status $body_bytes_sent $request_time "$http_user_agent" $request_id';
   access_log ${folder}/access.log bench;
   upstream service { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 100000000; }
@@ -23,17 +31,16 @@ export const nginx: Peer = {
     ssl_certificate_key ${key};
     ssl_protocols TLSv1.2 TLSv1.3;
     client_max_body_size 0;
-    location / {
-      proxy_pass http://service;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Request-Id $request_id;
-    }
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Request-Id $request_id;
+    ${locations.map((location) => `location ${location} { proxy_pass http://service; }`).join('\n    ')}
   }`,
-    ),
+      ),
+  }
 }
 
 /**

@@ -16,6 +16,8 @@ export interface VelumVariant {
   readonly isLimited?: boolean
   /** Default: true. */
   readonly hasTls?: boolean
+  /** So many public routes, `/r1` and on, in place of one for everything. */
+  readonly routes?: number
 }
 
 /** Velum as its users start it, with its access log in a file. */
@@ -41,7 +43,7 @@ function profileArgs(folder: string): string[] {
 
 function configOf(
   { port, tlsPort, upstreamPort, folder, cert, key }: PeerOptions,
-  { tokens, wire = 'velum', isLimited = false, hasTls = true }: VelumVariant,
+  { tokens, wire = 'velum', isLimited = false, hasTls = true, routes }: VelumVariant,
 ): unknown {
   const listener = { host: '127.0.0.1', wire, maxRequests: 1_000_000_000, maxConnections: 15_000, timeouts: { idle: '1h' } }
   const config = {
@@ -59,6 +61,12 @@ function configOf(
   const bucket = { algorithm: 'token-bucket', capacity: 1_000_000, refill: '1000000/s' }
   if (tokens === undefined) {
     const open = { ...route, auth: 'public', body: { max: 'unlimited' } }
+    if (routes !== undefined) {
+      return {
+        ...config,
+        routes: Array.from({ length: routes }, (_, i) => ({ ...open, name: `r${i}`, match: { path: `/r${i}` } })),
+      }
+    }
     if (!isLimited) return { ...config, routes: [open] }
     const limits = {
       perAddress: { ...bucket, per: ['address'] },

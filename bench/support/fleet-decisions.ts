@@ -9,7 +9,9 @@ import { createFleetCounters } from '../../src/limits/fleet/fleet-counters.ts'
 import type { LimitSpec } from '../../src/limits/limit-spec.ts'
 import { allocateLimitTable, createLimitTable } from '../../src/limits/limit-table.ts'
 import { createRedisBudgets } from '../../src/stores/redis/redis-budgets.ts'
+import type { RedisServer } from '../../test/support/redis-server.ts'
 import { startRedis } from '../../test/support/redis-server.ts'
+import { benchLimit } from './bench-limit.ts'
 import { median } from './table.ts'
 
 const callers = 200
@@ -49,6 +51,44 @@ export async function fleetRows(spec: LimitSpec, drawn: readonly string[], round
     await redis.stop()
   }
   return rows
+}
+
+/** What a decision over Redis costs, in CPU: of Redis itself, which a fleet shares, and of the node that asks. */
+export interface StoreCost {
+  readonly name: string
+  readonly storeMicros: number
+  readonly gatewayMicros: number
+}
+
+/** Exact decisions of distinct keys, exact and leased ones of one key, with as many callers as above. */
+export async function storeCosts(): Promise<StoreCost[]> {
+  const redis = await startRedis('--save', '', '--appendonly', 'no')
+  const costs: StoreCost[] = []
+  const drawn = Array.from({ length: 200_000 }, (_, i) => `k${Math.imul(i, 40_503) >>> 16}`)
+  try {
+    for (const [name, tolerance, isHot] of [
+      ['exact, many keys', 0, false],
+      ['exact, one key', 0, true],
+      ['leased (5 %), one key', 0.05, true],
+    ] as const) {
+      const fleet = await joinFleet({ ...benchLimit, tolerance }, redis.url, name.replaceAll(/\W+/g, '-'))
+      const charge = (key: string): Charge => ({ limit: benchLimit.name, key: isHot ? 'hot' : key, cost: 1 })
+      await cpuPerDecision(drawn, charge, fleet.counters)
+      const before = redisMicros(redis)
+      const gatewayMicros = (await cpuPerDecision(drawn, charge, fleet.counters)) ?? Number.NaN
+      costs.push({ name, storeMicros: (redisMicros(redis) - before) / drawn.length, gatewayMicros })
+      fleet.close()
+    }
+  } finally {
+    await redis.stop()
+  }
+  return costs
+}
+
+/** CPU of Redis so far, its own word. */
+function redisMicros(redis: RedisServer): number {
+  const used = redis.cli('info', 'cpu').matchAll(/^used_cpu_(?:sys|user):([\d.]+)/gm)
+  return Array.from(used, ([, seconds]) => Number(seconds) * 1e6).reduce((sum, each) => sum + each, 0)
 }
 
 /** Microseconds; a store that answered nothing in time says so. */

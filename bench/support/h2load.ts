@@ -10,6 +10,12 @@ export interface H2Load {
   readonly headers?: readonly string[]
   /** A file that is the body of every request. */
   readonly bodyPath?: string
+  /** HTTP/1.1 instead; `streams` must be 1. */
+  readonly isHttp1?: boolean
+  /** Requests of this time, and the handshakes before them, are not counted. */
+  readonly warmUpSeconds?: number
+  /** Told when counting begins and when it is over. */
+  readonly counting?: (phase: 'began' | 'over') => void
 }
 
 /** What one round of h2load saw. Latencies in microseconds. */
@@ -24,13 +30,20 @@ export interface H2LoadResult {
 
 /** Runs h2load once. Rejects when it cannot run or prints nothing usable. */
 export async function runH2load(load: H2Load): Promise<H2LoadResult> {
-  const { url, seconds, connections, streams, cores } = load
+  const { url, seconds, connections, streams, cores, warmUpSeconds, counting } = load
   const args = ['-c', cores, 'h2load', `-D${seconds}`, '-t1', `-c${connections}`, `-m${streams}`]
   for (const header of load.headers ?? []) args.push('-H', header)
+  if (load.isHttp1 === true) args.push('--h1')
+  if (warmUpSeconds !== undefined) args.push(`--warm-up-time=${warmUpSeconds}`)
   if (load.bodyPath !== undefined) args.push('-d', load.bodyPath)
   const child = spawn('taskset', [...args, url], { stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
-  child.stdout.on('data', (bytes: Buffer) => (printed += bytes.toString()))
+  child.stdout.on('data', (bytes: Buffer) => {
+    const text = bytes.toString()
+    printed += text
+    if (text.includes('Main benchmark duration is started')) counting?.('began')
+    if (text.includes('Main benchmark duration is over')) counting?.('over')
+  })
   child.stderr.on('data', (bytes: Buffer) => (printed += bytes.toString()))
   await new Promise<void>((resolve, reject) => {
     child.once('error', reject)
