@@ -7,6 +7,7 @@ import { inSlices } from '../core/in-slices.ts'
 import { httpProblem } from '../core/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { metricsType, writing } from '../gateway/metrics-text.ts'
+import { openMetricsType, wantsOpenMetrics, writingOpenMetrics } from '../gateway/open-metrics.ts'
 import type { ReloadOutcome, Reloader } from '../gateway/reloader.ts'
 import type { ShadowSwitch } from '../gateway/shadow-switch.ts'
 import { shadowNotes } from '../gateway/shadow-switch.ts'
@@ -35,7 +36,7 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader, shadows: Sh
       method: 'GET',
       path: '/metrics',
       roles: ['admin', 'metrics'],
-      handle: async () => textAnswer(200, await inSlices(writing(gateway.families()), systemClock), metricsType),
+      handle: (x) => metricsAnswer(gateway, x),
     },
     { method: 'GET', path: '/api/config', roles: ['admin'], handle: () => jsonAnswer(200, configDocument(gateway, reloader.last)) },
     { method: 'GET', path: '/api/config/diff', roles: ['admin'], handle: (x) => diffAnswer(gateway, x) },
@@ -60,6 +61,16 @@ export function adminEndpoints(gateway: Gateway, reloader: Reloader, shadows: Sh
     ...userEndpoints(gateway),
     ...apiKeyEndpoints(gateway),
   ]
+}
+
+/** In OpenMetrics for whoever asks for it, else in Prometheus' text format. */
+async function metricsAnswer(gateway: Gateway, x: Exchange): Promise<Answer> {
+  const isOpen = wantsOpenMetrics(x.headers.get('accept') ?? '')
+  const families = gateway.families()
+  const text = await inSlices(isOpen ? writingOpenMetrics(families) : writing(families), systemClock)
+  const answer = textAnswer(200, text, isOpen ? openMetricsType : metricsType)
+  answer.headers.set('vary', 'accept')
+  return answer
 }
 
 /** What the latest committed change came to. */

@@ -25,7 +25,8 @@ const secondsBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 const bytesBounds = [256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216]
 const plainBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 
-function boundsFor(name: string): readonly number[] {
+/** Upper bounds of a histogram of this name, by its unit. */
+export function boundsFor(name: string): readonly number[] {
   if (name.endsWith('_seconds')) return secondsBounds
   return name.endsWith('_bytes') ? bytesBounds : plainBounds
 }

@@ -14,6 +14,17 @@ export interface Family {
   readonly kind: SeriesEntry['kind']
   readonly bounds: readonly number[]
   readonly series: ReadonlyMap<string, SummedSeries>
+  /** By the key of a series, for each bucket of a histogram the latest example; absent: there are none. */
+  readonly exemplars?: ReadonlyMap<string, readonly (Exemplar | undefined)[]> | undefined
+}
+
+/** A request that a bucket counted, by its trace. */
+export interface Exemplar {
+  readonly traceId: string
+  readonly spanId: string
+  readonly value: number
+  /** Milliseconds since 1970. */
+  readonly at: number
 }
 
 /** Where a series stands: what the dead have left of it, and its slots in the rows of the living. */

@@ -4,6 +4,7 @@ import type { Hub } from '../core/link.ts'
 import type { Log } from '../core/log.ts'
 import type { Count, Meter } from '../core/meter.ts'
 import { stableJson } from '../lib/stable-json.ts'
+import { Exemplars } from './exemplars.ts'
 import type { SpanRow } from './span-row.ts'
 import { spanTopic } from './span-row.ts'
 import { droppedSpans } from './span-sender.ts'
@@ -41,6 +42,8 @@ export class NodeTraces {
   readonly #isRefused: Count
   readonly #isStopped: Count
   readonly #unanswer: () => void
+  /** Of what was traced, for metrics. */
+  readonly exemplars = new Exemplars()
   #model: TelemetryModel | undefined
   #export: ExportSpans | undefined
   #queue: SpanRow[] = []
@@ -102,6 +105,7 @@ export class NodeTraces {
   }
 
   #take(rows: readonly SpanRow[]): void {
+    for (const row of rows) this.exemplars.note(row)
     const room = this.#export === undefined ? 0 : mostQueued - this.#queue.length
     if (rows.length > room) this.#isFull.add(rows.length - Math.max(0, room))
     for (let i = 0; i < rows.length && i < room; i++) this.#queue.push(rows[i])

@@ -259,7 +259,7 @@ export class Node implements Gateway {
   families(): Family[] {
     const own = nodeFamilies(this.workers, this.#generation)
     const all = [
-      ...this.#totals.families(),
+      ...this.#traces.exemplars.put(this.#totals.families()),
       ...own,
       ...this.#tls.families(),
       ...processFamilies(this.#startedAt, this.#options.model.name),

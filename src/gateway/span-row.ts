@@ -16,6 +16,8 @@ export interface SpanRow {
   readonly beganAt: number
   readonly endedAt: number
   readonly isError: boolean
+  /** Of a server's span: the route's name. */
+  readonly route?: string | undefined
   /** Name, value, name, value …; names are ours. */
   readonly attributes: readonly SpanValue[]
 }

@@ -72,6 +72,7 @@ export function addSpans(sender: Pick<SpanSender, 'add'>, gateway: string, x: Ex
     hasRemoteParent: trace.parentId !== undefined,
     name: about === undefined ? methodOf(x.method) : `${methodOf(x.method)} ${about}`,
     kind: 'server',
+    route: x.route?.name,
     beganAt: x.startedAt,
     endedAt: wall + outcome.endedAt,
     isError: outcome.status >= 500 || (outcome.status === 0 && outcome.end !== 'client-left') || brokeOff(outcome),

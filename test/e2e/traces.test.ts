@@ -53,8 +53,8 @@ test('traces over OTLP', async (t) => {
   const [line] = await velum.printed(/^\{.*"msg":"the gateway is ready".*\}$/m)
   const { admin } = JSON.parse(line) as { admin: string }
   const token = readFileSync(join(folder.path, 'store', 'admin.token'), 'utf8').trim()
-  const call = (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(new URL(path, admin), { ...init, headers: { authorization: `Bearer ${token}` } })
+  const call = (path: string, init: { method?: string; headers?: Record<string, string> } = {}): Promise<Response> =>
+    fetch(new URL(path, admin), { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } })
   const ask = async (n: number, flags: string, query = ''): Promise<number> => {
     const headers = {
       traceparent: `00-${traceOf(n)}-00f067aa0ba902b7-${flags}`,
@@ -139,6 +139,19 @@ test('traces over OTLP', async (t) => {
     assert.ok(!collector.text().includes(secret))
     assert.equal(collector.headers[0]['x-key'], secret)
     assert.ok(!velum.err.includes(secret))
+  })
+
+  await t.test('who asks for OpenMetrics finds the traces of requests in the buckets of their durations', async () => {
+    const open = await call('/metrics', { headers: { accept: 'application/openmetrics-text; version=1.0.0' } })
+    assert.equal(open.headers.get('content-type'), 'application/openmetrics-text; version=1.0.0; charset=utf-8')
+    const text = await open.text()
+    const examples = [...text.matchAll(/^velum_request_duration_seconds_bucket\{route="orders",.* # \{trace_id="([0-9a-f]{32})"/gm)]
+    assert.ok(examples.length > 0)
+    for (const [, id] of examples) assert.ok([1, 2, 4].map(traceOf).includes(id), 'only traces that were sampled')
+    assert.ok(text.endsWith('\n# EOF\n'))
+    const plain = await call('/metrics')
+    assert.equal(plain.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
+    assert.doesNotMatch(await plain.text(), /trace_id|# EOF/)
   })
 
   await t.test('spans that the collector refuses are dropped and counted; nobody notices', async () => {
