@@ -138,9 +138,7 @@ export const faults: readonly Fault[] = [
       await scene.server!.kill()
     },
     end(scene) {
-      const { port } = scene.server!.place
-      replica!.cli('replicaof', 'no', 'one')
-      replica!.takePort(port)
+      replica!.takeOver(scene.server!.place.port)
       scene.server = replica
     },
   },

@@ -27,7 +27,7 @@ export interface ServerPlace {
 export class StoreServer {
   place: ServerPlace
   readonly #folder: string
-  readonly #args: readonly string[]
+  #args: readonly string[]
   #child: ChildProcess | undefined
   #port: number
 
@@ -82,8 +82,10 @@ export class StoreServer {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  /** Takes another's place for good. */
-  takePort(port: number): void {
+  /** Becomes a master, in another's place for good. */
+  takeOver(port: number): void {
+    this.cli('replicaof', 'no', 'one')
+    this.#args = []
     this.move(port)
     this.place = { ...this.place, port }
   }

@@ -167,12 +167,15 @@ export interface Rotation {
 
 /**
  * What became of a rotation. `mismatched`: another client, or a retry that asks for something else; nothing changed.
- * `reused`: this call ended the family; `isLate` when it was the previous token after its grace, not an older one.
+ * `overtaken`: it was sent before the last rotation and arrives after it, as after a partition; nothing changed, and it
+ * tells of no theft. `reused`: this call ended the family; `isLate` when it was the previous token after its grace, not an
+ * older one.
  */
 export type RotationOutcome =
   | { readonly kind: 'rotated'; readonly family: Family }
   | { readonly kind: 'replayed'; readonly family: Family; readonly sealed: string }
   | { readonly kind: 'mismatched'; readonly family: Family }
+  | { readonly kind: 'overtaken'; readonly family: Family }
   | { readonly kind: 'reused'; readonly family: Family; readonly isLate: boolean }
   | { readonly kind: 'ended'; readonly family: Family }
   | { readonly kind: 'expired' }

@@ -3,9 +3,12 @@ import { KnownIdentity } from './known-identity.ts'
 import type { Rejection } from './rejection.ts'
 import { rejections } from './rejection.ts'
 
-/** How far the clocks of foreign issuers may be off, unless their entry says otherwise, and those of other nodes of ours. */
+/**
+ * How far the clocks of foreign issuers may be off, unless their entry says otherwise, and those of two nodes of ours may be
+ * apart: each by five seconds.
+ */
 export const foreignSkewMs = 30_000
-export const ownSkewMs = 5_000
+export const ownSkewMs = 10_000
 
 function skewOf(spec: TrustedIssuerSpec): number {
   return spec.isOwn === true ? ownSkewMs : (spec.skewMs ?? foreignSkewMs)

@@ -20,6 +20,7 @@ export function decideRotation(family: PackedFamily | undefined, rotation: Packe
   if (isPrevious && now - family.rotatedAt <= rotation.graceMs) {
     return { kind: family.asked === rotation.asked ? 'replayed' : 'mismatched', family, isLate: false }
   }
+  if (now < family.rotatedAt) return { kind: 'overtaken', family, isLate: false }
   return { kind: 'reused', family: { ...family, ended: 'reuse', sealed: '' }, isLate: isPrevious }
 }
 

@@ -86,7 +86,7 @@ export interface PackedRotation {
 }
 
 export interface PackedOutcome {
-  readonly kind: 'rotated' | 'replayed' | 'mismatched' | 'reused' | 'ended' | 'expired' | 'unknown'
+  readonly kind: 'rotated' | 'replayed' | 'mismatched' | 'overtaken' | 'reused' | 'ended' | 'expired' | 'unknown'
   /** As it is afterwards; undefined for `expired` and `unknown`. */
   readonly family: PackedFamily | undefined
   /** Of a reuse: the previous token, after its grace. */

@@ -88,6 +88,20 @@ export function familiesContract(name: string, open: OpenStore, options: { skip:
     )
 
     it(
+      'takes an older token for no theft when it was sent before the last rotation, as after a partition',
+      over(open, async ({ stores: { families }, clock }) => {
+        await create(families, clock.now())
+        clock.advance(5000)
+        await families.rotate(rotation('t0', 't1'))
+        await families.rotate(rotation('t1', 't2'))
+        clock.advance(-4000)
+        assert.equal((await families.rotate(rotation('t0', 'late'))).kind, 'overtaken')
+        clock.advance(4000)
+        assert.equal((await families.rotate(rotation('t2', 't3'))).kind, 'rotated')
+      }),
+    )
+
+    it(
       'announces a reuse in the same step, once',
       over(open, async ({ stores, peer, clock }) => {
         const heard: BusMessage[] = []

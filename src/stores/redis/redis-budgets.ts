@@ -42,6 +42,8 @@ export function createRedisBudgets(options: RedisBudgetsOptions): BudgetStore {
     answerMs: isCluster ? (options.partAnswerMs ?? defaultPartAnswerMs) : connectMs,
     connectMs,
     probeKeys: budgetProbes,
+    // Budgets are counted in the store, by its own clock.
+    comparesClocks: false,
   })
   redis.start()
   const listeners: ((forMs: number) => void)[] = []

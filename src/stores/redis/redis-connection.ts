@@ -21,6 +21,8 @@ export interface RedisConnectionOptions {
   readonly probeKeys?: readonly string[]
   /** Longest wait for a connection where it is not the same. */
   readonly connectMs?: number
+  /** Whether `now` is by the store's clock; false: by this node's. Default: true. */
+  readonly comparesClocks?: boolean
 }
 
 /** Whether one part of the data can be reached. */
@@ -40,6 +42,13 @@ const errorsLoggedMs = 1000
 
 /** What a server answers when it cannot serve now, or not any more, such as a master that became a replica. */
 const cannotServe = /^(?:LOADING|MASTERDOWN|CLUSTERDOWN|READONLY|BUSY|TRYAGAIN|NOREPLICAS)\b/
+/** How often the clocks are compared, and what an answer may take for that to be worth something. */
+const compareEveryMs = 60_000
+const comparedWithinMs = 200
+/** Less is not worth a correction; a clock that is further off is no clock, and was warned of at the start. */
+const leastSkewMs = 500
+const mostSkewMs = 30_000
+
 const isDemoted = /^(?:READONLY|MASTERDOWN)\b/
 
 /**
@@ -56,6 +65,8 @@ export class RedisConnection {
   #client: RedisClient | undefined
   #nodes: readonly RedisNode[]
   #probe: Timer | undefined
+  #skewMs = 0
+  #comparedAt = -Infinity
   #isReplacing = false
   #replacedAt = -Infinity
   #loggedAt = -Infinity
@@ -74,6 +85,34 @@ export class RedisConnection {
     return this.#client !== undefined && this.#breakers.every(({ openedAt }) => openedAt === undefined)
   }
 
+  /**
+   * The time by the store's clock, as far as this node's is known to differ: what several nodes compare must be of one
+   * clock. Milliseconds since 1970.
+   */
+  now(): number {
+    const { clock } = this.#options
+    if (clock.monotonic() - this.#comparedAt > compareEveryMs) void this.compareClocks()
+    return clock.now() - this.#skewMs
+  }
+
+  /** Asks the store for its time. Leaves everything as it is where it does not say soon. */
+  async compareClocks(): Promise<void> {
+    const { clock, comparesClocks = true } = this.#options
+    const client = this.#client
+    if (client === undefined || !comparesClocks) return
+    const askedAt = clock.monotonic()
+    this.#comparedAt = askedAt
+    try {
+      const [seconds, microseconds] = (await client.send(this.#breakers[0].key, ['TIME'])) as [string, string]
+      const tookMs = clock.monotonic() - askedAt
+      if (tookMs > comparedWithinMs) return
+      const skewMs = Math.round(clock.now() - tookMs / 2 - (Number(seconds) * 1000 + Number(microseconds) / 1000))
+      this.#skewMs = Math.abs(skewMs) < leastSkewMs || Math.abs(skewMs) > mostSkewMs ? 0 : skewMs
+    } catch {
+      // It is down, which others find out.
+    }
+  }
+
   /** The nodes to connect to, those learnt from a cluster among them. */
   get nodes(): readonly RedisNode[] {
     return this.#nodes
@@ -89,6 +128,7 @@ export class RedisConnection {
     this.#nodes = client.nodes
     // What is under way there on parts that do answer may still be answered.
     if (before !== undefined) this.#retire(before)
+    void this.compareClocks()
   }
 
   #retire(client: RedisClient): void {

@@ -25,6 +25,8 @@ export interface RedisStoresOptions {
   readonly answerMs?: number
   /** How long to go on trying when it does not answer at the start; 5 s. */
   readonly startMs?: number
+  /** Whether what nodes compare is by the store's clock; false: by `clock`, as tests need that stop it. Default: true. */
+  readonly comparesClocks?: boolean
 }
 
 /** A store on a Redis, as the main thread of a node opens it. */
@@ -47,14 +49,14 @@ export async function openRedisStores(options: RedisStoresOptions): Promise<Redi
   const isCluster = await findOut(target, options, answerMs)
   if (isCluster && target.database !== 0)
     throw new StoreUnusable('a Redis Cluster has no databases: remove the number from store.url')
-  const redis = new RedisConnection({ target, isCluster, clock, log, answerMs })
+  const redis = new RedisConnection({ target, isCluster, clock, log, answerMs, comparesClocks: options.comparesClocks ?? true })
   try {
     await connectAndCheck(redis, options)
   } catch (thrown) {
     redis.close()
     throw thrown instanceof StoreUnusable ? thrown : noAnswer(target, thrown)
   }
-  const call = callsOn(redis, clock)
+  const call = callsOn(redis)
   const followers = new Followers()
   const live: () => Promise<ReturnType<StoreVerbs['live']>> = async () => call('live')
   let reader: { stream: StreamReader; wakes: WakeLine; started: Promise<void> } | undefined
@@ -114,7 +116,7 @@ export function createRedisCalls({ url, isCluster, answerMs }: RedisDirect, cloc
   const redis = new RedisConnection({ target: parseRedisUrl(url), isCluster, clock, log, answerMs })
   redis.start()
   return {
-    call: callsOn(redis, clock),
+    call: callsOn(redis),
     get isUp() {
       return redis.isUp
     },
@@ -122,9 +124,9 @@ export function createRedisCalls({ url, isCluster, answerMs }: RedisDirect, cloc
   }
 }
 
-function callsOn(redis: RedisConnection, clock: Clock): CallStore {
+function callsOn(redis: RedisConnection): CallStore {
   const engine = new RedisEngine(redis)
-  return (verb, ...args) => runCall(engine, clock.now(), { verb, args }) as Promise<ReturnType<StoreVerbs[typeof verb]>>
+  return (verb, ...args) => runCall(engine, redis.now(), { verb, args }) as Promise<ReturnType<StoreVerbs[typeof verb]>>
 }
 
 async function startReading(stream: StreamReader, wakes: WakeLine): Promise<void> {
@@ -142,6 +144,7 @@ async function connectAndCheck(
     try {
       await redis.connect()
       await checkServers(redis, clock, log)
+      await redis.compareClocks()
       return
     } catch (thrown) {
       if (thrown instanceof StoreUnusable || clock.monotonic() >= until || isRefusal(thrown)) throw thrown

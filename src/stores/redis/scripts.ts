@@ -162,6 +162,7 @@ local isPrevious = rot ~= '0' and prev == ARGV[3]
 if isPrevious and now - tonumber(at) <= tonumber(ARGV[8]) then
   return {asked == ARGV[7] and 'replayed' or 'mismatched', '', f}
 end
+if now < tonumber(at) then return {'overtaken', '', f} end
 redis.call('HSET', KEYS[1], 'end', 'reuse', 'sealed', '')
 announce(2, ARGV[10], ARGV[1], ARGV[11], ARGV[12], ARGV[2])
 return {'reused', isPrevious and 'late' or '', {own, val, sch, exp, bound, cur, prev, '', asked, rot, at, idle, 'reuse'}}`,
