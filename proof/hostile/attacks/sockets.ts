@@ -68,7 +68,8 @@ function openSocket(field: Field, path: string, opened: () => void): Socket {
   )
   socket.once('data', (bytes: Buffer) => {
     if (bytes.toString('latin1', 9, 12) === '101') opened()
-    else if (!field.isOver) throw new Error(`no WebSocket at ${path}: ${bytes.toString('latin1', 0, 200)}`)
+    // Refused: with its connection goes the attempt.
+    else socket.destroy()
   })
   return socket
 }

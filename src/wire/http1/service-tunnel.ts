@@ -15,7 +15,7 @@ export interface TunnelOwner {
  * What the other side of a half-open tunnel still gets between bytes. A client that left looks like one that has only
  * nothing more to say, and many services never end their side of a WebSocket.
  */
-const halfOpenMs = 5000
+const halfOpenMs = 1000
 
 /** How long a tunnel may wait for its next bytes. */
 export function tunnelWaitMs(idleMs: number, isHalfOpen: boolean): number {
