@@ -18,6 +18,8 @@ export interface VelumVariant {
   readonly hasTls?: boolean
   /** So many public routes, `/r1` and on, in place of one for everything. */
   readonly routes?: number
+  /** At most so many connections to the service; default: Velum's. */
+  readonly serviceConnections?: number
 }
 
 /** Velum as its users start it, with its access log in a file. */
@@ -43,7 +45,7 @@ function profileArgs(folder: string): string[] {
 
 function configOf(
   { port, tlsPort, upstreamPort, folder, cert, key }: PeerOptions,
-  { tokens, wire = 'velum', isLimited = false, hasTls = true, routes }: VelumVariant,
+  { tokens, wire = 'velum', isLimited = false, hasTls = true, routes, serviceConnections }: VelumVariant,
 ): unknown {
   const listener = { host: '127.0.0.1', wire, maxRequests: 1_000_000_000, maxConnections: 15_000, timeouts: { idle: '1h' } }
   const config = {
@@ -53,7 +55,7 @@ function configOf(
       ...(hasTls ? { tls: { ...listener, port: tlsPort, tls: { certificates: [{ cert, key }] } } } : {}),
     },
     store: { kind: 'embedded', path: join(folder, 'store') },
-    services: { service: { url: `http://127.0.0.1:${upstreamPort}` } },
+    services: { service: { url: `http://127.0.0.1:${upstreamPort}`, maxConnections: serviceConnections } },
     log: { format: 'json', file: join(folder, 'access.log') },
   }
   const route = { name: 'all', match: { path: '/**' }, to: 'service' }
