@@ -21,27 +21,28 @@ export async function startStoreCluster(t: Cleanup): Promise<StoreCluster> {
   for (let i = 0; i < 6; i++) {
     const host = `127.0.0.${21 + i}`
     const place = { prefix: [], host, at: host, port: await freePort(host) }
+    const announced = ['--cluster-announce-ip', host]
     const timeouts = ['--cluster-node-timeout', String(nodeTimeoutMs), '--cluster-replica-validity-factor', '0']
-    servers.push(new StoreServer(t, place, ['--cluster-enabled', 'yes', ...timeouts]))
+    servers.push(new StoreServer(t, place, ['--cluster-enabled', 'yes', ...announced, ...timeouts]))
   }
   await Promise.all(servers.map((server) => server.start()))
   const addresses = servers.map(({ place }) => `${place.host}:${place.port}`)
   const create = ['--cluster', 'create', ...addresses, '--cluster-replicas', '1', '--cluster-yes']
   const { status, stdout } = spawnSync('redis-cli', create, { encoding: 'utf8', timeout: 60_000 })
   if (status !== 0) throw new Error(`the cluster could not be made: ${stdout}`)
-  for (const server of servers) while (!isWhole(server)) await sleep(50)
+  for (const server of servers) while (!(await isWhole(server))) await sleep(50)
   for (const server of servers) {
-    while (roleOf(server) === 'slave' && !server.cli('info', 'replication').includes('master_link_status:up')) await sleep(50)
+    while (/role:slave[^]*master_link_status:down/.test(await server.cli('info', 'replication'))) await sleep(50)
   }
   let killed: StoreServer | undefined
   return {
     url: `redis://${addresses.slice(0, 3).join(',')}`,
     async killMaster() {
-      killed = servers.find((server) => roleOf(server) === 'master')!
+      killed = (await mastersOf(servers))[0]
       await killed.kill()
       const alive = servers.filter((server) => server !== killed)
-      while (alive.filter((server) => roleOf(server) === 'master').length < 3) await sleep(50)
-      while (!alive.every(isWhole)) await sleep(50)
+      while ((await mastersOf(alive)).length < 3) await sleep(100)
+      for (const server of alive) while (!(await isWhole(server))) await sleep(100)
     },
     async restore() {
       await killed?.start()
@@ -49,10 +50,11 @@ export async function startStoreCluster(t: Cleanup): Promise<StoreCluster> {
   }
 }
 
-function isWhole(server: StoreServer): boolean {
-  return server.cli('cluster', 'info').includes('cluster_state:ok')
+async function isWhole(server: StoreServer): Promise<boolean> {
+  return (await server.cli('cluster', 'info')).includes('cluster_state:ok')
 }
 
-function roleOf(server: StoreServer): string {
-  return /role:(\w+)/.exec(server.cli('info', 'replication'))![1]
+async function mastersOf(servers: readonly StoreServer[]): Promise<StoreServer[]> {
+  const said = await Promise.all(servers.map((server) => server.cli('info', 'replication')))
+  return servers.filter((_, i) => said[i].includes('role:master'))
 }

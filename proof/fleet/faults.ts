@@ -132,13 +132,13 @@ export const faults: readonly Fault[] = [
       const port = await freePort('127.0.0.1')
       replica = new StoreServer(t, { ...place, port }, ['--replicaof', '127.0.0.1', String(place.port)])
       await replica.start()
-      while (!replica.cli('info', 'replication').includes('master_link_status:up')) await sleep(50)
+      while (!(await replica.cli('info', 'replication')).includes('master_link_status:up')) await sleep(50)
     },
     async begin(scene) {
       await scene.server!.kill()
     },
-    end(scene) {
-      replica!.takeOver(scene.server!.place.port)
+    async end(scene) {
+      await replica!.takeOver(scene.server!.place.port)
       scene.server = replica
     },
   },

@@ -14,15 +14,12 @@ export const isPrivate: boolean = process.env[flag] === 'private'
  * be cut, and gives its exit code; undefined where the machine allows no namespaces.
  */
 export async function inPrivateNetwork(): Promise<number | undefined> {
-  for (const how of ['-rn', '-n']) {
-    const tried = spawnSync('unshare', [
-      how,
-      'sh',
-      '-c',
-      'ip link set lo up && unshare -n true && ip link add name left type veth peer name right',
-    ])
-    if (tried.status !== 0) continue
-    const args = [how, process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+  for (const user of [['-r'], []]) {
+    // In a namespace of processes too, so that nothing outlives this one, however it ends.
+    const here = [...user, '-n', '-p', '-f', '--mount-proc', '--kill-child', 'sh', '-c']
+    const probe = 'ip link set lo up && unshare -n true && ip link add name left type veth peer name right'
+    if (spawnSync('unshare', [...here, probe]).status !== 0) continue
+    const args = [...here, 'ip link set lo up; exec "$@"', 'sh', process.execPath, ...process.execArgv, ...process.argv.slice(1)]
     const child = spawn('unshare', args, { stdio: 'inherit', env: { ...process.env, [flag]: 'private' } })
     const [code] = (await once(child, 'exit')) as [number | null]
     return code ?? 1
@@ -42,7 +39,6 @@ export interface OtherNamespace {
 }
 
 export async function openNamespace(t: Cleanup): Promise<OtherNamespace> {
-  run('ip', 'link', 'set', 'lo', 'up')
   const holder = spawn('unshare', ['-n', 'sleep', 'infinity'], { stdio: 'ignore' })
   t.after(() => void holder.kill('SIGKILL'))
   const own = readlinkSync('/proc/self/ns/net')

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, rmSync } from 'node:fs'
@@ -46,16 +46,16 @@ export class StoreServer {
     const command = [...prefix, redisBinary!, ...fixed, '--appendonly', 'yes', '--repl-diskless-sync-delay', '0', ...this.#args]
     this.#child = spawn(command[0], command.slice(1), { stdio: 'ignore' })
     this.#port = port
-    while (!this.#tell('ping').out.startsWith('PONG')) {
+    while (!(await this.#tell('ping')).out.startsWith('PONG')) {
       if (this.#child.exitCode !== null) throw new Error(`${command.join(' ')} ended with ${this.#child.exitCode}`)
       await sleep(20)
     }
   }
 
   /** Runs a command by redis-cli; gives what it prints. */
-  cli(...args: string[]): string {
-    const { status, out } = this.#tell(...args)
-    if (status !== 0 || /^(?:ERR|NOAUTH|READONLY)\b/.test(out)) throw new Error(`redis-cli ${args.join(' ')}: ${out}`)
+  async cli(...args: string[]): Promise<string> {
+    const { isDone, out } = await this.#tell(...args)
+    if (!isDone || /^(?:ERR|NOAUTH|READONLY)\b/.test(out)) throw new Error(`redis-cli ${args.join(' ')}: ${out}`)
     return out
   }
 
@@ -83,32 +83,35 @@ export class StoreServer {
   }
 
   /** Becomes a master, in another's place for good. */
-  takeOver(port: number): void {
-    this.cli('replicaof', 'no', 'one')
+  async takeOver(port: number): Promise<void> {
+    await this.cli('replicaof', 'no', 'one')
     this.#args = []
-    this.move(port)
+    await this.move(port)
     this.place = { ...this.place, port }
   }
 
   /** Listens elsewhere from now on, and lets go of who is connected. */
-  move(port: number): void {
-    this.cli('config', 'set', 'port', String(port))
+  async move(port: number): Promise<void> {
+    await this.cli('config', 'set', 'port', String(port))
     this.#port = port
-    for (const kind of ['normal', 'pubsub']) this.cli('client', 'kill', 'type', kind)
+    for (const kind of ['normal', 'pubsub']) await this.cli('client', 'kill', 'type', kind)
   }
 
-  #tell(...args: string[]): { status: number | null; out: string } {
+  #tell(...args: string[]): Promise<{ isDone: boolean; out: string }> {
     const { prefix, at } = this.place
     const command = [...prefix, 'redis-cli', '-h', at, '-p', String(this.#port), ...args]
-    const { status, stdout, stderr } = spawnSync(command[0], command.slice(1), { encoding: 'utf8', timeout: 10_000 })
-    return { status, out: `${stdout}${stderr}` }
+    return new Promise((resolve) => {
+      execFile(command[0], command.slice(1), { timeout: 10_000 }, (error, stdout, stderr) =>
+        resolve({ isDone: error === null, out: `${stdout}${stderr}` }),
+      )
+    })
   }
 }
 
 /** Puts a slow way before a server: whoever comes by its port waits so much longer, each way. Gives how to take it away. */
 export async function slowDown(server: StoreServer, otherPort: number, delayMs: number): Promise<() => Promise<void>> {
   const { prefix, host, port } = server.place
-  server.move(otherPort)
+  await server.move(otherPort)
   const command = [...prefix, process.execPath, slowWay, host, String(port), String(otherPort), String(delayMs)]
   const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] })
   await once(child.stdout, 'data')
@@ -116,6 +119,6 @@ export async function slowDown(server: StoreServer, otherPort: number, delayMs: 
     const ended = once(child, 'exit')
     child.kill('SIGKILL')
     await ended
-    server.move(port)
+    await server.move(port)
   }
 }

@@ -1,5 +1,6 @@
 import type { Promised } from '../../support/promises.ts'
 import type { Balancer } from '../balancer.ts'
+import { largestBurst } from '../burst.ts'
 import { declaredLimits } from '../config.ts'
 import type { DeclaredLimit } from '../config.ts'
 import { counted, recoveryMs, wasKilledWith } from '../episode.ts'
@@ -107,19 +108,4 @@ export class LimitedTraffic implements Traffic {
 function forgotten(passed: readonly Told[], { forgets, beganAt }: Episode): number {
   if (forgets === 'nothing') return 0
   return passed.filter(({ doneAt }) => doneAt > beganAt - forgottenMs && doneAt <= beganAt).length
-}
-
-/** The most that was admitted within any span of time beyond what the rate brings in it: for a bucket, its capacity. */
-function largestBurst(passed: readonly Told[], perSecond: number): number {
-  const byEnd = passed.toSorted((a, b) => a.doneAt - b.doneAt)
-  let largest = 0
-  for (const { sentAt: from } of passed) {
-    let count = 0
-    for (const { sentAt, doneAt } of byEnd) {
-      if (sentAt < from) continue
-      count++
-      largest = Math.max(largest, count - (perSecond * (doneAt - from)) / 1000)
-    }
-  }
-  return Math.ceil(largest - 1e-6)
 }
