@@ -60,6 +60,7 @@ function* compiling(model: GatewayModel, env: GenerationEnv): Generator<void, Ge
   const closables: Closable[] = [env.hold]
   const close = (): void => {
     for (const closable of closables.toReversed()) closable.close()
+    env.requests?.settle()
   }
   try {
     const table = env.hold.take('limits', () => createLimitTable(env.shared.limits, env.worker, env.clock))

@@ -22,6 +22,7 @@ const over = refuse('over-limit', { name: 'quota-exceeded' }, 'limited:few', () 
 interface Scene {
   readonly clock: ManualClock
   readonly desk: RequestDesk
+  readonly notes: RequestNotes
   readonly recorder: RequestRecorder
   readonly done: (id: string, over?: Partial<Outcome>, change?: (x: Exchange) => void) => void
 }
@@ -30,7 +31,8 @@ async function scene(keys = passKeys()): Promise<Scene> {
   const clock = new ManualClock()
   const hub = new LocalHub()
   const desk = new RequestDesk(hub, { clock, workers: () => 1, keys })
-  const recorder = new RequestNotes(hub.link(0), clock, 0).recorder('hash', [edge], 2)
+  const notes = new RequestNotes(hub.link(0), clock, 0)
+  const recorder = notes.recorder('hash', [edge], 2)
   await new Promise((resolve) => void setImmediate(resolve))
   const done: Scene['done'] = (id, outcome = {}, change = () => {}) => {
     const x = exchangeOf({ startedMono: clock.monotonic(), startedAt: clock.now() })
@@ -47,7 +49,7 @@ async function scene(keys = passKeys()): Promise<Scene> {
     } as const
     recorder.done(x, { ...end, ...outcome }, outlinesOf([limits]))
   }
-  return { clock, desk, recorder, done }
+  return { clock, desk, notes, recorder, done }
 }
 
 function refused(x: Exchange): void {
@@ -90,6 +92,22 @@ describe('what is kept of requests', () => {
     assert.deepEqual(row.fault, { code: 'internal', why: 'a bug' })
     assert.equal(await desk.find('r0'), undefined, 'the oldest made room')
     assert.ok((await desk.find('r1')) !== undefined)
+  })
+
+  test('the end of a Generation changes nothing of it, and slots are written over as before', async () => {
+    const { desk, notes, done } = await scene()
+    done('sampled')
+    for (let i = 0; i < 256; i++) done(`r${i}`, { status: 429 }, refused)
+    const before = await desk.list()
+    notes.settle()
+    assert.deepEqual(await desk.list(), before)
+    done('last', { status: 500 }, (x) => {
+      x.fault = new Fault('internal', 'a bug')
+    })
+    notes.settle()
+    const row = await desk.find('last')
+    assert.deepEqual([row?.status, row?.verdicts, row?.fault?.why], [500, [], 'a bug'])
+    assert.equal(await desk.find('r0'), undefined)
   })
 
   test('a flood of refusals leaves the others, of which one in a while is kept', async () => {

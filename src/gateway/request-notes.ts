@@ -134,6 +134,12 @@ export class RequestNotes {
     }
   }
 
+  /** A Generation has ended: what was noted is kept on, but holds nothing of it. Some milliseconds at most. */
+  settle(): void {
+    for (const slot of this.#refused.slots) slot.settle(this.#worker)
+    for (const slot of this.#others.slots) slot.settle(this.#worker)
+  }
+
   close(): void {
     this.#timer?.cancel()
   }

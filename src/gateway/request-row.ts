@@ -102,6 +102,8 @@ export class RequestSlot {
   #before = noOutlines
   #behind = noOutlines
   #offset = 0
+  /** All of it in words; then nothing else of it is held. */
+  #settled: RequestRow | undefined = undefined
 
   get id(): string {
     return this.#id
@@ -143,6 +145,7 @@ export class RequestSlot {
     this.#before = before
     this.#behind = behind ?? noOutlines
     this.#offset = offset
+    this.#settled = undefined
     const { verdicts } = x
     const count = verdicts.length
     this.#count = count
@@ -174,10 +177,28 @@ export class RequestSlot {
     this.#fault = fault
     this.#generation = generation
     this.#count = 0
+    this.#settled = undefined
+  }
+
+  /**
+   * Keeps the words alone and lets go of verdicts and callers, which hold the Generation that they are of; so do those
+   * that were left over from longer lists.
+   */
+  settle(worker: number): void {
+    if (this.number === 0 || this.#settled !== undefined) return
+    this.#settled = this.row(worker)
+    this.#verdicts.length = 0
+    this.#count = 0
+    this.#before = noOutlines
+    this.#behind = noOutlines
+    this.#identity = undefined
+    this.#refusal = undefined
+    this.#fault = undefined
   }
 
   /** What is kept, in words; only now is anything made of it. */
   row(worker: number): RequestRow {
+    if (this.#settled !== undefined) return this.#settled
     const refusal = this.#refusal
     const identity = this.#identity
     const fault = this.#fault
