@@ -47,7 +47,7 @@ export function readJson(text: string): ReadDocument {
     const message = thrown instanceof Error ? thrown.message : String(thrown)
     const offset = Number(/at position (\d+)/.exec(message)?.[1] ?? (/end of JSON/.test(message) ? plain.length : 0))
     const { line, column } = placeAt(plain, offset)
-    const what = message.replace(/ in JSON at position.*$/, '').replace(/, "[^]*$/, '')
+    const what = message.replace(/ in JSON at position.*$/, '').replace(/, (?:\.\.\.)?"[^]*$/, '')
     if (plain.slice(offset).trim() === '') {
       const cut = { line, column, message: 'the JSON ends too early', remedy: 'close what is open: a quote, "]" or "}"' }
       return { input: undefined, faults: [cut], locate: () => undefined }
@@ -114,7 +114,8 @@ function yamlWords(code: string, message: string): { message: string; remedy: st
       return { message: 'the YAML uses a tag that means nothing here', remedy: 'remove the tag: a config is plain data' }
     default:
       return {
-        message: `the YAML cannot be read: ${message}`,
+        // What follows a colon is what stands there, which may be a secret.
+        message: `the YAML cannot be read: ${message.replace(/: .*$/, '')}`,
         remedy: 'correct the syntax there (often the indentation, or a missing quote)',
       }
   }

@@ -11,6 +11,7 @@ import { problemFacts } from './explain.ts'
 import type { ExplainedService, ExplainedStep, ExplainQuestion, Explanation } from './explanation.ts'
 import type { Gateway } from './gateway.ts'
 import { outcomeWords } from './outcome-words.ts'
+import { redactQuery } from './redact.ts'
 
 /** What main knows of services. */
 export type ServiceStandings = Pick<Gateway, 'targets' | 'standings'>
@@ -58,6 +59,8 @@ export function completeExplanation(
   return {
     state: standings === undefined ? 'offline' : 'live',
     ...partial,
+    // Explanations are shown to others: what was asked about may hold tokens.
+    request: { ...request, query: request.query === undefined ? undefined : redactQuery(request.query) },
     summary: outcomeWords({ outcome, services, steps }),
     route,
     steps,
