@@ -1,0 +1,7 @@
+import type { Model } from './model.ts'
+import { refreshFamilies } from './refresh-families.ts'
+
+/** All models by their names. */
+export const models: Readonly<Record<string, Model>> = {
+  'refresh-families': refreshFamilies,
+}
