@@ -84,6 +84,8 @@ export function createHttp2Caller(origin: string, options: { readonly ca?: strin
     try {
       await once(stream, 'close') // rejects at an error
     } catch (thrown) {
+      // Still waiting for its connection when the GOAWAY came: never sent.
+      if ((thrown as NodeJS.ErrnoException).code === 'ERR_HTTP2_GOAWAY_SESSION') return 'refused'
       if (stream.rstCode !== constants.NGHTTP2_REFUSED_STREAM) throw thrown
     }
     // Behind what a GOAWAY covers: nobody has looked at it, and it may be sent again (RFC 9113 §8.7).

@@ -1,3 +1,4 @@
+import { constants } from 'node:http2'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { createClient } from '@connectrpc/connect'
 import type { Transport } from '@connectrpc/connect'
@@ -5,6 +6,7 @@ import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/conn
 import { createClient as createGraphqlClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import { GrpcClient } from '../../test/support/grpc-client.ts'
+import type { GrpcEnd } from '../../test/support/grpc-client.ts'
 import type { Cleanup } from '../../test/support/velum-process.ts'
 import { contentOf } from './content.ts'
 import type { SoakMessage } from './services.ts'
@@ -27,8 +29,18 @@ const messageOf = (value: unknown): SoakMessage => {
 /** The methods of the service by every protocol that leads to it: each message must come back once and in order. */
 export function rpcActivities(cleanup: Cleanup, world: World): Activity[] {
   const { ledger, types, secure, plain, ca, callers } = world
-  const grpc = new GrpcClient(secure, { ca })
-  cleanup.after(() => grpc.close())
+  let caller = new GrpcClient(secure, { ca })
+  cleanup.after(() => caller.close())
+  /** On one session, which is replaced when the gateway lets it go. */
+  const grpc = async (path: string, messages: readonly Uint8Array[], tries = 3): Promise<GrpcEnd> => {
+    if (caller.session.closed || caller.session.destroyed) caller = new GrpcClient(secure, { ca })
+    const { session } = caller
+    const end = await caller.call(path, messages)
+    if (end.rstCode !== constants.NGHTTP2_REFUSED_STREAM || tries === 1) return end
+    // Behind what a GOAWAY covers: nobody has looked at it.
+    if (!session.closed) session.close()
+    return grpc(path, messages, tries - 1)
+  }
   let n = 0
   const filling = (): Buffer => contentOf(50 + (++n % 20) * 40, n)
   const bytes = (message: object): Uint8Array => toBinary(types.ask, create(types.ask, message as never))
@@ -72,7 +84,7 @@ export function rpcActivities(cleanup: Cleanup, world: World): Activity[] {
   ): Activity =>
     activity(name, perSecond, async (id) => {
       const filled = filling()
-      const end = await grpc.call(`/soak.v1.Soak/${method}`, messages(id, filled).map(bytes))
+      const end = await grpc(`/soak.v1.Soak/${method}`, messages(id, filled).map(bytes))
       if (end.status !== 0) throw new Error(`ended with ${end.status} ${end.message}, stream ${end.rstCode}`)
       compare(name, id, end.messages.map(read), numbers, filled)
     })
