@@ -27,6 +27,13 @@ export interface ConnectOptions {
 
 const maxReconnectMs = 500
 
+/**
+ * Among the options of every client: its library makes a class of some thousand commands for each set of options, which takes
+ * a tenth of a second of the event loop, and knows the set again by its JSON. So all have the same. Nothing that we set
+ * matters to the class.
+ */
+export const sharedClass: object = { toJSON: () => 'velum' }
+
 /** Connects to the first node that answers. Rejects when none does; some nodes of a cluster may be missing. */
 export async function connectRedis(options: ConnectOptions): Promise<RedisClient> {
   let last: unknown
@@ -103,6 +110,7 @@ async function connectOne(options: ConnectOptions, node: RedisNode): Promise<Red
 
 async function connectCluster(options: ConnectOptions, node: RedisNode): Promise<RedisClient> {
   const cluster = createCluster({
+    ...sharedClass,
     rootNodes: [{ socket: socketOptions(options, node, false) }],
     defaults: { ...clientOptions(options.target), socket: socketOptions(options, undefined, true) },
     // Connect when something is sent: one dead master must not keep the others from being used.
@@ -168,6 +176,7 @@ const withoutTimeout = { commandOptions: { timeout: 0 } }
 /** No queue while there is no connection: a request must not wait for a reconnect. */
 function clientOptions({ username, password }: RedisTarget) {
   return {
+    ...sharedClass,
     RESP: 2 as const,
     name: 'velum',
     disableOfflineQueue: true,
