@@ -29,8 +29,14 @@ const warmUp = 1 / 3
 const judgedFrom = 10
 const spans = 20
 
-/** What must be flat: its most growth per hour, read as floors (after collections) or as medians. */
-const flat: readonly { name: string; most: number; unit: 'MiB' | ''; by: 'floor' | 'median' }[] = [
+/** Less than this many minutes of readings say nothing of what settles late. */
+const leastJudged = 5
+
+/**
+ * What must be flat: its most growth per hour, read as floors (after collections) or as medians; `settledAfter` is the
+ * minute from which on it can be.
+ */
+const flat: readonly { name: string; most: number; unit: 'MiB' | ''; by: 'floor' | 'median'; settledAfter?: number }[] = [
   { name: 'resident memory', most: 24 * mib, unit: 'MiB', by: 'median' },
   { name: 'heap of workers', most: 8 * mib, unit: 'MiB', by: 'floor' },
   { name: 'heap of main', most: 4 * mib, unit: 'MiB', by: 'floor' },
@@ -46,7 +52,9 @@ const flat: readonly { name: string; most: number; unit: 'MiB' | ''; by: 'floor'
   { name: 'velum_service_connections', most: 10, unit: '', by: 'floor' },
   { name: 'velum_cache_bytes', most: 4 * mib, unit: 'MiB', by: 'median' },
   { name: 'metrics: lines', most: 10, unit: '', by: 'median' },
-  { name: 'store: keys', most: 100, unit: '', by: 'floor' },
+  // Families of refresh tokens live for ten minutes, and what lists them by person for an hour more: a key for each of 20
+  // people in each of 16 parts of the store, nearly all of which are there after twenty minutes.
+  { name: 'store: keys', most: 100, unit: '', by: 'floor', settledAfter: 20 },
 ]
 
 /** The promises of a run, with what was seen. */
@@ -133,16 +141,21 @@ function limitsKept(after: Sample): Promised {
 }
 
 function growth(samples: readonly Sample[]): Promised[] {
-  const from = (samples.at(-1)?.['seconds'] ?? 0) * warmUp
-  const judged = samples.filter(({ seconds }) => seconds >= from)
-  const span = `${((judged.at(-1)!['seconds'] - judged[0]['seconds']) / 60).toFixed(0)} min, ${judged.length} readings`
-  return flat.flatMap(({ name, most, unit, by }) => {
-    const points: Point[] = judged.filter((each) => each[name] !== undefined).map((each) => [each['seconds'], each[name]])
+  const end = samples.at(-1)?.['seconds'] ?? 0
+  return flat.flatMap(({ name, most, unit, by, settledAfter = 0 }) => {
+    const from = Math.max(end * warmUp, settledAfter * 60)
+    const points = samples
+      .filter((each) => each['seconds'] >= from && each[name] !== undefined)
+      .map((each): Point => [each['seconds'], each[name]])
+    if (settledAfter > 0 && end - from < leastJudged * 60) {
+      console.log(`${name}: judged in runs of ${settledAfter + leastJudged} minutes and more`)
+      return []
+    }
     if (points.length === 0) return []
     const trend = trendOf(by === 'floor' ? floorsOf(points, spans) : mediansOf(points, spans))
     const shown = (value: number): string => (unit === 'MiB' ? `${(value / mib).toFixed(1)} MiB` : value.toFixed(1))
     return {
-      done: `${name}, ${span}`,
+      done: `${name}, ${((end - points[0][0]) / 60).toFixed(0)} min, ${points.length} readings`,
       promised: `grows by less than ${shown(most)} an hour, or by no more than chance`,
       seen: `${shown(points[0][1])} → ${shown(points.at(-1)![1])}; ${shown(trend.slope)} an hour, noise ${shown(trend.noise)}`,
       holds: isFlat(trend, most),
