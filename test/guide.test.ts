@@ -18,7 +18,9 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 const schema = JSON.parse(read('schema/velum.schema.json')) as JsonSchema
 
 function blocks(page: string, language: string): string[] {
-  return [...read(page).matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].filter((found) => found[1] === language).map((found) => found[2])
+  return [...read(page).matchAll(/^```(\w*)(?: no-run="[^"]*")?\n([\s\S]*?)^```$/gm)]
+    .filter((found) => found[1] === language)
+    .map((found) => found[2])
 }
 
 const env = { VELUM_SECRET: 'a secret that is long enough for this', CORP_SECRET: 'a secret of the provider' }
