@@ -1,13 +1,15 @@
 // Every fenced block of the README, the guide and CONTRIBUTING is run or checked here or by the tests named below, or says
 // why it is not: ```sh no-run="reason".
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { startDemoServices } from '../demo/start-demo-services.ts'
 import { main } from '../src/cli/main.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from './support/velum-process.ts'
 import type { WorkFolder } from './support/velum-process.ts'
@@ -40,6 +42,7 @@ function blocksOf(page: string): Block[] {
 
 const blocks = pages.flatMap(blocksOf)
 const placeOf = ({ page, line }: Block): string => `${page}:${line}`
+const hasCurl = (): boolean => spawnSync('curl', ['--version']).status === 0
 const commandsOf = ({ text }: Block): string[] => text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 
 describe('the blocks of the documents', () => {
@@ -89,12 +92,22 @@ describe('the blocks of the documents', () => {
     assert.equal(status, 0, stdout)
   })
 
+  it('get a token of the demo as the README says', { skip: hasCurl() ? false : 'there is no curl on this machine' }, async (t) => {
+    const services = await startDemoServices({ ports: { auth: 0, orders: 0, billing: 0, users: 0 } })
+    t.after(() => services.close())
+    const [line] = commandsOf(blocks.find(({ page, language }) => page === 'README.md' && language === 'sh')!)
+    const here = line.replace('http://127.0.0.1:7001', services.addresses.auth)
+    assert.notEqual(here, line)
+    const { stdout } = await promisify(execFile)('sh', ['-c', `${here}\nprintf %s "$TOKEN"`], { timeout: 30_000 })
+    assert.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+$/)
+  })
+
   it('in shell run', async (t) => {
     const run = new Shell(t)
     let count = 0
     for (const page of pages) {
       for (const [i, block] of blocksOf(page).entries()) {
-        // Those of the README are the demo's own, as test/documents.test.ts sees; demo/curl-lines.test.ts runs them.
+        // Those of the README are the demo's own, as test/documents.test.ts sees; test/e2e/demo.test.ts runs them.
         if (block.language !== 'sh' || block.reason !== undefined || page === 'README.md') continue
         const config = blocksOf(page)
           .slice(0, i)
