@@ -41,8 +41,8 @@ export async function startStoreCluster(t: Cleanup): Promise<StoreCluster> {
       killed = (await mastersOf(servers))[0]
       await killed.kill()
       const alive = servers.filter((server) => server !== killed)
-      while ((await mastersOf(alive)).length < 3) await sleep(100)
-      for (const server of alive) while (!(await isWhole(server))) await sleep(100)
+      while ((await mastersOf(alive)).length < 3) await sleep(400)
+      for (const server of alive) while (!(await isWhole(server))) await sleep(400)
     },
     async restore() {
       await killed?.start()
