@@ -17,7 +17,7 @@ import { createTestAuthority } from '../support/authority.ts'
 import { startOtlpReceiver } from '../support/otlp-receiver.ts'
 import { httpsAsker } from '../support/velum-https.ts'
 import type { Asked, Reply } from '../support/velum-https.ts'
-import { startVelum, workFolder } from '../support/velum-process.ts'
+import { runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('planted-secrets.yaml', import.meta.url), 'utf8')
 
@@ -131,6 +131,10 @@ test('no secret can be read in what a gateway tells and keeps', async (t) => {
   }
   await command(['user', 'add', 'ada', '--password-stdin', '--roles', 'staff'], password)
 
+  // It waits for its store a while; the rest goes on meanwhile.
+  const gone = `redis://user:${plantedWord(planted, 'password of a Redis that is gone')}@127.0.0.1:1`
+  folder.write('gone.yaml', `${config}\nstore: { kind: redis, url: '${gone}' }\n`)
+  const withoutStore = runVelum(t, ['user', 'list', '--config', 'gone.yaml', '--debug'], options)
   const velum = startVelum(t, ['run', '--workers', '1', '--shutdown-delay', '0s', '--debug'], options)
   const [line] = await velum.printed(/^\{.*"msg":"the gateway is ready".*\}$/m)
   const ready = JSON.parse(line) as { listeners: { dev: string }; admin: string }
@@ -259,9 +263,6 @@ test('no secret can be read in what a gateway tells and keeps', async (t) => {
   const cut = `{ "secret": ["${planted('secret in JSON')}", ${plantedWord(planted, 'secret without quotes')}] }`
   folder.write('broken.json', cut)
   await command(['check', '--config', 'broken.json', '--debug'])
-  const gone = `redis://user:${plantedWord(planted, 'password of a Redis that is gone')}@127.0.0.1:1`
-  folder.write('gone.yaml', `${config}\nstore: { kind: redis, url: '${gone}' }\n`)
-  await command(['user', 'list', '--config', 'gone.yaml', '--debug'])
   folder.write('velum.config.yaml', config.replace('${FORMAT}', 'combined'))
   assert.match(await admin('/api/reload', { method: 'POST' }), /"committed":true/)
   const jsonLog = readFileSync(join(folder.path, 'access.log'), 'utf8')
@@ -272,6 +273,10 @@ test('no secret can be read in what a gateway tells and keeps', async (t) => {
   velum.kill('SIGTERM')
   const ended = await velum.ended
   assert.equal(ended.code, 0)
+  const lost = await withoutStore
+  assert.equal(lost.code, 3, lost.err)
+  assert.match(lost.err, /cannot be used/)
+  seen.add('a command whose store is gone', lost.out + lost.err)
   seen.add('the operational log', ended.out + ended.err)
   const log = readFileSync(join(folder.path, 'access.log'), 'utf8')
   assert.match(log, /^\{"/m)
