@@ -36,6 +36,7 @@ test('help lists every command that works, and each has help of its own', async 
     'replay',
     'user',
     'token',
+    'shadow',
     'penalty',
     'key',
     'keys',
