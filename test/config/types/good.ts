@@ -16,7 +16,7 @@ const whole = defineGateway({
       edge: { connectionsPerAddress: 200, connectionRate: '100/s', handshakeRate: '50/s', limits: ['perAddress'] },
     },
   },
-  admin: { port: 9900, host: '0.0.0.0', tls: { certificates: [{ cert: 'admin.pem', key: 'admin.key' }] } },
+  admin: { port: 9900, host: '0.0.0.0', tls: { dev: true } },
   store: { kind: 'embedded', path: '.velum' },
   secret: [process.env['VELUM_SECRET']],
   trustedProxies: ['10.0.0.0/8'],
