@@ -64,10 +64,20 @@ Written by \`npm run bench\`, not by hand. What each bench does, how to read it 
 Ratios within a table come from one run, contenders in turn; absolute figures belong to this machine and this hour.
 
 ${machine()}
-
+${busyMachine(runs)}
 ${runs.map(section).join('\n\n')}
 
 ${capacity()}
+`
+}
+
+/** Said only where it is so: what load by others does to a run. */
+function busyMachine(runs: readonly Run[]): string {
+  const most = Math.max(...runs.map(({ loadBefore }) => loadBefore))
+  if (most <= cpus().length) return ''
+  return `
+**The machine was busy with other work in this run (load up to ${most.toFixed(0)} on ${cpus().length} cores).** Whoever does more per wake-up
+pays more for that, and latencies say little; take such a run for the shape of things and repeat it on a quiet machine.
 `
 }
 
