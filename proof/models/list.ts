@@ -1,7 +1,9 @@
+import { fleetLeases } from './fleet-leases.ts'
 import type { Model } from './model.ts'
 import { refreshFamilies } from './refresh-families.ts'
 
 /** All models by their names. */
 export const models: Readonly<Record<string, Model>> = {
   'refresh-families': refreshFamilies,
+  'fleet-leases': fleetLeases,
 }
