@@ -231,7 +231,7 @@ const cases: readonly Case[] = [
 /** Limits that nodes share: leases and corrections of `src/limits/fleet`, with every message to and from the store a step. */
 export async function fleetLeases(isLean: boolean): Promise<readonly Promised[]> {
   const lines: Promised[] = []
-  for (const each of isLean ? cases.slice(0, 3) : cases) {
+  for (const each of isLean ? cases.slice(0, 2) : cases) {
     lines.push(
       await holding(`${each[0]}, exact`, `never more than the limit (${capacity}) and its refill, with that of a late answer`, () =>
         explored(each, exact),

@@ -1,4 +1,5 @@
 import { fleetLeases } from './fleet-leases.ts'
+import { limitTable } from './limit-table.ts'
 import type { Model } from './model.ts'
 import { refreshFamilies } from './refresh-families.ts'
 
@@ -6,4 +7,5 @@ import { refreshFamilies } from './refresh-families.ts'
 export const models: Readonly<Record<string, Model>> = {
   'refresh-families': refreshFamilies,
   'fleet-leases': fleetLeases,
+  'limit-table': limitTable,
 }
