@@ -39,22 +39,22 @@ test('what a thread holds is shown every five seconds, and nothing is left of wh
   assert.equal((await after(60_000))[3], 'velum_heap_bytes{thread="0"} 900')
 })
 
-test('how many requests are under way, and how many configurations they belong to', () => {
+const nothingHeld = (): HeldResources => ({ heapBytes: 0, externalBytes: 0, kinds: [] })
+
+test('how many requests are under way, and how many configurations they belong to', async () => {
   const totals = new MeterTotals()
   const row = new Float64Array(64)
   const clock = new ManualClock()
   const meter = new RowMeter(row, (entries) => totals.announce(0, row, entries))
   let exchanges = { active: 7, retired: 2 }
-  const held = (): HeldResources => ({ heapBytes: 0, externalBytes: 0, kinds: [] })
-  createResourceGauges({ meter, clock, thread: '0', held, exchanges: () => exchanges })
+  createResourceGauges({ meter, clock, thread: '0', held: nothingHeld, exchanges: () => exchanges })
   const seen = (): string[] => metricsText(totals.families()).match(/^velum_(?:exchanges|generations).*$/gm)!
-  return Promise.resolve().then(() => {
-    clock.advance(5000)
-    assert.deepEqual(seen(), ['velum_exchanges 7', 'velum_generations_retired 2'])
-    exchanges = { active: 0, retired: 0 }
-    clock.advance(5000)
-    assert.deepEqual(seen(), ['velum_exchanges 0', 'velum_generations_retired 0'])
-  })
+  await Promise.resolve()
+  clock.advance(5000)
+  assert.deepEqual(seen(), ['velum_exchanges 7', 'velum_generations_retired 2'])
+  exchanges = { active: 0, retired: 0 }
+  clock.advance(5000)
+  assert.deepEqual(seen(), ['velum_exchanges 0', 'velum_generations_retired 0'])
 })
 
 test('by itself it reads the thread that it runs in', () => {

@@ -11,11 +11,12 @@ function sorted<T>(values: readonly T[], compare: (a: T, b: T) => number): { val
   }
 }
 
+const compare = (a: { key: number }, b: { key: number }): number => a.key - b.key
+
 test('sorts as the language does, equal values as they were', () => {
   const pair = fc.record({ key: fc.nat(20), place: fc.nat() })
   fc.assert(
     fc.property(fc.array(pair, { maxLength: 500, size: 'max' }), (pairs) => {
-      const compare = (a: { key: number }, b: { key: number }): number => a.key - b.key
       assert.deepEqual(sorted(pairs, compare).values, pairs.toSorted(compare))
     }),
   )

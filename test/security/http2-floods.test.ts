@@ -293,7 +293,9 @@ suite('floods over HTTP/2', () => {
         handler: (x) =>
           x.target === '/honest'
             ? textAnswer(200, 'yes')
-            : new Promise((resolve) => void x.whenLeft(() => resolve(textAnswer(200, 'late')))),
+            : new Promise((resolve) => {
+                x.whenLeft(() => resolve(textAnswer(200, 'late')))
+              }),
       },
     ))
 })
