@@ -194,7 +194,7 @@ const table: Readonly<Record<string, Row>> = {
     valid: cell('worker', async (w) => bearer(await ownToken(w))),
     expired: cell(
       '401 expired',
-      afterUse(async (w) => bearer(await ownToken(w)), later(605_000)),
+      afterUse(async (w) => bearer(await ownToken(w)), later(610_000)),
     ),
     revoked: cell(
       '401 revoked',
