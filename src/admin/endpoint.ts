@@ -21,6 +21,12 @@ export function segmentOf(x: Exchange, at: number): string | undefined {
   }
 }
 
+/** The parameters of the request's query. */
+export function queryOf(x: Exchange): URLSearchParams {
+  const at = x.target.indexOf('?')
+  return new URLSearchParams(at === -1 ? '' : x.target.slice(at + 1))
+}
+
 /** The path of the request's target. The admin surface has few, literal paths, so it is compared as it came. */
 export function pathOf(x: Exchange): string {
   const end = x.target.indexOf('?')

@@ -8,6 +8,7 @@ import type { AssumedCaller, ExplainQuestion } from '../gateway/explanation.ts'
 import { QuestionError } from '../gateway/explanation.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { Endpoint } from './endpoint.ts'
+import { queryOf } from './endpoint.ts'
 
 /** What of a gateway these addresses ask. */
 export type ExplainSource = Pick<Gateway, 'explain'>
@@ -112,8 +113,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function questionOfQuery(x: Exchange): ExplainQuestion {
-  const at = x.target.indexOf('?')
-  const query = new URLSearchParams(at === -1 ? '' : x.target.slice(at + 1))
+  const query = queryOf(x)
   const given = (name: string): Record<string, string> => {
     const value = query.get(name)
     return value === null ? {} : { [name]: value }

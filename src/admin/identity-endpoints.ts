@@ -9,7 +9,7 @@ import type { IdentityAdmin, RevocationOrder } from '../identity/identity-admin.
 import type { SessionRow } from '../identity/sessions.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { Endpoint } from './endpoint.ts'
-import { pathOf } from './endpoint.ts'
+import { pathOf, queryOf } from './endpoint.ts'
 
 const pageSize = 200
 const maxBodyBytes = 4096
@@ -111,9 +111,4 @@ const isoTime = (at: number): string => new Date(at).toISOString()
 function readable(row: SessionRow): unknown {
   const { startedAt, lastSeenAt, expiresAt } = row
   return { ...row, startedAt: isoTime(startedAt), lastSeenAt: isoTime(lastSeenAt), expiresAt: isoTime(expiresAt) }
-}
-
-function queryOf(x: Exchange): URLSearchParams {
-  const at = x.target.indexOf('?')
-  return new URLSearchParams(at === -1 ? '' : x.target.slice(at + 1))
 }

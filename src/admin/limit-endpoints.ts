@@ -8,7 +8,7 @@ import { boundedPart, claimValuePart, keyOfParts, subjectPart } from '../limits/
 import type { KeyPart, LimitSpec } from '../limits/limit-spec.ts'
 import { countsBy } from './counts.ts'
 import type { Endpoint } from './endpoint.ts'
-import { pathOf } from './endpoint.ts'
+import { pathOf, queryOf } from './endpoint.ts'
 
 /** What of a gateway these addresses tell. */
 export interface LimitSource extends Pick<Gateway, 'families' | 'limitKeys' | 'limitLevel'> {
@@ -71,8 +71,7 @@ function partName(part: KeyPart): string {
 
 /** `?key=…` as keys are told, or each part by its name; undefined for anything else. */
 function keyOf({ per }: LimitSpec, x: Exchange, issuer: string): string | undefined {
-  const at = x.target.indexOf('?')
-  const asked = new URLSearchParams(at === -1 ? '' : x.target.slice(at + 1))
+  const asked = queryOf(x)
   const names = [...asked.keys()]
   if (names.length === 1 && names[0] === 'key' && per.length > 0) return asked.get('key')!
   const wanted = per.map(partName)

@@ -1,12 +1,12 @@
 import { jsonAnswer } from '../core/answer.ts'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/clock.ts'
-import type { Exchange } from '../core/exchange.ts'
 import type { Stage } from '../core/policy.ts'
 import { httpProblem } from '../core/problem.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { RouteRow } from '../gateway/route-rows.ts'
 import type { Endpoint } from './endpoint.ts'
+import { queryOf } from './endpoint.ts'
 import { moved, pipelineSteps } from './pipeline-steps.ts'
 import { createTraffic } from './traffic.ts'
 import type { Traffic } from './traffic.ts'
@@ -141,9 +141,4 @@ function createStages(gateway: OverviewSource): (policy: string) => Stage | unde
 
 function rounded(value: number | undefined): number | null {
   return value === undefined ? null : Math.round(value * 1e6) / 1e6
-}
-
-function queryOf(x: Exchange): URLSearchParams {
-  const at = x.target.indexOf('?')
-  return new URLSearchParams(at === -1 ? '' : x.target.slice(at + 1))
 }

@@ -2,7 +2,6 @@ import { Answer, jsonAnswer } from '../core/answer.ts'
 import { readAll } from '../core/body.ts'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/clock.ts'
-import type { Exchange } from '../core/exchange.ts'
 import { H } from '../core/header-names.ts'
 import { headerBlock, Headers } from '../core/headers.ts'
 import { httpProblem } from '../core/problem.ts'
@@ -15,7 +14,7 @@ import { parseDuration } from '../lib/duration.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import { UnitError } from '../lib/unit-error.ts'
 import type { Endpoint } from './endpoint.ts'
-import { pathOf } from './endpoint.ts'
+import { pathOf, queryOf } from './endpoint.ts'
 import { EventBody } from './event-body.ts'
 import type { RequestFilter } from './request-filter.ts'
 import { FilterError, parseFilter } from './request-filter.ts'
@@ -124,9 +123,4 @@ function passMs(bytes: Buffer): number | string {
     if (thrown instanceof UnitError) return wrong
     throw thrown
   }
-}
-
-function queryOf(x: Exchange): URLSearchParams {
-  const at = x.target.indexOf('?')
-  return new URLSearchParams(at === -1 ? '' : x.target.slice(at + 1))
 }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { isLoopbackHost } from '../lib/loopback.ts'
+import { isSafeUrl } from '../lib/loopback.ts'
 import type { AcmeSpec } from '../wire/tls/tls-spec.ts'
 import { checkAuthorities } from './check-certificate.ts'
 import type { CheckContext } from './check-context.ts'
@@ -18,7 +18,8 @@ export function checkAcme(context: CheckContext, path: ConfigPath): AcmeSpec | u
   const read = reading.readFields(acmeSchema, path)
   if (read?.email === undefined || read.names === undefined) return undefined
   const directory = read.directory ?? letsEncrypt
-  if (!isSafeUrl(directory)) {
+  const url = URL.parse(directory)
+  if (url === null || !isSafeUrl(url)) {
     findings.error(
       [...path, 'directory'],
       'an authority is asked by https',
@@ -50,11 +51,6 @@ function faultOf(name: string, isPublic: boolean): [fault: string, remedy: strin
 
 function doubled(names: readonly string[], i: number): [fault: string, remedy: string] | undefined {
   return names.indexOf(names[i]) === i ? undefined : ['the name stands here twice', 'keep one of the two']
-}
-
-function isSafeUrl(text: string): boolean {
-  const url = URL.parse(text)
-  return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname))
 }
 
 /** Warns of names that would be ordered for nothing, since a certificate from files comes first. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defaultPasswords } from '../identity/identity-spec.ts'
 import type { ClientSpec, OwnIssuerSpec, PasswordSpec } from '../identity/identity-spec.ts'
-import { isLoopbackHost } from '../lib/loopback.ts'
+import { isSafeUrl } from '../lib/loopback.ts'
 import { isTrustableOrigin, originRemedy } from '../lib/origin.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkedNames, namesOf } from './check-context.ts'
@@ -101,14 +101,13 @@ function checkOrigins(context: CheckContext): readonly string[] {
 function checkIssuerAddress(context: CheckContext, path: ConfigPath, issuer: string): void {
   const url = URL.parse(issuer)
   const shown = context.reading.show(issuer, path)
-  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname))
   if (url === null || url.origin !== issuer) {
     context.findings.error(
       path,
       `${shown} is not the origin of a gateway`,
       'write scheme and host, in lower case and with nothing behind: https://api.example.com',
     )
-  } else if (!isSafe) {
+  } else if (!isSafeUrl(url)) {
     context.findings.error(path, `${shown} is no https address`, 'use https (http is allowed on loopback only)')
   }
 }

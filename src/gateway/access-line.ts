@@ -5,7 +5,7 @@ import type { Identity } from '../core/identity.ts'
 import type { Outcome } from '../core/policy.ts'
 import type { AccessTexts } from './access-log.ts'
 import { ReplayFields } from './access-replay.ts'
-import { redactQuery } from './redact.ts'
+import { redactQuery, withoutQuery } from './redact.ts'
 
 /** Longest text of a client's own making in a line (user agent, host); what is longer is cut. */
 const maxTextLength = 256
@@ -60,7 +60,7 @@ export class AccessLines implements AccessTexts {
   /** One finished exchange. */
   line(x: Exchange, outcome: Outcome): string {
     let line = this.#openingOf(x.startedAt) + x.id + this.#askedOf(x.method, x.authority)
-    line += x.path === '' ? within(pathOf(x.target)) : x.path
+    line += x.path === '' ? within(withoutQuery(x.target)) : x.path
     if (x.query !== undefined) line += `","query":"${within(redactQuery(x.query))}`
     line += this.#answeredOf(x, outcome)
     if (x.serviceHeadAt !== 0) line += millis(x.serviceHeadAt - x.startedMono)
@@ -196,12 +196,6 @@ function copyOf(text: string): string {
 
 function cut(text: string): string {
   return text.length > maxTextLength ? text.slice(0, maxTextLength) : text
-}
-
-/** For a target whose path could not be read: nothing of its query, whose secrets could not be told apart either. */
-function pathOf(target: string): string {
-  const end = target.indexOf('?')
-  return end === -1 ? target : target.slice(0, end)
 }
 
 function quoted(text: string): string {

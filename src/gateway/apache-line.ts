@@ -3,7 +3,7 @@ import type { Fault } from '../core/fault.ts'
 import { H, headerId } from '../core/header-names.ts'
 import type { Outcome } from '../core/policy.ts'
 import type { AccessTexts } from './access-log.ts'
-import { redactQuery } from './redact.ts'
+import { redactQuery, withoutQuery } from './redact.ts'
 
 const referer = headerId('referer')
 /** Longest text of a client's own making in a line; what is longer is cut. */
@@ -104,11 +104,6 @@ function bytesOf(char: string): string {
   let out = ''
   for (const byte of Buffer.from(char, char <= '\xff' ? 'latin1' : 'utf8')) out += `\\x${byte.toString(16).padStart(2, '0')}`
   return out
-}
-
-function withoutQuery(target: string): string {
-  const end = target.indexOf('?')
-  return end === -1 ? target : target.slice(0, end)
 }
 
 function cut(text: string): string {

@@ -66,10 +66,9 @@ export class Certificates {
 
   /** Everything that is served at the moment. */
   served(): ServedCertificate[] {
-    return [...this.#watched].flatMap(([place, watched]) => {
-      const sources = this.#sourcesOf(watched)
-      return this.#materialOf(watched).certificates.map((material, index) => ({ place, source: sources[index], material }))
-    })
+    return [...this.#watched].flatMap(([place, watched]) =>
+      this.#certificatesOf(watched).map(({ source, material }) => ({ place, source, material })),
+    )
   }
 
   /** Reads what a configuration names; what did not change is kept. Rejects, having closed what it opened. */
@@ -116,7 +115,7 @@ export class Certificates {
 
   #open(place: string, spec: TlsModel, devFolder: string): Promise<CertificateFiles> {
     const { clock, log, changed } = this.#options
-    const files = createCertificateFiles({
+    return createCertificateFiles({
       spec,
       devFolder,
       clock,
@@ -127,28 +126,23 @@ export class Certificates {
         if (watched !== undefined) changed(place, this.#materialOf(watched))
       },
     })
-    return files
+  }
+
+  #materialOf(watched: Watched): TlsMaterial {
+    const { material } = watched.files
+    if (watched.tls.acme === undefined) return material
+    return { ...material, certificates: this.#certificatesOf(watched).map((one) => one.material) }
   }
 
   /** Files come first, so that the first of them is the default; the development certificate comes last. */
-  #materialOf({ tls, files }: Watched): TlsMaterial {
-    const { material } = files
-    if (tls.acme === undefined) return material
-    const { certificates } = material
+  #certificatesOf({ tls, files }: Watched): Omit<ServedCertificate, 'place'>[] {
+    const { certificates } = files.material
     const firstDev = certificates.length - (tls.dev ? 1 : 0)
-    const issued = this.#options.issued?.(tls) ?? []
-    return { ...material, certificates: [...certificates.slice(0, firstDev), ...issued, ...certificates.slice(firstDev)] }
-  }
-
-  #sourcesOf(watched: Watched): CertificateSource[] {
-    const { tls, files } = watched
-    const all = this.#materialOf(watched).certificates.length
-    const own = files.material.certificates.length
-    const dev = tls.dev ? 1 : 0
+    const issued = tls.acme === undefined ? [] : (this.#options.issued?.(tls) ?? [])
     return [
-      ...Array.from({ length: own - dev }, () => 'file' as const),
-      ...Array.from({ length: all - own }, () => 'acme' as const),
-      ...Array.from({ length: dev }, () => 'dev' as const),
+      ...certificates.slice(0, firstDev).map((material) => ({ source: 'file' as const, material })),
+      ...issued.map((material) => ({ source: 'acme' as const, material })),
+      ...certificates.slice(firstDev).map((material) => ({ source: 'dev' as const, material })),
     ]
   }
 

@@ -47,7 +47,8 @@ function histogramLines({ name }: Family, bounds: readonly string[], { labels, v
 /** What labels come to, as long as somebody has them: the same are written with every reading. */
 const written = new WeakMap<SummedSeries['labels'], string>()
 
-function labelList(labels: SummedSeries['labels']): string {
+/** Labels as both formats write them, without braces. */
+export function labelList(labels: SummedSeries['labels']): string {
   let list = written.get(labels)
   if (list === undefined) {
     list = labels.map(([name, value]) => `${name}="${escapeValue(value)}"`).join(',')
@@ -56,7 +57,8 @@ function labelList(labels: SummedSeries['labels']): string {
   return list
 }
 
-function number(value: number): string {
+/** A value as both formats write it. */
+export function number(value: number): string {
   if (value === Infinity) return '+Inf'
   return value === -Infinity ? '-Inf' : String(value)
 }
@@ -65,6 +67,7 @@ function escapeHelp(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
 }
 
-function escapeValue(text: string): string {
+/** A label's value, or what OpenMetrics says in help. */
+export function escapeValue(text: string): string {
   return escapeHelp(text).replaceAll('"', '\\"')
 }

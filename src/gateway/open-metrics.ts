@@ -1,4 +1,5 @@
 import type { Exemplar, Family, SummedSeries } from './meter-totals.ts'
+import { escapeValue, labelList, number } from './metrics-text.ts'
 
 /** The media type of `writingOpenMetrics`. */
 export const openMetricsType = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
@@ -16,7 +17,7 @@ export function* writingOpenMetrics(families: readonly Family[]): Generator<void
     const isCounter = kind === 'counter' && name.endsWith('_total')
     const metric = isCounter ? name.slice(0, -'_total'.length) : name
     const type = kind === 'counter' && !isCounter ? 'unknown' : kind
-    text += `# TYPE ${metric} ${type}\n# HELP ${metric} ${escaped(family.help)}\n`
+    text += `# TYPE ${metric} ${type}\n# HELP ${metric} ${escapeValue(family.help)}\n`
     for (const [key, series] of family.series) {
       text += kind === 'histogram' ? histogramLines(family, key, series) : sampleLine(name, series)
       yield
@@ -70,21 +71,7 @@ function exampleText(example: Exemplar | undefined): string {
   return ` # {trace_id="${example.traceId}",span_id="${example.spanId}"} ${number(example.value)} ${(example.at / 1000).toFixed(3)}`
 }
 
-function labelList(labels: SummedSeries['labels']): string {
-  return labels.map(([name, value]) => `${name}="${escaped(value)}"`).join(',')
-}
-
 /** A bound is a float, also where it is whole. */
 function float(value: number): string {
   return Number.isInteger(value) ? `${value}.0` : String(value)
-}
-
-function number(value: number): string {
-  if (value === Infinity) return '+Inf'
-  return value === -Infinity ? '-Inf' : String(value)
-}
-
-/** OpenMetrics escapes the same in help and in values of labels. */
-function escaped(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"')
 }

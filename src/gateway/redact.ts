@@ -1,3 +1,9 @@
+/** What stands before the query of a target. Where a path could not be read, a query's secrets cannot be told apart either. */
+export function withoutQuery(target: string): string {
+  const end = target.indexOf('?')
+  return end === -1 ? target : target.slice(0, end)
+}
+
 /** What stands in the place of a secret. */
 export const redacted = '[redacted]'
 

@@ -4,7 +4,7 @@ import type { Identity } from '../core/identity.ts'
 import type { Outcome, Policy } from '../core/policy.ts'
 import type { Verdict } from '../core/verdict.ts'
 import type { StepDecision } from './explanation.ts'
-import { redactQuery } from './redact.ts'
+import { redactQuery, withoutQuery } from './redact.ts'
 
 /** What of a policy is kept with requests: never the policy, which would keep its whole Generation. */
 export interface PolicyOutline {
@@ -261,10 +261,4 @@ export function decisionOf(verdict: Verdict): RequestVerdict['decision'] {
 
 function callerOf({ kind, issuer, subject, tenant, client, scopes }: Identity): RequestRow['caller'] {
   return { kind, issuer, subject, tenant, client, scopes }
-}
-
-/** Of a target whose path could not be read, nothing of its query: its secrets could not be told apart either. */
-function withoutQuery(target: string): string {
-  const end = target.indexOf('?')
-  return end === -1 ? target : target.slice(0, end)
 }

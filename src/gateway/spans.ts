@@ -4,7 +4,7 @@ import { H } from '../core/header-names.ts'
 import type { Outcome } from '../core/policy.ts'
 import type { Trace, TracedAttempt, TracedStep } from '../core/trace.ts'
 import type { ReadyRoute } from './compile-routes.ts'
-import { redactQuery } from './redact.ts'
+import { redactQuery, withoutQuery } from './redact.ts'
 import { decisionOf } from './request-row.ts'
 import type { SpanSender } from './span-sender.ts'
 import type { SpanValue } from './span-row.ts'
@@ -54,7 +54,7 @@ export function addSpans(sender: Pick<SpanSender, 'add'>, gateway: string, x: Ex
       spanId: attempt.spanId,
       parentId: attempt.parentId,
       hasRemoteParent: false,
-      name: attempt.isGrpc ? pathOf(attempt.target).slice(1) : `${methodOf(attempt.method)} ${attempt.service}`,
+      name: attempt.isGrpc ? withoutQuery(attempt.target).slice(1) : `${methodOf(attempt.method)} ${attempt.service}`,
       kind: 'client',
       beganAt: wall + attempt.beganAt,
       endedAt: wall + (endedAt === 0 ? outcome.endedAt : endedAt),
@@ -90,7 +90,7 @@ function serverAttributes(gateway: string, x: Exchange, outcome: Outcome, patter
   const { connection, refusal, refusedBy, identity } = x
   const list: SpanValue[] = ['http.request.method', methodOf(x.method)]
   if (!knownMethods.has(x.method)) list.push('http.request.method_original', cut(x.method))
-  list.push('url.scheme', x.scheme, 'url.path', cut(x.path === '' ? pathOf(x.target) : x.path))
+  list.push('url.scheme', x.scheme, 'url.path', cut(x.path === '' ? withoutQuery(x.target) : x.path))
   if (x.query !== undefined) list.push('url.query', cut(redactQuery(x.query)))
   if (pattern !== undefined) list.push('http.route', pattern)
   if (status !== 0) list.push('http.response.status_code', status)
@@ -137,11 +137,11 @@ function attemptAttributes(attempt: TracedAttempt): SpanValue[] {
   const end = target.indexOf('?')
   const query = end === -1 ? '' : `?${redactQuery(target.slice(end + 1))}`
   const list: SpanValue[] = ['http.request.method', methodOf(method)]
-  list.push('url.full', cut(`${isTls ? 'https' : 'http'}://${address}${pathOf(target)}${query}`))
+  list.push('url.full', cut(`${isTls ? 'https' : 'http'}://${address}${withoutQuery(target)}${query}`))
   addHost(list, address)
   list.push('velum.service', service)
   if (resend > 0) list.push('http.request.resend_count', resend)
-  if (attempt.isGrpc) addRpc(list, pathOf(target))
+  if (attempt.isGrpc) addRpc(list, withoutQuery(target))
   if (answer !== undefined) {
     list.push('http.response.status_code', answer.status)
     const status = grpcStatusOf(attempt)
@@ -183,11 +183,6 @@ function addHost(list: SpanValue[], authority: string): void {
 /** Methods are few in OpenTelemetry, so that they may name series. */
 function methodOf(method: string): string {
   return knownMethods.has(method) ? method : '_OTHER'
-}
-
-function pathOf(target: string): string {
-  const end = target.indexOf('?')
-  return end === -1 ? target : target.slice(0, end)
 }
 
 function cut(text: string): string {

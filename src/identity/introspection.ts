@@ -6,6 +6,7 @@ import type { Closable } from '../core/lasting.ts'
 import type { Log } from '../core/log.ts'
 import type { Count, Meter } from '../core/meter.ts'
 import type { DecideMode } from '../core/policy.ts'
+import { readBoundedBody } from '../lib/bounded-body.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { IntrospectionSpec, TrustedIssuerSpec } from './identity-spec.ts'
 import { introspected, IntrospectionError } from './introspection-answer.ts'
@@ -152,14 +153,9 @@ export class Introspection implements Closable {
       const body = form.toString()
       const response = await this.#env.fetch(endpoint, { method: 'POST', body, headers, redirect: 'error', signal: abort.signal })
       if (response.status !== 200) throw new IntrospectionError(`the answer has status ${response.status}`)
-      const chunks: Uint8Array[] = []
-      let length = 0
-      for await (const chunk of response.body ?? []) {
-        length += chunk.length
-        if (length > maxAnswerBytes) throw new IntrospectionError('the answer is larger than 64 KiB')
-        chunks.push(chunk)
-      }
-      return parseStrictJson(Buffer.concat(chunks, length))
+      return parseStrictJson(
+        await readBoundedBody(response, maxAnswerBytes, () => new IntrospectionError('the answer is larger than 64 KiB')),
+      )
     } finally {
       timer.cancel()
       // Ends a body that was left unread; nothing happens when it was read to its end.

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
 import type { Clock } from '../core/clock.ts'
-import { isLoopbackHost } from '../lib/loopback.ts'
+import { readBoundedBody } from '../lib/bounded-body.ts'
+import { isSafeUrl } from '../lib/loopback.ts'
 import type { TrustedIssuerSpec } from './identity-spec.ts'
 import { KeySetError, maxSetBytes, parseJwkSet } from './jwk-set.ts'
 import type { KeyOrigin } from './kept-keys.ts'
@@ -52,8 +53,7 @@ async function readBounded(path: string): Promise<Buffer> {
 }
 
 function urlOrigin(url: string, algorithms: readonly string[], fetch: Fetch, clock: Clock): KeyOrigin {
-  const { protocol, hostname } = new URL(url)
-  if (protocol !== 'https:' && !(protocol === 'http:' && isLoopbackHost(hostname))) {
+  if (!isSafeUrl(new URL(url))) {
     throw new Error(`keys are fetched by https, or by http from loopback; not from ${url}`)
   }
   return {
@@ -78,14 +78,12 @@ async function fetchBounded(url: string, fetch: Fetch, clock: Clock): Promise<{ 
       headers: { accept: 'application/jwk-set+json, application/json' },
     })
     if (response.status !== 200) throw new KeySetError(`the answer has status ${response.status}`)
-    const chunks: Uint8Array[] = []
-    let length = 0
-    for await (const chunk of response.body ?? []) {
-      length += chunk.length
-      if (length > maxSetBytes) throw new KeySetError(`the key set is larger than ${maxSetBytes / 1024} KiB`)
-      chunks.push(chunk)
-    }
-    return { bytes: Buffer.concat(chunks, length), maxAgeMs: maxAgeOf(response.headers.get('cache-control')) }
+    const bytes = await readBoundedBody(
+      response,
+      maxSetBytes,
+      () => new KeySetError(`the key set is larger than ${maxSetBytes / 1024} KiB`),
+    )
+    return { bytes, maxAgeMs: maxAgeOf(response.headers.get('cache-control')) }
   } finally {
     timer.cancel()
     // Ends a body that was left unread; nothing happens when it was read to its end.

@@ -1,5 +1,6 @@
 import type { Headers } from '../core/headers.ts'
 import { headerBlock } from '../core/headers.ts'
+import { atOnce } from '../core/in-slices.ts'
 import type { Problem } from '../core/problem.ts'
 import { sorting } from '../lib/sorting.ts'
 import type { Candidate, Routed } from './candidate.ts'
@@ -35,11 +36,7 @@ const nothing: readonly undefined[] = []
 
 /** Makes the router of these routes. Throws PatternError, and Error on conditions that cannot be. */
 export function createRouter<R extends Routed>(routes: readonly R[]): Router<R> {
-  const steps = routerOf(routes)
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-  }
+  return atOnce(routerOf(routes))
 }
 
 /** The same in steps of some microseconds, for a thread that has requests to serve meanwhile. */

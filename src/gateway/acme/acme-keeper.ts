@@ -219,7 +219,7 @@ export class AcmeKeeper implements Closable {
 
   /** Learns what a record says. */
   #take(kept: Kept, record: StoredRecord): void {
-    const { keys, log, changed } = this.#options
+    const { keys, log } = this.#options
     kept.record = record
     const state = stateOf(record)
     if (state.sealed === undefined || state.sealed === kept.sealed) return
@@ -229,13 +229,13 @@ export class AcmeKeeper implements Closable {
       log.error('a certificate was sealed by another secret and cannot be used: is `secret` the same on all nodes?', {
         name: kept.want.name,
       })
-    } else this.#serve(kept, material, changed)
+    } else this.#serve(kept, material)
   }
 
-  #serve(kept: Kept, material: CertificateMaterial, changed: () => void): void {
+  #serve(kept: Kept, material: CertificateMaterial): void {
     if (kept.material?.fingerprint === material.fingerprint) return
     kept.material = material
-    if (kept.isServed) changed()
+    if (kept.isServed) this.#options.changed()
   }
 
   /** Puts a change in the store; false when somebody else was quicker, whose record is then known. */
@@ -307,12 +307,12 @@ export class AcmeKeeper implements Closable {
   }
 
   async #issued(kept: Kept, { material }: AcmeIssued): Promise<void> {
-    const { clock, random, keys, log, meter, stores, changed } = this.#options
+    const { clock, random, keys, log, stores } = this.#options
     const sealed = sealCertificate(material, kept.id, keys)
     // It is served at once, also while the store is down.
     kept.sealed = sealed
-    this.#serve(kept, material, changed)
-    meter.counter('velum_acme_orders_total', 'Orders of certificates by ACME, by what came of them.', { result: 'issued' }).add()
+    this.#serve(kept, material)
+    this.#count('issued')
     log.info('a certificate was issued', { name: kept.want.name, expires: new Date(material.expiresAt).toISOString() })
     const issuedAt = clock.now()
     const nextOrderAt = renewalAt(material, issuedAt, random())
@@ -323,11 +323,11 @@ export class AcmeKeeper implements Closable {
   }
 
   async #failed(kept: Kept, thrown: unknown): Promise<void> {
-    const { clock, log, meter, holder } = this.#options
+    const { clock, log, holder } = this.#options
     const lastError = thrown instanceof Error ? thrown.message : String(thrown)
     if (this.#ended.signal.aborted) return
     const earliestAt = clock.now() + (thrown instanceof AcmeRefusal ? thrown.retryAfterMs : 0)
-    meter.counter('velum_acme_orders_total', 'Orders of certificates by ACME, by what came of them.', { result: 'failed' }).add()
+    this.#count('failed')
     await this.#note(kept, (state) => {
       if (state.lease?.holder !== holder) return state
       return { ...state, lastError, nextOrderAt: Math.max(state.nextOrderAt, earliestAt), lease: undefined }
@@ -340,6 +340,11 @@ export class AcmeKeeper implements Closable {
       next: new Date(nextOrderAt).toISOString(),
       isServed: kept.material !== undefined,
     })
+  }
+
+  #count(result: 'issued' | 'failed'): void {
+    const help = 'Orders of certificates by ACME, by what came of them.'
+    this.#options.meter.counter('velum_acme_orders_total', help, { result }).add()
   }
 
   /** Writes for sure: whatever others did meanwhile, and when the store is there again. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
+import { readBoundedBody } from '../../lib/bounded-body.ts'
 import { isLoopbackHost } from '../../lib/loopback.ts'
 
 export type Fetch = typeof globalThis.fetch
@@ -30,7 +31,7 @@ export function providerFetch(fetch: Fetch, clock: Clock, issuer: string): Fetch
       const response = await fetch(url, { ...init, redirect: 'manual', signal: abort.signal })
       const { status } = response
       if (status === 429 || status >= 500) throw new Error(`the answer has status ${status}`)
-      const content = await bounded(response)
+      const content = await readBoundedBody(response, maxBytes, () => new Error(`the answer is larger than ${maxBytes / 1024} KiB`))
       return new Response(noContent.has(status) ? null : content, { status, headers: response.headers })
     } catch (thrown) {
       throw new ProviderUnreachable(`${url.origin} cannot be reached: ${causeOf(thrown)}`, { cause: thrown })
@@ -44,17 +45,6 @@ export function providerFetch(fetch: Fetch, clock: Clock, issuer: string): Fetch
 /** Whether an address of a provider's may be asked or sent to. */
 export function isFetchable(url: URL, mayBePlain: boolean): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && mayBePlain && isLoopbackHost(url.hostname))
-}
-
-async function bounded(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    if (length > maxBytes) throw new Error(`the answer is larger than ${maxBytes / 1024} KiB`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks, length)
 }
 
 function causeOf(thrown: unknown): string {

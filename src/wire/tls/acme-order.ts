@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import type * as Acme from 'acme-client'
+import { readBoundedBody } from '../../lib/bounded-body.ts'
 import { parseCertificate } from './certificate.ts'
 import type { CertificateMaterial } from './tls-spec.ts'
 
@@ -169,14 +170,7 @@ const maxAnswerBytes = 262_144
 const dayMs = 86_400_000
 
 async function textOf(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length
-    if (bytes > maxAnswerBytes) throw new Error('the authority answered with too much')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  return (await readBoundedBody(response, maxAnswerBytes, () => new Error('the authority answered with too much'))).toString('utf8')
 }
 
 /** Seconds or a date (RFC 9110 §10.2.3), within a day. */
