@@ -39,7 +39,9 @@ test('a text fits exactly when it does for the engine that backtracks', () => {
   fc.assert(
     fc.property(anyPattern, fc.array(anyText, { minLength: 1, maxLength: 5 }), (source, texts) => {
       const ours = new LinearPattern(source)
-      const theirs = new RegExp(source, 'u')
+      // V8 misses /[^a]$/u in "😀", against ECMA-262: what ends with "$" it looks for from the end, within surrogate pairs too.
+      // Beginning at the beginning it does not.
+      const theirs = new RegExp(`^[^]*?(?:${source})`, 'u')
       // The same one for several texts, so that what it has learnt of one serves the next.
       for (const one of texts) {
         // V8 looks for \B within a surrogate pair too, against ECMA-262.
