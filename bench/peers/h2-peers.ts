@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Running } from '../support/processes.ts'
 import { startServer } from '../support/processes.ts'
-import { startNginx } from './nginx.ts'
+import { forwarded, startNginx } from './nginx.ts'
 import type { PeerOptions } from './peer.ts'
 
 /** A gateway that speaks HTTP/2 to clients, with a service of HTTP/1.1 (all paths) and one of gRPC (`/grpc`) behind it. */
@@ -44,12 +44,7 @@ export const nginxH2: H2Peer = {
     client_max_body_size 0;
     location / {
       proxy_pass http://service;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Request-Id $request_id;
+      ${forwarded}
     }
     location /grpc {
       grpc_pass grpc://grpc;

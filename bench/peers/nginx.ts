@@ -4,6 +4,14 @@ import type { Running } from '../support/processes.ts'
 import { startServer } from '../support/processes.ts'
 import type { Peer } from './peer.ts'
 
+/** What every nginx in front of a service says to it, over connections that it keeps. */
+export const forwarded = `proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Request-Id $request_id;`
+
 /** nginx from Debian's package: one worker, the access log in a file, forwarding fields set. */
 export const nginx: Peer = proxying(['/'])
 
@@ -31,12 +39,7 @@ function proxying(locations: readonly string[]): Peer {
     ssl_certificate_key ${key};
     ssl_protocols TLSv1.2 TLSv1.3;
     client_max_body_size 0;
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    proxy_set_header Host $host;
-    proxy_set_header X-Forwarded-For $remote_addr;
-    proxy_set_header X-Forwarded-Proto $scheme;
-    proxy_set_header X-Request-Id $request_id;
+    ${forwarded}
     ${locations.map((location) => `location ${location} { proxy_pass http://service; }`).join('\n    ')}
   }`,
       ),

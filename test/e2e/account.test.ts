@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
+import { serviceOf } from '../support/http-service.ts'
 import { launchChromium, noChromium } from '../support/chromium.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
@@ -29,18 +28,13 @@ const desktop = {
 
 /** A gateway with a person, and a browser that finds it by its public name. */
 async function openWorld(t: TestContext): Promise<Browser> {
-  const server = createServer((_incoming, response) => {
+  const upstream = await serviceOf(t, (_incoming, response) => {
     response.setHeader('content-type', 'text/html')
     response.end('<!doctype html><title>orders</title>')
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
   })
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
-  const options = { folder: folder.path, env: { UPSTREAM: `http://127.0.0.1:${(server.address() as AddressInfo).port}` } }
+  const options = { folder: folder.path, env: { UPSTREAM: upstream } }
   const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin', '--roles', 'staff'], { ...options, input: password })
   assert.equal(added.code, 0, added.err)
   const velum = startVelum(t, ['run', '--workers', '2'], options)

@@ -1,29 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { test } from 'node:test'
-import type { TestContext } from 'node:test'
+import { headersServiceOf } from '../support/http-service.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('api-keys.yaml', import.meta.url), 'utf8')
-
-/** A service that answers with the headers it got. */
-async function upstreamOf(t: TestContext): Promise<string> {
-  const server = createServer((incoming, response) => {
-    incoming.resume().on('end', () => response.end(JSON.stringify(incoming.headers)))
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 interface MadeKey {
   readonly id: string
@@ -33,7 +18,7 @@ interface MadeKey {
 test('API keys, from the shell to the service, on two workers', async (t) => {
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
-  const env = { UPSTREAM: await upstreamOf(t), KEY_HASH: createHash('sha256').update('fixed-key').digest('hex') }
+  const env = { UPSTREAM: await headersServiceOf(t), KEY_HASH: createHash('sha256').update('fixed-key').digest('hex') }
   const options = { folder: folder.path, env }
   const velum = (...args: string[]): ReturnType<typeof runVelum> => runVelum(t, args, options)
   const madeBy = async (...args: string[]): Promise<MadeKey> => {

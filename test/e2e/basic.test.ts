@@ -1,26 +1,11 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { Agent, request } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import type { TestContext } from 'node:test'
+import { headersServiceOf } from '../support/http-service.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('basic.yaml', import.meta.url), 'utf8')
-
-async function upstreamOf(t: TestContext): Promise<string> {
-  const server = createServer((incoming, response) => {
-    incoming.resume().on('end', () => response.end(JSON.stringify(incoming.headers)))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 const basic = (name: string, password: string): string => `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
 const password = 'correct horse: battery stäple'
@@ -34,7 +19,7 @@ interface Told {
 test('user names and passwords in every request', async (t) => {
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
-  const options = { folder: folder.path, env: { UPSTREAM: await upstreamOf(t) } }
+  const options = { folder: folder.path, env: { UPSTREAM: await headersServiceOf(t) } }
   const velum = (args: string[], input?: string): ReturnType<typeof runVelum> =>
     runVelum(t, args, input === undefined ? options : { ...options, input })
   for (const [name, roles] of [

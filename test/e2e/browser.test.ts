@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { stripTypeScriptTypes } from 'node:module'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { serviceOf } from '../support/http-service.ts'
 import { launchChromium, noChromium } from '../support/chromium.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
@@ -30,21 +29,16 @@ interface World {
 /** A gateway for gateway.velum.test with a person, and a browser that finds it, its sibling host and a stranger. */
 async function openWorld(t: TestContext): Promise<World> {
   const served: string[] = []
-  const server = createServer((incoming, response) => {
+  const upstream = await serviceOf(t, (incoming, response) => {
     const { method, url = '' } = incoming
     if (url.startsWith('/orders')) served.push(`${method} ${url}`)
     const isModule = url === '/app/client.js'
     response.setHeader('content-type', isModule ? 'text/javascript' : 'text/html')
     response.end(isModule ? clientModule : url.startsWith('/app') ? appPage : '<!doctype html><title>orders</title>')
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
   })
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
-  const options = { folder: folder.path, env: { UPSTREAM: `http://127.0.0.1:${(server.address() as AddressInfo).port}` } }
+  const options = { folder: folder.path, env: { UPSTREAM: upstream } }
   const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin', '--roles', 'staff'], {
     ...options,
     input: 'correct horse battery',

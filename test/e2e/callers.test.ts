@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createServer, request } from 'node:http'
-import type { RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { request } from 'node:http'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { serviceOf } from '../support/http-service.ts'
 import { RawClient } from '../support/raw-client.ts'
 import type { RawAnswer } from '../support/raw-client.ts'
 import { accessToken, jwkSet, signingKey } from '../support/token-issuer.ts'
@@ -14,16 +13,6 @@ import { readyListeners, startVelum, workFolder } from '../support/velum-process
 import type { VelumProcess } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('callers.yaml', import.meta.url), 'utf8')
-
-async function serverOf(t: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 interface Gateway {
   base(): string
@@ -37,11 +26,11 @@ interface Gateway {
 
 /** A gateway with one worker, an issuer, and a service that answers with the header lines it got. */
 async function gateway(t: TestContext, published: SigningKey[]): Promise<Gateway> {
-  const upstream = await serverOf(t, (incoming, response) => {
+  const upstream = await serviceOf(t, (incoming, response) => {
     if (incoming.url === '/untold/events') response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
     else incoming.resume().on('end', () => response.end(JSON.stringify(incoming.rawHeaders)))
   })
-  const issuer = await serverOf(t, (_request, response) => {
+  const issuer = await serviceOf(t, (_request, response) => {
     response.statusCode = self.published.length === 0 ? 500 : 200
     response.end(jwkSet(...self.published))
   })

@@ -2,30 +2,15 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { connect as connectHttp2 } from 'node:http2'
 import { test } from 'node:test'
-import type { TestContext } from 'node:test'
+import { headersServiceOf } from '../support/http-service.ts'
 import { createTestAuthority } from '../support/authority.ts'
 import type { Pair } from '../support/authority.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('client-certificates.yaml', import.meta.url), 'utf8')
-
-/** A service that answers with the headers it got. */
-async function upstreamOf(t: TestContext): Promise<string> {
-  const server = createServer((incoming, response) => {
-    incoming.resume().on('end', () => response.end(JSON.stringify(incoming.headers)))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 interface Told {
   readonly status: number
@@ -45,7 +30,7 @@ test('clients known by their certificates', async (t) => {
   folder.write('partners.pem', partners.cert)
   folder.write('clients.crl', await clients.revocationList(['77']))
   folder.write('velum.config.yaml', config)
-  const env = { UPSTREAM: await upstreamOf(t), KEY_HASH: createHash('sha256').update('a key').digest('hex') }
+  const env = { UPSTREAM: await headersServiceOf(t), KEY_HASH: createHash('sha256').update('a key').digest('hex') }
   const velum = startVelum(t, ['run', '--workers', '2'], { folder: folder.path, env })
   const listeners = await readyListeners(velum)
 

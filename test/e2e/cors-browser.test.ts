@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
+import { serviceOf } from '../support/http-service.ts'
 import { launchChromium, noChromium } from '../support/chromium.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
@@ -54,22 +55,16 @@ function logged(folder: string): Record<string, unknown>[] {
 
 async function openWorld(t: TestContext): Promise<World> {
   const served: string[] = []
-  const server = createServer((incoming, response) => {
+  const upstream = await serviceOf(t, (incoming, response) => {
     const { method, url = '', headers } = incoming
     if (!url.startsWith('/app')) served.push(`${method} ${url}`)
     response.setHeader('content-type', 'text/html')
     response.setHeader('x-count', '3')
     response.end(url.startsWith('/app') ? '<!doctype html><title>page</title>' : `${method} ${String(headers['x-team'] ?? '')}`)
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
   })
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
   const port = await unusedPort()
-  const upstream = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const options = { folder: folder.path, env: { PORT: String(port), UPSTREAM: upstream } }
   const password = { ...options, input: 'correct horse battery' }
   const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin'], password)

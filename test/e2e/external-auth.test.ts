@@ -2,25 +2,14 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer as createTcpServer } from 'node:net'
 import { test } from 'node:test'
-import type { TestContext } from 'node:test'
+import { serviceOf } from '../support/http-service.ts'
 import { readyListeners, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('external-auth.yaml', import.meta.url), 'utf8')
-
-async function serverOf(t: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 async function textOf(incoming: IncomingMessage): Promise<string> {
   let text = ''
@@ -43,12 +32,12 @@ interface Asked {
 }
 
 test('a service that decides, over real sockets', async (t) => {
-  const upstream = await serverOf(t, (incoming, response) => {
+  const upstream = await serviceOf(t, (incoming, response) => {
     void textOf(incoming).then((body) => response.end(JSON.stringify({ headers: incoming.headers, body })))
   })
   const asked: Asked[] = []
   let says: (response: ServerResponse, about: Asked) => void = permits
-  const authoriser = await serverOf(t, (incoming, response) => {
+  const authoriser = await serviceOf(t, (incoming, response) => {
     const { url, method, headers } = incoming
     const tell = async (): Promise<void> => {
       const about = { url: url!, method: method!, headers, body: await textOf(incoming) }

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { serviceOf } from '../support/http-service.ts'
 import { httpsAsker } from '../support/velum-https.ts'
 import type { Reply } from '../support/velum-https.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
@@ -13,16 +12,10 @@ const config = readFileSync(new URL('login.yaml', import.meta.url), 'utf8')
 const password = 'correct horse battery'
 
 /** A service that answers with the headers it got. */
-async function upstreamOf(t: TestContext): Promise<string> {
-  const server = createServer((incoming, response) => {
+function upstreamOf(t: TestContext): Promise<string> {
+  return serviceOf(t, (incoming, response) => {
     incoming.resume().on('end', () => response.end(JSON.stringify({ method: incoming.method, ...incoming.headers })))
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
   })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 const sessionOf = (reply: Reply): string => reply.cookies.find((pair) => pair.startsWith('__Host-Http-velum='))!

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { request } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { serviceOf } from '../support/http-service.ts'
 import { launchChromium, noChromium } from '../support/chromium.ts'
 import { startOpenidProvider } from '../support/openid-provider.ts'
 import type { OpenidProvider } from '../support/openid-provider.ts'
@@ -64,17 +63,11 @@ async function startNode(t: TestContext, env: Record<string, string>): Promise<n
   return Number(new URL((await readyListeners(velum))['web']).port)
 }
 
-async function upstreamOf(t: TestContext): Promise<string> {
-  const server = createServer(({ url = '' }, response) => {
+function upstreamOf(t: TestContext): Promise<string> {
+  return serviceOf(t, ({ url = '' }, response) => {
     response.setHeader('content-type', 'text/html')
     response.end(url.startsWith('/app') ? appPage : '<!doctype html><title>orders</title>')
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
   })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 /** What a node says to whoever has this cookie. */

@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { serviceOf } from '../support/http-service.ts'
 import { adminEndpoints } from '../../src/admin/endpoints.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
 import type { Reloader } from '../../src/gateway/reloader.ts'
@@ -334,16 +333,10 @@ function plantedWord(planted: (name: string) => string, name: string): string {
 }
 
 /** A service that answers with a page; the heads that it gets must hold no credential. */
-async function upstreamOf(t: TestContext, seen: Seen): Promise<string> {
-  const server = createServer((incoming, response) => {
+function upstreamOf(t: TestContext, seen: Seen): Promise<string> {
+  return serviceOf(t, (incoming, response) => {
     // The query is for the service.
     seen.add('what the service is told', JSON.stringify({ ...incoming.headers, referer: '' }))
     incoming.resume().on('end', () => response.end('{}'))
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
   })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }

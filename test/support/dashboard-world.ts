@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
-import { createServer, request } from 'node:http'
+import { request } from 'node:http'
 import { request as secureRequest } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execFileSync } from 'node:child_process'
 import type { TestContext } from 'node:test'
+import { serviceOf } from './http-service.ts'
 import { runVelum, startVelum, workFolder } from './velum-process.ts'
 import type { WorkFolder } from './velum-process.ts'
 
@@ -110,17 +110,11 @@ function mixed(send: DashboardWorld['send'], i: number): Promise<number> {
 }
 
 async function startService(t: TestContext): Promise<string> {
-  const server = createServer((incoming, response) => {
+  return serviceOf(t, (incoming, response) => {
     const { url = '' } = incoming
     response.setHeader('content-type', 'application/json')
     // Some answers take their time, so that quantiles are apart.
     const waitMs = url.endsWith('7') ? 60 : url.endsWith('3') ? 15 : 1
     setTimeout(() => response.end(`{"path":${JSON.stringify(url)}}`), waitMs)
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
   })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLog } from '../../src/core/log.ts'
 import type { Stores } from '../../src/core/stores.ts'
 import { newCredential, secretHash } from '../../src/identity/credential-text.ts'
 import { sessionRecord } from '../../src/identity/session-record.ts'
 import { openRedisStores } from '../../src/stores/redis/redis-stores.ts'
+import { serviceOf } from './http-service.ts'
 import { readyListeners, runVelum, startVelum, workFolder } from './velum-process.ts'
 import type { Cleanup, VelumProcess } from './velum-process.ts'
 
@@ -52,17 +51,8 @@ export function fleetEnv(redisUrl: string, upstream: string): Record<string, str
 }
 
 /** A service that says `served` to everything. */
-export async function upstreamOf(t: Cleanup): Promise<string> {
-  const server = createServer((incoming, response) => void incoming.resume().on('end', () => response.end('served'))).listen(
-    0,
-    '127.0.0.1',
-  )
-  await new Promise((resolve) => server.once('listening', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+export function upstreamOf(t: Cleanup): Promise<string> {
+  return serviceOf(t, (incoming, response) => void incoming.resume().on('end', () => response.end('served')))
 }
 
 /** Starts a gateway process of its own, with one worker. */
