@@ -14,7 +14,7 @@ import { startRedis } from '../test/support/redis-server.ts'
 import { readyListeners, startVelum, workFolder } from '../test/support/velum-process.ts'
 import type { Cleanup } from '../test/support/velum-process.ts'
 import type { BenchOptions } from './run.ts'
-import { median } from './support/table.ts'
+import { median, quantile } from './support/table.ts'
 
 /** Rotations a second of one process on a Redis beside it: as many families at once, each rotated one after the other. */
 export async function redisRotations(t: Cleanup, { isQuick }: BenchOptions): Promise<number> {
@@ -156,7 +156,10 @@ async function roundsOf(clients: number, ms: number, ask: (client: number) => Pr
 }
 
 function p99(replies: readonly Reply[]): number {
-  return replies.map(({ ms }) => ms).sort((a, b) => a - b)[Math.floor(replies.length * 0.99)]
+  return quantile(
+    replies.map(({ ms }) => ms).sort((a, b) => a - b),
+    0.99,
+  )
 }
 
 let agent: Agent | undefined

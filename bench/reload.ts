@@ -8,11 +8,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startUpstream } from './peers/nginx.ts'
 import type { BenchOptions } from './run.ts'
-import { quantile, runOpen } from './support/open-load.ts'
+import { runOpen } from './support/open-load.ts'
 import type { Running } from './support/processes.ts'
 import { freePort, startServer } from './support/processes.ts'
 import { saveResults } from './support/results.ts'
-import { median, table } from './support/table.ts'
+import { median, quantile, table } from './support/table.ts'
 import { runWrk } from './support/wrk.ts'
 
 const launcher = join(import.meta.dirname, '../bin/velum.js')

@@ -7,7 +7,7 @@ import { judge, spareHandles } from '../proof/hostile/judge.ts'
 import type { Measured } from '../proof/hostile/judge.ts'
 import { attacks } from '../proof/hostile/list.ts'
 import type { Seen, WindowSeen } from '../proof/hostile/messages.ts'
-import { percentile } from '../proof/hostile/tally.ts'
+import { quantile } from '../bench/support/table.ts'
 
 const seen = (p99: number, lost = 0): Seen => ({
   requests: 100,
@@ -61,8 +61,8 @@ suite('the proof of hostile clients', () => {
   })
 
   test('percentiles of nothing are no numbers, and attacks have names of their own', () => {
-    assert.ok(Number.isNaN(percentile([], 0.99)))
-    assert.equal(percentile([1, 2, 3], 0.99), 3)
+    assert.ok(Number.isNaN(quantile([], 0.99)))
+    assert.equal(quantile([1, 2, 3], 0.99), 3)
     assert.equal(new Set(attacks.map(({ name }) => name)).size, attacks.length)
   })
 

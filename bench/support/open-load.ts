@@ -31,8 +31,3 @@ export async function runOpen({ port, path, rate, seconds, cores }: OpenLoad): P
   })
   return JSON.parse(printed) as OpenResult
 }
-
-/** The value below which this share of the values lies. */
-export function quantile(rising: readonly number[], share: number): number {
-  return rising[Math.min(rising.length - 1, Math.floor(rising.length * share))]
-}

@@ -12,3 +12,8 @@ export function median(values: readonly number[]): number {
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
+
+/** The value below which this share of ascending ones lies; NaN of none. */
+export function quantile(rising: readonly number[], share: number): number {
+  return rising.length === 0 ? NaN : rising[Math.min(rising.length - 1, Math.floor(rising.length * share))]
+}

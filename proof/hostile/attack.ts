@@ -107,6 +107,17 @@ export class Field {
     }
   }
 
+  /** Writes what `text` gives (latin1) to connections of a rotation in turn, so often a second; each counts as one. */
+  writeInTurn(perSecond: number, connections: number, text: (socket: Socket) => string): void {
+    const next = this.rotation(connections)
+    this.every(perSecond, () => {
+      const socket = next()
+      if (socket === undefined) return
+      socket.write(text(socket), 'latin1')
+      this.count++
+    })
+  }
+
   /** Calls `step` when the field is cleared. */
   whenCleared(step: () => void): void {
     this.#steps.push(step)

@@ -1,3 +1,4 @@
+import { quantile } from '../../bench/support/table.ts'
 import type { Seen } from './messages.ts'
 
 /** Latencies and losses of one kind of traffic. */
@@ -15,11 +16,6 @@ export class Tally {
     const sorted = this.#latencies.toSorted((a, b) => a - b)
     const lost = [...this.#failures.values()].reduce((sum, count) => sum + count, 0)
     const reasons = [...this.#failures].sort((a, b) => b[1] - a[1]).map(([reason, count]) => `${count} × ${reason}`)
-    return { requests: sorted.length + lost, lost, reasons, p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) }
+    return { requests: sorted.length + lost, lost, reasons, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) }
   }
-}
-
-/** The value below which this share of ascending ones lies; NaN of none. */
-export function percentile(sorted: readonly number[], share: number): number {
-  return sorted.length === 0 ? NaN : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
 }

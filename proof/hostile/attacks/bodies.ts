@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Attack, Field } from '../attack.ts'
+import type { Attack } from '../attack.ts'
 
 const host = 'Host: localhost\r\n'
 
@@ -11,7 +11,7 @@ export const bodyAttacks: readonly Attack[] = [
     unit: 'bodies',
     begin(field) {
       const text = `POST /open/x HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(500)}0\r\n\r\n`
-      each(field, 100, 20, () => text)
+      field.writeInTurn(100, 20, () => text)
     },
   },
   {
@@ -21,7 +21,7 @@ export const bodyAttacks: readonly Attack[] = [
     begin(field) {
       const body = '1\r\nx\r\n'
       const at = new Map<Socket, number>()
-      each(field, 4000, 40, (socket) => {
+      field.writeInTurn(4000, 40, (socket) => {
         const sent = at.get(socket)
         at.set(socket, sent === undefined ? 0 : sent + 1)
         return sent === undefined ? `POST /open/x HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n` : body[sent % 6]
@@ -34,7 +34,11 @@ export const bodyAttacks: readonly Attack[] = [
     unit: 'bodies',
     begin(field) {
       const chunk = `1;${'e'.repeat(100)}\r\nx\r\n`
-      each(field, 200, 20, () => `POST /open/x HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(100)}0\r\n\r\n`)
+      field.writeInTurn(
+        200,
+        20,
+        () => `POST /open/x HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(100)}0\r\n\r\n`,
+      )
     },
   },
   {
@@ -44,7 +48,7 @@ export const bodyAttacks: readonly Attack[] = [
     begin(field) {
       const piece = `10000\r\n${'x'.repeat(65_536)}\r\n`
       const begun = new Set<Socket>()
-      each(field, 300, 20, (socket) => {
+      field.writeInTurn(300, 20, (socket) => {
         if (begun.has(socket)) return piece
         begun.add(socket)
         return `POST /open/x HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n`
@@ -52,14 +56,3 @@ export const bodyAttacks: readonly Attack[] = [
     },
   },
 ]
-
-/** Writes what `text` gives to connections in turn, so often a second. */
-function each(field: Field, perSecond: number, connections: number, text: (socket: Socket) => string): void {
-  const next = field.rotation(connections)
-  field.every(perSecond, () => {
-    const socket = next()
-    if (socket === undefined) return
-    socket.write(text(socket), 'latin1')
-    field.count++
-  })
-}

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { part, signingKey, signed } from '../../../test/support/token-issuer.ts'
-import type { Attack, Field } from '../attack.ts'
+import type { Attack } from '../attack.ts'
 
 const host = 'Host: localhost\r\n'
 
@@ -17,7 +17,7 @@ export const costlyAttacks: readonly Attack[] = [
       // One signature for all: it fits none of them, and finding out costs the same.
       const signature = signed(header, { exp }, stranger).split('.')[2]
       let serial = 0
-      ask(field, 300, () => {
+      field.writeInTurn(300, 20, () => {
         const claims = {
           iss: 'https://issuer.example.com',
           aud: 'https://api.example.com',
@@ -82,7 +82,7 @@ function graphql(name: string, does: string, perSecond: number, query: () => str
     unit: 'documents',
     begin(field) {
       const request = post('/graphql', JSON.stringify({ query: query() }))
-      ask(field, perSecond, () => request)
+      field.writeInTurn(perSecond, 20, () => request)
     },
   }
 }
@@ -94,22 +94,11 @@ function json(name: string, does: string, path: string, content: string): Attack
     unit: 'documents',
     begin(field) {
       const request = post(path, content)
-      ask(field, 50, () => request)
+      field.writeInTurn(50, 20, () => request)
     },
   }
 }
 
 function post(path: string, content: string): string {
   return `POST ${path} HTTP/1.1\r\n${host}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(content)}\r\n\r\n${content}`
-}
-
-/** So many requests a second over 20 connections. */
-function ask(field: Field, perSecond: number, text: () => string): void {
-  const next = field.rotation(20)
-  field.every(perSecond, () => {
-    const socket = next()
-    if (socket === undefined) return
-    socket.write(text())
-    field.count++
-  })
 }

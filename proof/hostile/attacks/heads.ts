@@ -76,14 +76,8 @@ function requests(name: string, does: string, perSecond: number, text: (index: n
     does: `${does}, ${perSecond.toLocaleString('en')}/s`,
     unit: 'requests',
     begin(field) {
-      const next = field.rotation(20)
       let index = 0
-      field.every(perSecond, () => {
-        const socket = next()
-        if (socket === undefined) return
-        socket.write(text(index++), 'latin1')
-        field.count++
-      })
+      field.writeInTurn(perSecond, 20, () => text(index++))
     },
   }
 }
