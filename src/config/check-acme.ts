@@ -16,8 +16,7 @@ const privateEnd = /(?:^|\.)(?:localhost|local|internal|test|example|invalid|alt
 export function checkAcme(context: CheckContext, path: ConfigPath): AcmeSpec | undefined {
   const { findings, reading } = context
   const read = reading.readFields(acmeSchema, path)
-  if (read?.email === undefined || read.names === undefined) return undefined
-  const directory = read.directory ?? letsEncrypt
+  const { email, directory = letsEncrypt } = read ?? {}
   const url = URL.parse(directory)
   if (url === null || !isSafeUrl(url)) {
     findings.error(
@@ -26,15 +25,15 @@ export function checkAcme(context: CheckContext, path: ConfigPath): AcmeSpec | u
       'write the URL of its directory, beginning with https://',
     )
   }
-  const names = read.names.map((name) => name.toLowerCase())
-  for (const [i, name] of names.entries()) {
-    const [fault, remedy] = faultOf(name, read.directory === undefined) ?? doubled(names, i) ?? []
+  const names = read?.names?.map((name) => name.toLowerCase())
+  for (const [i, name] of (names ?? []).entries()) {
+    const [fault, remedy] = faultOf(name, read?.directory === undefined) ?? doubled(names!, i) ?? []
     if (fault !== undefined && remedy !== undefined) findings.error([...path, 'names', i], fault, remedy)
   }
-  if (read.directoryCa === undefined) return { email: read.email, names, directory }
-  const directoryCa = absolutePath(context, read.directoryCa)
-  checkAuthorities(context, [...path, 'directoryCa'], directoryCa)
-  return { email: read.email, names, directory, directoryCa }
+  const directoryCa = read?.directoryCa === undefined ? undefined : absolutePath(context, read.directoryCa)
+  if (directoryCa !== undefined) checkAuthorities(context, [...path, 'directoryCa'], directoryCa)
+  if (email === undefined || names === undefined) return undefined
+  return { email, names, directory, ...(directoryCa === undefined ? {} : { directoryCa }) }
 }
 
 /** Why a name cannot be certified by HTTP-01, and what to do; undefined: nothing speaks against it. */
