@@ -186,12 +186,22 @@ export class CacheRoute implements Policy {
     if (isShared && waitedMs < this.#options.waitMs) {
       claim = this.#cache.claims.take(found.key)
       if (claim.kind === 'theirs') return this.#wait(x, next, request, claim.ended, waitedMs)
+      if (claim.kind === 'mine' && this.#hasChanged(x, request, found)) {
+        claim.end()
+        return this.#serve(x, next, request, Math.max(waitedMs, Number.MIN_VALUE))
+      }
     }
     const over = claim?.kind === 'mine' ? claim.end : nothing
     const fetch = this.#fetchOf(request, isShared, over)
     // The client's conditions are kept where nothing could be stored anyway.
     if (x.method === 'GET' && !x.headers.has('range') && !found.isPassing) asking.set(x, { stored })
     return this.#go(x, next, fetch, stored, why)
+  }
+
+  /** Whether another worker's fetch ended between the look that found nothing good and the claim to lead. */
+  #hasChanged(x: Exchange, request: Request, found: Found): boolean {
+    const now = this.#cache.find(request.key, x.headers)
+    return now.key !== found.key || now.isPassing !== found.isPassing || now.stored?.record !== found.stored?.record
   }
 
   #go(x: Exchange, next: Handler, fetch: Fetch, stored: Stored | undefined, why: Forwarded): MaybePromise<Answer> {
@@ -317,6 +327,7 @@ export class CacheRoute implements Policy {
   #refresh(x: Exchange, next: Handler, request: Request, found: Found, stored: Stored): void {
     const claim = this.#cache.claims.take(found.key)
     if (claim.kind === 'theirs') return
+    if (claim.kind === 'mine' && this.#hasChanged(x, request, found)) return claim.end()
     const { clock } = this.#cache
     const over = claim.kind === 'mine' ? claim.end : nothing
     const offset = x.reached - (x.route?.policies.indexOf(this) ?? 0) - 1

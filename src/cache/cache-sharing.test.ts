@@ -4,6 +4,7 @@ import type { Exchange } from '../core/exchange.ts'
 import { Fault } from '../core/fault.ts'
 import type { Identity } from '../core/identity.ts'
 import { CacheWorld } from '../../test/support/cache-world.ts'
+import type { Cache, Found } from './cache.ts'
 import type { RunningPurge } from './purges.ts'
 
 const fresh: [string, string] = ['cache-control', 'max-age=60']
@@ -214,6 +215,39 @@ describe('many at once', () => {
     release()
     assert.ok((await Promise.all(all)).every(({ text }) => text === 'one'))
     assert.equal(world.seen.length, 1)
+  })
+
+  it('do not fetch what another worker stored between their look and their claim', async () => {
+    const world = new CacheWorld()
+    world.respond = () => ({
+      headers: [['cache-control', 'max-age=60, stale-while-revalidate=60']],
+      body: String(world.seen.length),
+    })
+    const [one, two] = [await world.worker(0), await world.worker(1)]
+    const [first, second] = [world.client(one), world.client(two)]
+    /** Worker two looks, then worker one asks for the same until its answer is stored, and only then two goes on. */
+    const overtaken = async (): Promise<string[]> => {
+      const looked: Found[] = []
+      one.find = (key, request) => {
+        delete (one as Partial<Cache>).find
+        looked.push(two.find(key, request))
+        return one.find(key, request)
+      }
+      const texts = [(await first({ target: '/a' })).text]
+      await turn()
+      two.find = () => {
+        delete (two as Partial<Cache>).find
+        return looked[0]
+      }
+      texts.push((await second({ target: '/a' })).text)
+      await turn()
+      return texts
+    }
+    assert.deepEqual(await overtaken(), ['1', '1'])
+    world.clock.advance(90_000)
+    assert.deepEqual(await overtaken(), ['1', '1'])
+    assert.equal((await first({ target: '/a' })).text, '2')
+    assert.equal(world.seen.length, 2)
   })
 
   it('share nothing where callers are told apart', async () => {
