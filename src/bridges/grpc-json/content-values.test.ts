@@ -7,6 +7,7 @@ import { ContentValues } from './content-values.ts'
 
 class Pieces extends StreamBody {
   readonly #pieces: Buffer[]
+  #given = 0
 
   constructor(pieces: Buffer[]) {
     super(undefined)
@@ -14,8 +15,8 @@ class Pieces extends StreamBody {
   }
 
   protected read(): Chunk | End | Promise<Chunk | End> {
-    const next = this.#pieces.shift() ?? END
-    return this.#pieces.length % 2 === 0 ? next : Promise.resolve(next)
+    const next = this.#pieces[this.#given++] ?? END
+    return this.#given % 2 === 0 ? next : Promise.resolve(next)
   }
 
   protected stop(): void {}
@@ -67,12 +68,30 @@ suite('values of a content that streams', () => {
     assert.deepEqual(await valuesOf(' \n '), [])
   })
 
-  for (const text of ['[', '[1', '[1,', '[1,]', '[,1]', '[1,,2]', '[1]x', '[]]', '{}}']) {
+  for (const text of ['[', '[1', '[1,', '[1,]', '[,1]', '[1,,2]', '[1]x', '[1]"x"', '[1]{}', '[1] [2]', '[]]', '{}}']) {
     test(`${text} is refused`, async () => assert.rejects(valuesOf(text), /no stream of JSON/))
   }
 
   test('one that is too large is refused before all of it has come', async () => {
     await assert.rejects(valuesOf(`{"a":"${'x'.repeat(10_000)}`, 100, 1000), /larger than 1000 bytes/)
     await assert.rejects(valuesOf(`{"a":"${'x'.repeat(1000)}"}`, 5000, 1000), /larger than 1000 bytes/)
+  })
+
+  test('the time that it takes grows as the content does', async () => {
+    const many = 100_000
+    const startedAt = performance.now()
+    assert.deepEqual(await valuesOf('\n'.repeat(many), many), [])
+    assert.deepEqual(await valuesOf(`${' '.repeat(many)}{}`, 10), ['{}'])
+    await assert.rejects(valuesOf(`${' '.repeat(many)}1${'{'.repeat(many)}`, 2 * many), /larger than 1000 bytes/)
+    const long = `"${'x'.repeat(many)}"`
+    assert.deepEqual(await valuesOf(long, 2, many + 2), [long])
+    assert.ok(performance.now() - startedAt < 5000)
+  })
+
+  test('values that wait to be read are not written over by what comes behind them', async () => {
+    const values = new ContentValues(new Pieces(['{"a', '":1}{"b":', '2}[3', ',4]'].map((text) => Buffer.from(text))), 1000)
+    const found: Buffer[] = []
+    for (let value = await values.pull(); value !== END; value = await values.pull()) found.push(value)
+    assert.deepEqual(found.map(String), ['{"a":1}', '{"b":2}', '[3,4]'])
   })
 })

@@ -12,7 +12,10 @@ import { tooLarge } from '../grpc/frames.ts'
 export class ContentValues {
   readonly #body: Body
   readonly #maxBytes: number
-  #bytes: Buffer = Buffer.alloc(0)
+  #bytes: Buffer = noBytes
+  /** Where `#bytes` is a copy: its memory, which has room for more, and how much of it is taken. */
+  #memory: Buffer = noBytes
+  #taken = 0
   /** Where the next value begins, and how far it has been looked at. */
   #start = 0
   #at = 0
@@ -56,10 +59,24 @@ export class ContentValues {
       return
     }
     const left = this.#bytes.subarray(this.#start)
-    if (left.length > this.#maxBytes + slack) throw tooLarge(this.#maxBytes)
-    this.#bytes = left.length === 0 ? chunk : Buffer.concat([left, chunk])
+    if (left.length > this.#maxBytes) throw tooLarge(this.#maxBytes)
+    this.#bytes = left.length === 0 ? chunk : this.#joined(left, chunk)
+    if (left.length === 0) this.#memory = noBytes
     this.#at -= this.#start
     this.#start = 0
+  }
+
+  /** A value may come byte by byte: its beginning is copied only when it has doubled. */
+  #joined(left: Buffer, chunk: Buffer): Buffer {
+    if (chunk.length > this.#memory.length - this.#taken) {
+      this.#memory = Buffer.allocUnsafeSlow(2 * (left.length + chunk.length))
+      this.#memory.set(left)
+      this.#taken = left.length
+    }
+    const start = this.#taken - left.length
+    this.#memory.set(chunk, this.#taken)
+    this.#taken += chunk.length
+    return this.#memory.subarray(start, this.#taken)
   }
 
   /** The next whole value of what has arrived. */
@@ -73,9 +90,15 @@ export class ContentValues {
         else if (code === 34) this.#inString = false
         continue
       }
+      // White space before a value is none of it, and is looked at once.
+      if (code <= 32 && this.#start === this.#at) {
+        this.#start++
+        continue
+      }
+      if (this.#form === 'array-over') throw malformed('something follows the array')
       if (code === 34) this.#inString = true
       else if (code === 123 || code === 91) {
-        if (this.#form === 'unknown' && this.#isBlankBefore()) {
+        if (this.#form === 'unknown' && this.#start === this.#at) {
           this.#form = code === 91 ? 'array' : 'values'
           if (code === 91) {
             this.#start = this.#at + 1
@@ -90,11 +113,10 @@ export class ContentValues {
         if (this.#depth === 0 && this.#form === 'values') return this.#value(this.#at + 1)
       } else if (this.#depth === 0) {
         if (this.#form === 'array' && code === 44) return this.#element()
-        if (this.#form !== 'array' && code === 10 && !this.#isBlankBefore()) {
+        if (this.#form !== 'array' && code === 10) {
           if (this.#form === 'unknown') this.#form = 'values'
           return this.#value(this.#at)
         }
-        if (this.#form === 'array-over' && code > 32) throw malformed('something follows the array')
       }
     }
     return undefined
@@ -109,7 +131,7 @@ export class ContentValues {
   }
 
   #element(): Buffer {
-    if (this.#isBlankBefore()) throw malformed('an element of the array is missing')
+    if (this.#start === this.#at) throw malformed('an element of the array is missing')
     const value = this.#value(this.#at)
     this.#start = ++this.#at
     this.#expectsElement = true
@@ -117,7 +139,7 @@ export class ContentValues {
   }
 
   #arrayEnd(): Buffer | undefined {
-    const isBlank = this.#isBlankBefore()
+    const isBlank = this.#start === this.#at
     if (isBlank && this.#expectsElement) throw malformed('an element of the array is missing')
     const value = isBlank ? undefined : this.#value(this.#at)
     this.#form = 'array-over'
@@ -128,20 +150,14 @@ export class ContentValues {
   /** What is left when no more will come. */
   #last(): Buffer | End {
     if (this.#form === 'array') throw malformed('the array does not end')
-    if (this.#isBlankBefore() || this.#form === 'array-over') return END
+    if (this.#start === this.#at) return END
     // A last line without its line feed; whether it is whole, its parser says.
     this.#at = this.#bytes.length
     return this.#value(this.#at)
   }
-
-  #isBlankBefore(): boolean {
-    for (let i = this.#start; i < this.#at; i++) if (this.#bytes[i] > 32) return false
-    return true
-  }
 }
 
-/** White space between values is let pass. */
-const slack = 4096
+const noBytes = Buffer.alloc(0)
 
 function malformed(words: string): Fault {
   return new Fault('malformed', `the content is no stream of JSON: ${words}`)

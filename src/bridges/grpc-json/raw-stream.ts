@@ -45,15 +45,26 @@ class RawStream extends StreamBody {
     const first = this.#first
     this.#first = undefined
     if (first !== undefined && first.length > 0) return first
-    const next = this.#answer.pull()
-    return isPromise(next) ? next.then((message) => this.#chunk(message)) : this.#chunk(next)
+    // A loop: of messages without bytes there may be thousands at once.
+    for (;;) {
+      const next = this.#answer.pull()
+      if (isPromise(next)) return next.then(this.#took)
+      const chunk = this.#chunk(next)
+      if (chunk !== undefined) return chunk
+    }
   }
 
   protected stop(why: Fault): void {
     this.#answer.cancel(why)
   }
 
-  #chunk(message: Buffer | End): MaybePromise<Chunk | End> {
+  readonly #took = (message: Buffer | End): MaybePromise<Chunk | End> => {
+    const chunk = this.#chunk(message)
+    return chunk === undefined ? this.read() : chunk
+  }
+
+  /** Undefined for a message without bytes. */
+  #chunk(message: Buffer | End): Chunk | End | undefined {
     if (message === END) {
       const status = this.#answer.status!
       if (status.code === 0) return END
@@ -61,6 +72,6 @@ class RawStream extends StreamBody {
       throw status.fault ?? new Fault('service-truncated', `the service ended the stream with status ${status.code}`)
     }
     const { data } = rawContent(this.#binding, message)
-    return data.length > 0 ? data : this.read()
+    return data.length > 0 ? data : undefined
   }
 }

@@ -3,6 +3,7 @@ import { END } from '../../core/body.ts'
 import { Fault } from '../../core/fault.ts'
 import type { MaybePromise } from '../../core/handler.ts'
 import { isPromise } from '../../core/handler.ts'
+import type { Frame } from './frames.ts'
 import { FrameReader } from './frames.ts'
 import { gunzipped } from './message-bytes.ts'
 import type { MessageSource } from './message-source.ts'
@@ -25,27 +26,36 @@ export class FrameSource implements MessageSource {
   }
 
   pull(): MaybePromise<Buffer | End> {
-    const frame = this.#reader.next()
-    if (frame !== undefined) {
-      if (frame.flag === 0) return frame.content
-      if (frame.flag === 1 && this.#isGzip) return gunzipped(frame.content, this.#maxBytes, broken)
-      throw new Fault('malformed', `a message has the flag ${frame.flag}`)
+    // A loop: of a body whose pieces are there already there may be as many as a message has bytes.
+    for (;;) {
+      const frame = this.#reader.next()
+      if (frame !== undefined) return this.#message(frame)
+      const chunk = this.#body.pull()
+      if (isPromise(chunk)) return chunk.then(this.#took)
+      if (chunk === END) return this.#ended()
+      this.#reader.add(chunk)
     }
-    const chunk = this.#body.pull()
-    return isPromise(chunk) ? chunk.then(this.#took) : this.#took(chunk)
   }
 
   cancel(why: Fault): void {
     this.#body.cancel(why)
   }
 
-  readonly #took = (chunk: Buffer | End): MaybePromise<Buffer | End> => {
-    if (chunk !== END) {
-      this.#reader.add(chunk)
-      return this.pull()
-    }
+  #message({ flag, content }: Frame): MaybePromise<Buffer> {
+    if (flag === 0) return content
+    if (flag === 1 && this.#isGzip) return gunzipped(content, this.#maxBytes, broken)
+    throw new Fault('malformed', `a message has the flag ${flag}`)
+  }
+
+  #ended(): End {
     if (!this.#reader.isBetween) throw new Fault('malformed', 'the content ends inside a message')
     return END
+  }
+
+  readonly #took = (chunk: Buffer | End): MaybePromise<Buffer | End> => {
+    if (chunk === END) return this.#ended()
+    this.#reader.add(chunk)
+    return this.pull()
   }
 }
 

@@ -119,14 +119,17 @@ export class GrpcAnswer implements MessageSource, Due {
 
   /** The next message, or END when the call is over and `status` says how. */
   pull(): MaybePromise<Buffer | End> {
-    if (this.status !== undefined) return END
-    let frame: Frame | undefined
     try {
-      frame = this.#reader.next()
-      if (frame !== undefined) return this.#message(frame)
-      const chunk = this.#answer.body.pull()
-      if (isPromise(chunk)) return chunk.then(this.#took, this.#failed)
-      return this.#took(chunk)
+      // A loop: of a body whose pieces are there already there may be as many as a message has bytes.
+      while (this.status === undefined) {
+        const frame = this.#reader.next()
+        if (frame !== undefined) return this.#message(frame)
+        const chunk = this.#answer.body.pull()
+        if (isPromise(chunk)) return chunk.then(this.#took, this.#failed)
+        if (chunk === END) return this.#ended()
+        this.#reader.add(chunk)
+      }
+      return END
     } catch (thrown) {
       return this.#failed(thrown)
     }
@@ -144,10 +147,12 @@ export class GrpcAnswer implements MessageSource, Due {
 
   readonly #took = (chunk: Buffer | End): MaybePromise<Buffer | End> => {
     if (this.status !== undefined) return END
-    if (chunk !== END) {
-      this.#reader.add(chunk)
-      return this.pull()
-    }
+    if (chunk === END) return this.#ended()
+    this.#reader.add(chunk)
+    return this.pull()
+  }
+
+  #ended(): End {
     const trailers = this.#answer.body.trailers()
     if (trailers !== undefined) this.trailers = trailers
     // A status in the head of a body without trailers is what some servers send for "trailers-only".
