@@ -24,6 +24,7 @@ import type { Sample } from './soak/samples.ts'
 import { readSoakTypes, startServices } from './soak/services.ts'
 import { socketActivities } from './soak/socket-activities.ts'
 import type { World } from './soak/world.ts'
+import { wordsOf } from './soak/world.ts'
 import { printPromises } from './support/promises.ts'
 
 const { values } = parseArgs({
@@ -41,6 +42,11 @@ if (values.store === 'redis' && noRedis !== false) throw new Error(noRedis)
 
 await cleaningUp(async (cleanup) => {
   const ledger = new Ledger()
+  // A fault of a client of ours is told, and breaks a promise; it does not end what thousands of others do.
+  const uncaught = (thrown: unknown): void =>
+    ledger.note(`the soak itself: ${thrown instanceof Error ? thrown.stack : wordsOf(thrown)}`)
+  process.on('uncaughtException', uncaught).on('unhandledRejection', uncaught)
+  cleanup.after(() => process.off('uncaughtException', uncaught).off('unhandledRejection', uncaught))
   const types = await readSoakTypes()
   const services = await startServices(cleanup, ledger, types)
   const redis = values.store === 'redis' ? await startRedis() : undefined
@@ -107,12 +113,17 @@ await cleaningUp(async (cleanup) => {
     )
   }
   console.log(`soaking for ${minutes} min, store ${values.store}, ${activities.length} activities; pid ${gateway.pid}`)
-  const going = Promise.all([keepDoing(world, activities, Number(values.rate)), operator.work(), keepSampling(source, samples)])
-  await Promise.race([sleep(minutes * 60_000), going])
+  const going = Promise.all([
+    keepDoing(world, activities, Number(values.rate)),
+    operator.work(),
+    keepSampling(source, samples, (thrown) => ledger.note(`a reading: ${wordsOf(thrown)}`)),
+  ])
+  const isDead = await Promise.race([sleep(minutes * 60_000, false), gateway.ended.then(() => true)])
   isStopping = true
-  await going
   clearInterval(telling)
   clearInterval(rotating)
+  if (isDead) throw new Error(`the gateway ended after ${samples.length} readings; ${[...gateway.complaints.keys()].join('; ')}`)
+  await going
   // Two readings of the gauges later there is nothing under way that is not counted as over.
   await sleep(11_000)
   const after = await sample(source)

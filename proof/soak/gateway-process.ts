@@ -11,6 +11,8 @@ export interface GatewayProcess {
   readonly accessLines: () => number
   /** Warnings and errors of the operational log, by their words, with their count and the latest line. */
   readonly complaints: ReadonlyMap<string, { count: number; readonly line: string }>
+  /** Resolves when it has ended, in whatever way. */
+  readonly ended: Promise<unknown>
   /** Ends it in the orderly way; gives its exit code. */
   stop(): Promise<number | null>
 }
@@ -26,7 +28,10 @@ export async function startGateway(cleanup: Cleanup, folder: string, workers: nu
     env: { ...process.env, VELUM_ADMIN_TOKEN: adminToken },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  cleanup.after(() => child.kill('SIGKILL'))
+  const kill = (): void => void child.kill('SIGKILL')
+  cleanup.after(kill)
+  // However this process ends: a signal and what nobody caught do not wait for steps of cleaning up.
+  process.once('exit', kill)
   const ended = once(child, 'exit')
   let lines = 0
   child.stdout.on('data', (bytes: Buffer) => {
@@ -52,6 +57,7 @@ export async function startGateway(cleanup: Cleanup, folder: string, workers: nu
     pid: child.pid!,
     accessLines: () => lines,
     complaints,
+    ended,
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
       await ended

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { contentOf, isWhole, seal, someSize } from './content.ts'
 import { perKey } from './configs.ts'
+import { numberOf } from './ledger.ts'
 import type { Activity, World } from './world.ts'
 import { asked, expectEqual } from './world.ts'
 
@@ -76,7 +77,7 @@ export function httpActivities(world: World): Activity[] {
         const body = Buffer.from('{}')
         const headers = { 'x-soak-id': id, 'content-type': 'application/json' }
         const { status } = await callers.http1.ask({ method: 'POST', path: '/flaky', headers, body })
-        const number = Number(id.slice(id.lastIndexOf('.') + 1))
+        const number = numberOf(id)
         const expected = number % 6 === 0 ? 502 : number % 6 === 3 ? 503 : 200
         if (expectEqual(world, name, 'status', status, expected)) ledger.tally(name).good++
         ledger.settle(id, 'once')
@@ -163,6 +164,8 @@ export function httpActivities(world: World): Activity[] {
   async function readSlowly({ plain }: World, seed: number): Promise<void> {
     const id = ledger.begin('slow reader')
     const sent = request(new URL(`/large?seed=${seed}`, plain), { agent: false, headers: { 'x-soak-id': id } }).end()
+    // A reset while the answer is read is an error of the request too; the answer says what came of it.
+    sent.on('error', () => {})
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
     const chunks: Buffer[] = []
     for await (const chunk of response) {

@@ -1,6 +1,11 @@
 /** How often a request must have arrived by the time its answer is whole. */
 export type Arrival = 'once' | 'never' | 'at-most-once' | 'once-or-more'
 
+/** The number in an id: later ones have higher numbers. */
+export function numberOf(id: string): number {
+  return Number(id.slice(id.lastIndexOf('.') + 1))
+}
+
 /** What became of one activity's requests. */
 export interface Tally {
   sent: number
@@ -90,9 +95,14 @@ export class Ledger {
     if (mayRepeat && arrivals > 1) this.tally(activity).retries += arrivals - 1
   }
 
-  /** Something that must not happen did. */
-  note(words: string): void {
-    this.wrong.set(words, (this.wrong.get(words) ?? 0) + 1)
+  /** Something that must not happen did, so many times. */
+  note(words: string, times = 1): void {
+    this.wrong.set(words, (this.wrong.get(words) ?? 0) + times)
+  }
+
+  /** The number of the latest id. */
+  get begun(): number {
+    return this.#next
   }
 
   /** Ids that were begun and not settled. */

@@ -18,11 +18,15 @@ export interface SampleSource {
 
 const everyMs = 5000
 
-/** Reads every five seconds until the world stops; `seconds` counts from the first call. */
-export async function keepSampling(source: SampleSource, samples: Sample[]): Promise<void> {
+/** Reads every five seconds until the world stops; `seconds` counts from the first call. `failed` hears why one could not be had. */
+export async function keepSampling(source: SampleSource, samples: Sample[], failed: (thrown: unknown) => void): Promise<void> {
   const began = performance.now()
   while (!source.isStopping()) {
-    samples.push({ seconds: (performance.now() - began) / 1000, ...(await sample(source)) })
+    try {
+      samples.push({ seconds: (performance.now() - began) / 1000, ...(await sample(source)) })
+    } catch (thrown) {
+      failed(thrown)
+    }
     await sleep(everyMs)
   }
 }
@@ -45,6 +49,7 @@ export async function sample({ pid, admin, redis, storeFolder }: SampleSource): 
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1])
   found['resident memory'] = field('VmRSS') * 1024
   found['threads'] = field('Threads')
+  for (const name of threadNames(pid)) sum(`threads called ${name}`, 1)
   for (const [kind, count] of openFiles(pid)) found[`files: ${kind}`] = count
   if (redis !== undefined) {
     found['store: keys'] = Number(redis.cli('dbsize').replace(/\D/g, ''))
@@ -70,6 +75,17 @@ const watched = new Set([
 ])
 
 const threadName = (thread: string): string => (thread === 'main' ? 'main' : 'workers')
+
+/** What the system calls each thread. */
+function threadNames(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
+    try {
+      return [readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim()]
+    } catch {
+      return [] // ended meanwhile
+    }
+  })
+}
 
 function openFiles(pid: number): Map<string, number> {
   const kinds = new Map([

@@ -15,6 +15,7 @@ import { readDescriptors } from '../../src/bridges/descriptors/descriptors.ts'
 import type { Cleanup } from '../../test/support/velum-process.ts'
 import { contentOf, isWhole, seal } from './content.ts'
 import type { Ledger } from './ledger.ts'
+import { numberOf } from './ledger.ts'
 
 const protosFolder = `${import.meta.dirname}/protos`
 export const soakProto = `${protosFolder}/soak/v1/soak.proto`
@@ -45,6 +46,15 @@ export async function readSoakTypes(): Promise<SoakTypes> {
   }
 }
 
+/** What a target of the plain service got though it was drained. */
+export interface DrainWatch {
+  /** 0 or 1. */
+  readonly index: number
+  /** Ids with higher numbers were begun later. */
+  readonly since: number
+  count: number
+}
+
 /** Where the services listen, and what of their state the operator changes or looks at. */
 export interface Services {
   /** `http://127.0.0.1:PORT` of the two targets of the plain service, and of the one that fails at first. */
@@ -55,8 +65,8 @@ export interface Services {
   /** Gets copies. */
   readonly shadow: string
   readonly rpc: string
-  /** Requests by target: 0 and 1. */
-  readonly seen: readonly [number, number]
+  /** From now on counts what a target gets and should not; until it is told of another watch, or of none. */
+  watch(drain: DrainWatch | undefined): void
   /** What answers of a cached key carry from now on. */
   readonly versions: Map<string, number>
   /** Copies that the mirror's service got. */
@@ -65,13 +75,14 @@ export interface Services {
 
 /** Starts all services in this process. */
 export async function startServices(cleanup: Cleanup, ledger: Ledger, types: SoakTypes): Promise<Services> {
-  const seen: [number, number] = [0, 0]
+  let watched: DrainWatch | undefined
   const versions = new Map<string, number>()
   let mirrored = 0
   const targets: string[] = []
   for (const index of [0, 1, 2] as const) {
     const server = createServer({ keepAliveTimeout: 30_000 }, (request, response) => {
-      if (index !== 2) seen[index]++
+      const id = String(request.headers['x-soak-id'] ?? '')
+      if (watched?.index === index && numberOf(id) > watched.since) watched.count++
       void answer(request, response, ledger, versions)
     })
     attachEcho(server, ledger)
@@ -80,6 +91,7 @@ export async function startServices(cleanup: Cleanup, ledger: Ledger, types: Soa
   const flaky = createServer({ keepAliveTimeout: 30_000 }, (request, response) => answerFlaky(request, response, ledger))
   const shadow = createServer((request, response) => {
     mirrored++
+    response.on('error', () => {})
     request.resume().on('end', () => response.end('seen'))
   })
   const { server, closeOpen } = createGrpcServer(types.service, soakMethods(types, ledger))
@@ -90,7 +102,7 @@ export async function startServices(cleanup: Cleanup, ledger: Ledger, types: Soa
     flaky: await listen(cleanup, flaky),
     shadow: await listen(cleanup, shadow),
     rpc: (await listen(cleanup, server)).replace('http', 'grpc'),
-    seen,
+    watch: (drain) => void (watched = drain),
     versions,
     mirrored: () => mirrored,
   }
@@ -179,7 +191,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, ledger
 /** The first try of every third request fails: by a reset, or by 503. */
 function answerFlaky(request: IncomingMessage, response: ServerResponse, ledger: Ledger): void {
   const { id, times } = arrivedAs(request, ledger)
-  const number = Number(id.slice(id.lastIndexOf('.') + 1))
+  response.on('error', () => {})
+  const number = numberOf(id)
   request.resume().on('end', () => {
     if (times === 1 && number % 6 === 0) request.socket.resetAndDestroy()
     else if (times === 1 && number % 6 === 3) response.writeHead(503).end('not now')

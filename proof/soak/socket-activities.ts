@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { contentOf } from './content.ts'
 import type { Activity, World } from './world.ts'
+import { wordsOf } from './world.ts'
 
 /** Sockets that ended before their client wanted it. */
 export const cuts = { count: 0 }
@@ -39,8 +40,13 @@ export function socketActivities(world: World): Activity[] {
       tally.messages++
       tally.bytes += data.length
     })
-    const closed = once(socket, 'close')
+    // A reset is an error and then a close; whoever waits for the close must not fail by the error.
+    socket.on('error', (thrown) => {
+      if (!isOver) ledger.note(`${name}: ${wordsOf(thrown)}`)
+    })
+    const closed = Promise.withResolvers<void>()
     socket.on('close', (code: number) => {
+      closed.resolve()
       if (isOver) return
       cuts.count++
       ledger.note(`${name}: closed with ${code} before its time`)
@@ -61,8 +67,8 @@ export function socketActivities(world: World): Activity[] {
     } finally {
       isOver = true
       socket.close()
+      await closed.promise
+      ledger.settle(id, heard === 0 ? 'at-most-once' : 'once')
     }
-    await closed
-    ledger.settle(id, 'once')
   }
 }
