@@ -7,6 +7,7 @@ import { benchH2 } from './h2.ts'
 import { benchIdentity } from './identity.ts'
 import { benchLimits } from './limits.ts'
 import { benchMemory } from './memory.ts'
+import { benchObserve } from './observe.ts'
 import { benchProxy } from './proxy.ts'
 import { benchReload } from './reload.ts'
 import { benchResilience } from './resilience.ts'
@@ -40,6 +41,7 @@ const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>>
   reload: benchReload,
   validation: benchValidation,
   scale: benchScale,
+  observe: benchObserve,
 }
 
 const { values, positionals } = parseArgs({
