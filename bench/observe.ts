@@ -182,7 +182,7 @@ function share(value: number): string {
   return `${(value * 100).toFixed(1)} %`
 }
 
-function each(bytes: number, times: number): string {
+function timesOf(bytes: number, times: number): string {
   return `${times} of ${Math.round(bytes / Math.max(1, times) / 1000)} KB`
 }
 
@@ -201,7 +201,7 @@ function show(results: readonly Result[], spans: number): void {
   const seen = results.flatMap(({ rounds }) => rounds.map((s) => s.seen))
   const sum = (of: keyof Seen): number => seen.reduce((total, each) => total + each[of], 0)
   console.log(
-    `\nscrapes: ${each(sum('scrapedBytes'), sum('scrapes'))}; overviews: ${each(sum('overviewBytes'), sum('overviews'))}; ` +
+    `\nscrapes: ${timesOf(sum('scrapedBytes'), sum('scrapes'))}; overviews: ${timesOf(sum('overviewBytes'), sum('overviews'))}; ` +
       `events: ${Math.round(sum('streamedBytes') / 1000)} KB; spans, warming up included: ${spans.toLocaleString('en')}`,
   )
 }
