@@ -104,7 +104,14 @@ await cleaningUp(async (cleanup) => {
   }
   const samples: Sample[] = []
   const rotating = setInterval(() => ledger.rotate(), 30_000)
-  const telling = setInterval(() => tell(), 60_000)
+  const write = (): void => {
+    const told = { samples, tallies: [...ledger.tallies], wrong: [...ledger.wrong], complaints: [...gateway.complaints] }
+    writeFileSync(values.samples, JSON.stringify({ minutes, store: values.store, ...told }))
+  }
+  const telling = setInterval(() => {
+    tell()
+    write()
+  }, 60_000)
   const tell = (): void => {
     const last = samples.at(-1) ?? {}
     const mib = (name: string): string => ((last[name] ?? 0) / 1_048_576).toFixed(0)
@@ -128,7 +135,7 @@ await cleaningUp(async (cleanup) => {
   await sleep(11_000)
   const after = await sample(source)
   const exitCode = await gateway.stop()
-  writeFileSync(values.samples, JSON.stringify({ minutes, store: values.store, samples, tallies: [...ledger.tallies] }))
+  write()
   console.log(tallyTable(ledger))
   const lines = judge({ minutes, samples, ledger, operator, gateway, after, exitCode })
   printPromises(`Soak: ${minutes} min, store ${values.store}`, lines)
