@@ -77,6 +77,12 @@ suite('JSON text', () => {
       assert.equal(exact(text), undefined, text)
   })
 
+  test('a number that no double comes near is refused', () => {
+    for (const text of ['1e400', '[-1e999]', `1${'0'.repeat(400)}`])
+      assert.throws(() => parseJson(text), /larger than any double/, text)
+    assert.equal(parseJson('1e-400').value, 0)
+  })
+
   const integers: Record<string, string | undefined> = {
     '9007199254740993': '9007199254740993',
     '9007199254740993.000': '9007199254740993',

@@ -199,6 +199,8 @@ class Parser {
     this.#at = i
     const written = text.slice(start, i)
     const value = Number(written)
+    // Neither fields nor JSON that goes on have a word for infinity.
+    if (!Number.isFinite(value)) this.#fail('a number is larger than any double', start)
     if (i - digits < 16 && (isInteger || Math.abs(value) < Number.MAX_SAFE_INTEGER)) return value
     if (isInteger ? Number.isSafeInteger(value) : Math.abs(value) < 1) return value
     this.hasExact = true

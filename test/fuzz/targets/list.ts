@@ -1,5 +1,6 @@
 import type { FuzzTarget } from '../fuzz-target.ts'
 import { cacheTargets } from './cache-fields.ts'
+import { messageJsonTargets } from './message-json.ts'
 import { pathTargets } from './paths.ts'
 import { requestFieldTargets } from './request-fields.ts'
 import { unitTargets } from './units.ts'
@@ -12,4 +13,5 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...requestFieldTargets,
   ...unitTargets,
   ...wireTargets,
+  ...messageJsonTargets,
 ]
