@@ -3,7 +3,8 @@ import fc from 'fast-check'
 /** Characters that parsers of HTTP, URLs and lists trip over. */
 const nasty = '\0\t\n\r "#%&\'()*+,-./0123:;<=>?@AZ[\\]^_`az{|}~\x7f\x80\xa0\xff'.split('')
 
-type Edit =
+/** One change of a text, at a place that is scaled to its length. */
+export type Edit =
   | { readonly kind: 'insert' | 'replace'; readonly at: number; readonly text: string }
   | { readonly kind: 'remove' | 'repeat'; readonly at: number; readonly length: number }
   | { readonly kind: 'graft'; readonly at: number; readonly other: string; readonly from: number }
@@ -14,19 +15,30 @@ type Edit =
  * texts of such words alone. Small cases are seeds with fewer changes.
  */
 export function spoilt(seeds: readonly string[], words: readonly string[] = []): fc.Arbitrary<string> {
-  const word = words.length === 0 ? fc.constantFrom(...nasty) : fc.oneof(fc.constantFrom(...nasty), fc.constantFrom(...words))
+  const changed = fc.tuple(fc.constantFrom(...seeds), edits(seeds, words)).map(([seed, made]) => edited(seed, made))
+  const mixed = fc.array(wordOf(words), { maxLength: 12 }).map((parts) => parts.join(''))
+  return fc.oneof({ weight: 5, arbitrary: changed }, { weight: 1, arbitrary: mixed })
+}
+
+/** Changes for a text that is not known yet, by such words and by the ends of `seeds`. */
+export function edits(seeds: readonly string[], words: readonly string[] = [], maxLength = 4): fc.Arbitrary<Edit[]> {
   const at = fc.nat(0xffff)
   const edit: fc.Arbitrary<Edit> = fc.oneof(
-    fc.record({ kind: fc.constantFrom('insert' as const, 'replace' as const), at, text: word }),
+    fc.record({ kind: fc.constantFrom('insert' as const, 'replace' as const), at, text: wordOf(words) }),
     fc.record({ kind: fc.constantFrom('remove' as const, 'repeat' as const), at, length: fc.integer({ min: 1, max: 12 }) }),
     fc.record({ kind: fc.constant('graft' as const), at, other: fc.constantFrom(...seeds), from: at }),
     fc.record({ kind: fc.constant('case' as const), at }),
   )
-  const changed = fc
-    .tuple(fc.constantFrom(...seeds), fc.array(edit, { maxLength: 4 }))
-    .map(([seed, edits]) => edits.reduce(applied, seed))
-  const mixed = fc.array(word, { maxLength: 12 }).map((parts) => parts.join(''))
-  return fc.oneof({ weight: 5, arbitrary: changed }, { weight: 1, arbitrary: mixed })
+  return fc.array(edit, { maxLength })
+}
+
+/** The text with these changes made, one after the other. */
+export function edited(text: string, made: readonly Edit[]): string {
+  return made.reduce(applied, text)
+}
+
+function wordOf(words: readonly string[]): fc.Arbitrary<string> {
+  return words.length === 0 ? fc.constantFrom(...nasty) : fc.oneof(fc.constantFrom(...nasty), fc.constantFrom(...words))
 }
 
 /** The same for bytes, given and kept as latin1. */

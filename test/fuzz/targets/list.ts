@@ -3,6 +3,7 @@ import { cacheTargets } from './cache-fields.ts'
 import { messageJsonTargets } from './message-json.ts'
 import { pathTargets } from './paths.ts'
 import { requestFieldTargets } from './request-fields.ts'
+import { tokenTargets } from './tokens.ts'
 import { unitTargets } from './units.ts'
 import { wireTargets } from './wires.ts'
 
@@ -11,6 +12,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...pathTargets,
   ...cacheTargets,
   ...requestFieldTargets,
+  ...tokenTargets,
   ...unitTargets,
   ...wireTargets,
   ...messageJsonTargets,
