@@ -1,5 +1,6 @@
 import type { FuzzTarget } from '../fuzz-target.ts'
 import { cacheTargets } from './cache-fields.ts'
+import { httpRuleTargets } from './http-rules.ts'
 import { messageJsonTargets } from './message-json.ts'
 import { pathTargets } from './paths.ts'
 import { requestFieldTargets } from './request-fields.ts'
@@ -16,4 +17,5 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...unitTargets,
   ...wireTargets,
   ...messageJsonTargets,
+  ...httpRuleTargets,
 ]
