@@ -41,7 +41,7 @@ export const checkCommand: Command = {
 
 /** All gateways of the file, or the one that is meant. */
 async function load(args: Arguments, io: Io): Promise<LoadedFile> {
-  const { only, ...options } = loadOptions(args, io)
+  const { only, ...options } = { ...loadOptions(args, io), tryPolicies: true }
   const config = textOption(args, 'config')
   if (only === undefined) return loadGateways(config, options)
   const loaded = await loadGateway(config, { ...options, only })

@@ -3,6 +3,7 @@ import { policyKinds } from '../policies/list.ts'
 import { quoted } from '../lib/unit-error.ts'
 import type { CheckContext } from './check-context.ts'
 import { absolutePath, checkedNames, namesOf } from './check-context.ts'
+import { warnOfBudgets } from './check-policy-budgets.ts'
 import type { ConfigPath } from './finding.ts'
 import { pathText } from './finding.ts'
 import { optionsKey } from './load-policies.ts'
@@ -42,6 +43,7 @@ export function checkCustomPolicies(context: CheckContext): readonly CustomPolic
     const { fault, file, digest } = loaded
     if (fault === undefined) {
       models.push({ name, file, digest })
+      warnOfBudgets(findings, path, name, loaded)
       continue
     }
     const place = { file: fault.file, line: fault.line, column: fault.column }

@@ -5,9 +5,12 @@ import { registerHooks, stripTypeScriptTypes } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { NotData } from './plain-data.ts'
-import type { AnyPolicy } from '../policies/custom/define-policy.ts'
-import { parsePolicy, readOptions } from '../policies/custom/define-policy.ts'
+import type { AnyPolicy, PolicyBudgets } from '../policies/custom/define-policy.ts'
+import { budgetsOf, parsePolicy, readOptions } from '../policies/custom/define-policy.ts'
 import { importObjection } from '../policies/custom/import-objection.ts'
+import type { PartTrial } from '../policies/custom/try-policy.ts'
+import { tryPolicy } from '../policies/custom/try-policy.ts'
+import { systemClock } from '../core/clock.ts'
 import { plainCopy } from './plain-data.ts'
 
 /** What main asks for: the module, and where `import 'velum'` leads. */
@@ -16,12 +19,20 @@ export interface EvaluateOrder {
   readonly velumUrl: string
   /** The module is one of a custom policy, which is to read these options. Absent: it is a configuration. */
   readonly policyOptions?: readonly unknown[] | undefined
+  /** The policy is to be called with made-up requests; it was evaluated before, and takes all these options. */
+  readonly isTrial?: boolean | undefined
 }
 
 /** What comes back. `files` are the local modules that were read, also when it failed. */
 export type Evaluated =
   | { readonly kind: 'data'; readonly input: unknown; readonly notData: readonly NotData[]; readonly files: readonly string[] }
-  | { readonly kind: 'policy'; readonly optionFaults: readonly (string | undefined)[]; readonly files: readonly string[] }
+  | {
+      readonly kind: 'policy'
+      readonly budgets: PolicyBudgets
+      readonly optionFaults: readonly (string | undefined)[]
+      readonly files: readonly string[]
+    }
+  | { readonly kind: 'trial'; readonly parts: readonly PartTrial[]; readonly files: readonly string[] }
   | { readonly kind: 'no-policy'; readonly why: string; readonly files: readonly string[] }
   | { readonly kind: 'no-default'; readonly names: readonly string[]; readonly files: readonly string[] }
   | { readonly kind: 'unsettled'; readonly files: readonly string[] }
@@ -35,7 +46,7 @@ export interface ThrownFacts {
   readonly stack: string
 }
 
-const { entryUrl, velumUrl, policyOptions } = workerData as EvaluateOrder
+const { entryUrl, velumUrl, policyOptions, isTrial } = workerData as EvaluateOrder
 const velumFolder = new URL('.', velumUrl).href
 const files: string[] = []
 
@@ -88,6 +99,10 @@ async function evaluate(): Promise<Evaluated> {
   try {
     const module = (await import(entryUrl)) as Record<string, unknown>
     if (!('default' in module)) return { kind: 'no-default', names: Object.keys(module), files }
+    if (policyOptions !== undefined && isTrial === true) {
+      callNobody()
+      return { kind: 'trial', parts: await tryPolicy(parsePolicy(module['default']), policyOptions, systemClock), files }
+    }
     if (policyOptions !== undefined) return readPolicy(module['default'], policyOptions)
     const notData: NotData[] = []
     // A promise is awaited for the author's comfort: `export default load()` is data once it has come.
@@ -113,7 +128,17 @@ function readPolicy(exported: unknown, options: readonly unknown[]): Evaluated {
       return (thrown instanceof Error ? thrown.message : String(thrown)).split('\n')[0].slice(0, 300)
     }
   })
-  return { kind: 'policy', optionFaults, files }
+  return { kind: 'policy', budgets: budgetsOf(definition), optionFaults, files }
+}
+
+/** Nobody is to hear of requests that nobody sent: what could call throws from here on. */
+function callNobody(): void {
+  for (const name of ['fetch', 'WebSocket', 'EventSource']) {
+    const value = function refused(): never {
+      throw new Error(`${name} was called, and a policy calls nobody`)
+    }
+    Object.defineProperty(globalThis, name, { value, configurable: true })
+  }
 }
 
 let isDone = false

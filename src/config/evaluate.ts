@@ -37,9 +37,10 @@ const velumUrl = new URL(`../index${extension}`, import.meta.url).href
 export async function evaluateModule(
   file: string,
   options: EvaluateOptions,
-): Promise<Exclude<Evaluation, { kind: 'policy' | 'no-policy' }>> {
+): Promise<Exclude<Evaluation, { kind: 'policy' | 'no-policy' | 'trial' }>> {
   const evaluation = await evaluate({ entryUrl: pathToFileURL(file).href, velumUrl }, file, options)
-  if (evaluation.kind === 'policy' || evaluation.kind === 'no-policy') throw new Error('a configuration was asked for')
+  const { kind } = evaluation
+  if (kind === 'policy' || kind === 'no-policy' || kind === 'trial') throw new Error('a configuration was asked for')
   return evaluation
 }
 
@@ -53,6 +54,18 @@ export async function evaluatePolicy(
   if (evaluation.kind === 'policy' || evaluation.kind === 'fault') return evaluation
   const message = evaluation.kind === 'no-policy' ? evaluation.why : 'the module has no default export'
   return { kind: 'fault', fault: { file, message, remedy: 'write export default definePolicy({ … })' }, files: evaluation.files }
+}
+
+/** Calls a policy with made-up requests, in the same way; with options that it was seen to take. */
+export async function evaluateTrial(
+  file: string,
+  policyOptions: readonly unknown[],
+  options: EvaluateOptions,
+): Promise<Extract<Evaluation, { kind: 'trial' | 'fault' }>> {
+  const order: EvaluateOrder = { entryUrl: pathToFileURL(file).href, velumUrl, policyOptions, isTrial: true }
+  const evaluation = await evaluate(order, file, options)
+  if (evaluation.kind !== 'trial' && evaluation.kind !== 'fault') throw new Error('a trial was asked for')
+  return evaluation
 }
 
 async function evaluate(order: EvaluateOrder, file: string, options: EvaluateOptions): Promise<Evaluation> {
@@ -85,14 +98,23 @@ async function evaluate(order: EvaluateOrder, file: string, options: EvaluateOpt
     })
     worker.on('exit', (code) => {
       if (evaluation !== undefined) return resolve(evaluation)
-      resolve(fault(`the file ended its thread with process.exit(${code})`, 'remove the call: a config is data'))
+      resolve(
+        fault(
+          `the file ended its thread with process.exit(${code})`,
+          order.policyOptions === undefined ? 'remove the call: a config is data' : 'remove the call',
+        ),
+      )
     })
   })
   const timer = options.clock.after(options.timeoutMs, () => {
-    evaluation ??= fault(
-      `the file did not finish evaluating within ${durationText(options.timeoutMs)}`,
-      'look for an endless loop or a top-level await of something slow',
-    )
+    const within = durationText(options.timeoutMs)
+    evaluation ??=
+      order.isTrial === true
+        ? fault(`a call did not come back within ${within}`, 'look for an endless loop')
+        : fault(
+            `the file did not finish evaluating within ${within}`,
+            'look for an endless loop or a top-level await of something slow',
+          )
     void worker.terminate()
   })
   const outcome = await ended

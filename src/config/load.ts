@@ -8,9 +8,10 @@ import { findClashes } from './claims.ts'
 import type { ConfigSource, Finding } from './finding.ts'
 import { Findings } from './finding.ts'
 import { loadDescriptors } from './load-descriptors.ts'
+import type { PolicyLoadOptions } from './load-policies.ts'
 import { loadPolicies } from './load-policies.ts'
 import type { GatewayModel } from './model.ts'
-import type { ReadInput, ReadOptions } from './read-input.ts'
+import type { ReadInput } from './read-input.ts'
 import { fault, readInput } from './read-input.ts'
 
 /** The files that are looked for when none is named; the first that exists is taken. */
@@ -22,7 +23,7 @@ export const defaultFiles = [
   'velum.config.json',
 ] as const
 
-export interface LoadOptions extends CheckOptions, ReadOptions {
+export interface LoadOptions extends CheckOptions, PolicyLoadOptions {
   /** Where default files and a relative name are looked for. Default: the working directory. */
   readonly folder?: string | undefined
   /** The gateway that is meant, by name. Needed where a file holds several; what is wrong with the others does not matter then. */

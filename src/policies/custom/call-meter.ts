@@ -4,7 +4,6 @@ import type { Log } from '../../core/log.ts'
 import { textHash } from '../../lib/text-hash.ts'
 import type { PolicyEnv } from '../policy-kind.ts'
 
-const defaultBudgetMs = 1
 const complainEveryMs = 60_000
 
 /** What stands for a policy where only a number can: in the row that a worker shares with main. Never 0. */
@@ -29,10 +28,10 @@ export class CallMeter {
   #complainedAt = -Infinity
   #failedAt = -Infinity
 
-  constructor(name: string, budgetMs: number | undefined, { running, clock, log, meter }: PolicyEnv) {
+  constructor(name: string, budgetMs: number, { running, clock, log, meter }: PolicyEnv) {
     this.#name = name
     this.#mark = policyMark(name)
-    this.#budgetMs = budgetMs ?? defaultBudgetMs
+    this.#budgetMs = budgetMs
     this.#running = running
     this.#clock = clock
     this.#log = log

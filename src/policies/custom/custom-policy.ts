@@ -14,6 +14,7 @@ import { pass, refuse } from '../../core/verdict.ts'
 import type { PolicyEnv } from '../policy-kind.ts'
 import { CallMeter } from './call-meter.ts'
 import type { AnyPolicy, PolicyDecision, PolicyHost, PolicyRefusal, RefusalStatus } from './define-policy.ts'
+import { budgetsOf, defaultRecordBytes } from './define-policy.ts'
 import { AnswerView, applyChanges, serviceHeaders } from './header-changes.ts'
 import type { HeaderChanges } from './header-changes.ts'
 import { readingOnly, WorkerRecords } from './records.ts'
@@ -51,7 +52,6 @@ export interface CustomParts {
   readonly options: unknown
 }
 
-const defaultRecordBytes = 1024 ** 2
 const defaultTimeoutMs = 1000
 
 /** A policy of somebody else's on a route: measured, bounded, and answered for when it fails. */
@@ -74,7 +74,7 @@ export class CustomPolicy implements Policy {
     this.name = name
     this.source = source
     this.#definition = definition
-    this.#calls = new CallMeter(name, definition.budgetMs, env)
+    this.#calls = new CallMeter(name, budgetsOf(definition).ms, env)
     const maxBytes = definition.maxRecordBytes ?? defaultRecordBytes
     const records = env.hold.take(`policies/${name}`, () => new WorkerRecords(env.clock, maxBytes))
     records.maxBytes = maxBytes

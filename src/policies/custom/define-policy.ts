@@ -108,6 +108,8 @@ export interface PolicyDefinition<Options = undefined> {
   readonly peek?: boolean
   /** Milliseconds of the worker that one call may take before it counts as over budget. Default: 1. */
   readonly budgetMs?: number
+  /** Bytes of source, of the module and of what it imports from beside it, before `velum check` warns. Default: 32 KiB. */
+  readonly budgetBytes?: number
   /** Longest time that a promised decision may take, ms. Default: 1000. */
   readonly timeoutMs?: number
   /** Memory for records, in each worker. Default: 1 MiB; at most 64 MiB. */
@@ -122,8 +124,23 @@ export function definePolicy<Options = undefined>(definition: PolicyDefinition<O
 /** A definition whose options are whatever its own `options` made of them. */
 export type AnyPolicy = PolicyDefinition<unknown>
 
+/** What a policy that does not say so has of records, per worker. */
+export const defaultRecordBytes = 1024 ** 2
+
+/** What a policy may cost before somebody is told. */
+export interface PolicyBudgets {
+  /** Of a worker, for one call. */
+  readonly ms: number
+  /** Of source. */
+  readonly bytes: number
+}
+
+export function budgetsOf({ budgetMs = 1, budgetBytes = 32 * 1024 }: AnyPolicy): PolicyBudgets {
+  return { ms: budgetMs, bytes: budgetBytes }
+}
+
 const functions = ['options', 'decide', 'onHead', 'onDone'] as const
-const bounds = { budgetMs: 10_000, timeoutMs: 60_000, maxRecordBytes: 64 * 1024 ** 2 } as const
+const bounds = { budgetMs: 10_000, budgetBytes: 16 * 1024 ** 2, timeoutMs: 60_000, maxRecordBytes: 64 * 1024 ** 2 } as const
 const known = new Set<string>([...functions, ...Object.keys(bounds), 'onError', 'peek'])
 
 /** A module's default export as a definition. Throws, in words, what keeps it from being one. */
