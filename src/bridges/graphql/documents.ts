@@ -110,10 +110,13 @@ export function readDocument(
 
 /** A document whose form is within the limits, or what is wrong with it. */
 export function parseDocument(text: string, limits: GraphqlLimits): DocumentNode | Refused {
-  let document: DocumentNode
   try {
-    document = parse(text, { maxTokens: limits.tokens })
+    const document = parse(text, { maxTokens: limits.tokens })
+    const form = formError(document, limits)
+    return form === undefined ? document : { errors: [form] }
   } catch (thrown) {
+    // The stack: many tokens may be allowed, and values within values have no limit of their own.
+    if (thrown instanceof RangeError) return { errors: [requestError('OPERATION_LIMIT_EXCEEDED', tooDeep, { limit: 'depth' })] }
     if (!(thrown instanceof GraphQLError)) throw thrown
     if (thrown.message.includes(`more than ${limits.tokens} tokens`)) {
       const words = `A document may have ${limits.tokens} tokens.`
@@ -121,9 +124,9 @@ export function parseDocument(text: string, limits: GraphqlLimits): DocumentNode
     }
     return { errors: [withCode(thrown, 'GRAPHQL_PARSE_FAILED')] }
   }
-  const form = formError(document, limits)
-  return form === undefined ? document : { errors: [form] }
 }
+
+const tooDeep = 'The document is nested too deeply to be read.'
 
 /** The operation of a document that is meant. */
 export function operationOf(document: DocumentNode, name: string | undefined): OperationDefinitionNode | Refused {

@@ -19,6 +19,10 @@ function tooMuch(limit: LimitName, words: string): GraphQLError {
   return requestError('OPERATION_LIMIT_EXCEEDED', words, { limit })
 }
 
+function twice(what: string): GraphQLError {
+  return requestError('GRAPHQL_VALIDATION_FAILED', `Two ${what} have the same name.`)
+}
+
 /** What a selection set comes to with the fragments that are spread in it. */
 interface Measure {
   readonly depth: number
@@ -65,13 +69,19 @@ class FormJudge {
   judge(): void {
     const { depth, aliases, rootFields } = this.#limits
     const { definitions } = this.#document
+    const operations = new Set<string>()
     for (const definition of definitions) {
       if (definition.kind === Kind.FRAGMENT_DEFINITION) {
+        // Which of two is meant, whoever executes them may see otherwise.
+        if (this.#fragments.get(definition.name.value) !== definition) throw twice('fragments')
         this.#count(definition.directives)
         this.#fragment(definition.name.value)
         continue
       }
       if (definition.kind !== Kind.OPERATION_DEFINITION) continue
+      const name = definition.name?.value
+      if (name !== undefined && operations.has(name)) throw twice('operations')
+      if (name !== undefined) operations.add(name)
       this.#count(definition.directives)
       for (const variable of definition.variableDefinitions ?? []) this.#count(variable.directives)
       const measure = this.#set(definition.selectionSet)
@@ -231,7 +241,9 @@ function valueOf(value: ValueNode | undefined, given: ReadonlyMap<string, unknow
 function sizeIn(read: (name: string) => unknown): number | undefined {
   let largest: number | undefined
   for (const name of sizeNames) {
-    const size = Number(read(name))
+    const value = read(name)
+    // Of an object, which nobody has judged yet, a number may not even be asked.
+    const size = typeof value === 'object' ? Number.NaN : Number(value)
     if (size >= 1) largest = Math.max(size, largest ?? 1)
   }
   return largest
