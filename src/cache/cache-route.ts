@@ -158,12 +158,12 @@ export class CacheRoute implements Policy {
     )
     if (state === 'fresh') {
       const answer = serveStored(this.#cache.storage, x, stored, now)
-      if (answer !== undefined) return this.#counted(waitedMs > 0 ? 'collapsed' : 'hit', answer)
+      if (answer !== undefined) return this.#counted(x, waitedMs > 0 ? 'collapsed' : 'hit', answer)
     } else if (state === 'revalidating') {
       const answer = serveStored(this.#cache.storage, x, stored, now)
       if (answer !== undefined) {
         this.#refresh(x, next, request, found, stored)
-        return this.#counted('stale', answer)
+        return this.#counted(x, 'stale', answer)
       }
     }
     if (request.directives.onlyIfCached && this.#options.obeysClients) return this.#notCached(x)
@@ -256,21 +256,21 @@ export class CacheRoute implements Policy {
         answer.body.cancel(x.fault ?? new Fault('cancelled'))
         // The client got a good answer; what failed is told by the detail and counted at the service.
         x.fault = undefined
-        return this.#counted('stale', instead)
+        return this.#counted(x, 'stale', instead)
       }
     }
     if (answer.tunnel !== undefined || x.fault !== undefined) {
       fetch.over()
-      return this.#sent('miss', answer, why, '')
+      return this.#sent(x, 'miss', answer, why, '')
     }
     if (x.method === 'HEAD') {
       if (stored !== undefined && answer.status === 200) this.#compare(stored, answer, fetch)
       fetch.over()
-      return this.#sent('miss', answer, why, '')
+      return this.#sent(x, 'miss', answer, why, '')
     }
     const unkept = storeAnswer(this.#cache, x, answer, fetch, this.#options)
     const already = unkept === undefined && hasAlready(x.headers, answer.headers, answer.status, now)
-    const sent = this.#sent('miss', answer, why, unkept === undefined ? '; stored' : `; detail=${unkept}`)
+    const sent = this.#sent(x, 'miss', answer, why, unkept === undefined ? '; stored' : `; detail=${unkept}`)
     return already && sent.body.bytes !== undefined ? new Answer(304, sent.headers, emptyBody) : sent
   }
 
@@ -285,7 +285,7 @@ export class CacheRoute implements Policy {
     // Dropped in the very moment: the whole is asked for after all.
     if (hit === undefined) return this.#fetchWhole(x, next, fetch, stored)
     fetch.over()
-    return this.#counted('revalidated', hit)
+    return this.#counted(x, 'revalidated', hit)
   }
 
   /** Asks once more, without conditions: a 304 spoke of something that is not, or no longer, stored here. */
@@ -360,7 +360,7 @@ export class CacheRoute implements Policy {
 
   #bypass(x: Exchange, next: Handler): MaybePromise<Answer> {
     const answer = next(x)
-    const sent = (a: Answer): Answer => this.#sent('bypass', a, 'bypass', '')
+    const sent = (a: Answer): Answer => this.#sent(x, 'bypass', a, 'bypass', '')
     return isPromise(answer) ? answer.then(sent) : sent(answer)
   }
 
@@ -371,24 +371,25 @@ export class CacheRoute implements Policy {
       if (a.status >= 200 && a.status < 400) {
         for (const url of voidedBy(a.headers, urlOf(x))) this.#cache.storage.forgetUrl(url)
       }
-      return this.#sent('bypass', a, 'method', '')
+      return this.#sent(x, 'bypass', a, 'method', '')
     }
     return isPromise(answer) ? answer.then(sent) : sent(answer)
   }
 
   #notCached(x: Exchange): Answer {
-    this.#counts.miss.add()
-    return x.renderProblem({ name: 'service-timeout', detail: 'Nothing fitting is stored, and nothing else was asked for.' }, x)
+    const detail = 'Nothing fitting is stored, and nothing else was asked for.'
+    return this.#counted(x, 'miss', x.renderProblem({ name: 'service-timeout', detail }, x))
   }
 
-  #sent(result: CacheResult, answer: Answer, why: Forwarded, more: string): Answer {
+  #sent(x: Exchange, result: CacheResult, answer: Answer, why: Forwarded, more: string): Answer {
     answer.headers.drop(forCachesOnly)
     answer.headers.putLines(forwardedLine(why, answer.status, more))
-    return this.#counted(result, answer)
+    return this.#counted(x, result, answer)
   }
 
-  #counted(result: CacheResult, answer: Answer): Answer {
+  #counted(x: Exchange, result: CacheResult, answer: Answer): Answer {
     this.#counts[result].add()
+    x.trace?.cached(result)
     return answer
   }
 }

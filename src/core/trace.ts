@@ -24,6 +24,8 @@ interface TracedTime {
 export interface TracedStep extends TracedTime {
   readonly policy: Policy
   verdict: Verdict | undefined
+  /** Of the cache's step: what became of the request there. */
+  cacheResult: string | undefined
 }
 
 /** One try at a service. */
@@ -66,8 +68,8 @@ export class Trace {
   readonly attempts: TracedAttempt[] = []
   readonly #clock: Clock
   readonly #nextId: () => string
-  /** The operation under way that encloses what begins now. */
-  #within: string
+  /** The policy under way that encloses what begins now; undefined: none does. */
+  #within: TracedStep | undefined
 
   constructor(traceId: string, spanId: string, parentId: string | undefined, clock: Clock, nextId: () => string) {
     this.traceId = traceId
@@ -75,7 +77,6 @@ export class Trace {
     this.parentId = parentId
     this.#clock = clock
     this.#nextId = nextId
-    this.#within = spanId
   }
 
   /** Monotonic milliseconds. */
@@ -97,7 +98,7 @@ export class Trace {
   around(policy: Policy, handler: Handler, x: Exchange, verdictAt: number): MaybePromise<Answer> {
     const step = this.#step(policy, this.now())
     const outer = this.#within
-    this.#within = step.spanId
+    this.#within = step
     const end = (answer: Answer): Answer => {
       step.endedAt = this.now()
       step.verdict = x.verdicts[verdictAt]
@@ -118,6 +119,16 @@ export class Trace {
     }
   }
 
+  /** The cache, which is under way, has found what becomes of the request. */
+  cached(result: string): void {
+    if (this.#within !== undefined) this.#within.cacheResult = result
+  }
+
+  /** What is noted of a copy of the exchange: part of the same trace, and over when the copy is. */
+  ofCopy(): Trace {
+    return new Trace(this.traceId, this.#nextId(), this.spanId, this.#clock, this.#nextId)
+  }
+
   /** A try begins. The service is told that it is part of this try. */
   attempt(call: Call, { service, address, isTls, isGrpc, resend }: AttemptFacts): TracedAttempt | undefined {
     const isNoted = this.attempts.length < mostAttempts
@@ -126,7 +137,7 @@ export class Trace {
     if (!isNoted) return undefined
     const attempt: TracedAttempt = {
       spanId,
-      parentId: this.#within,
+      parentId: this.#within?.spanId ?? this.spanId,
       beganAt: this.now(),
       endedAt: 0,
       fault: undefined,
@@ -146,11 +157,12 @@ export class Trace {
   #step(policy: Policy, beganAt: number): TracedStep {
     const step: TracedStep = {
       spanId: this.#nextId(),
-      parentId: this.#within,
+      parentId: this.#within?.spanId ?? this.spanId,
       policy,
       beganAt,
       endedAt: this.now(),
       verdict: undefined,
+      cacheResult: undefined,
       fault: undefined,
     }
     this.steps.push(step)

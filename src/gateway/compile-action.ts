@@ -25,6 +25,7 @@ import type { Upstream } from './forward.ts'
 import { identityHeaders } from '../identity/identity-headers.ts'
 import { Mirror } from './mirror.ts'
 import { createDraw } from './split.ts'
+import type { Traces } from './traces.ts'
 import { withinDeadline } from './within-deadline.ts'
 import type * as GraphqlGuardModule from '../bridges/graphql/guard.ts'
 
@@ -55,6 +56,8 @@ export interface ActionEnv {
   readonly capacityOf: (service: ServiceModel) => Policy | undefined
   /** Whether something on the way asks which service is drawn; absent: nothing does. */
   readonly asksDrawn?: boolean | undefined
+  /** Takes traced copies for a shadow; absent: none is traced. */
+  readonly traces?: Pick<Traces, 'copied'> | undefined
 }
 
 /** The end of a route. */
@@ -160,6 +163,7 @@ function mirrorOf(route: RouteModel, service: string, edits: readonly RequestEdi
     timeoutMs: route.timeoutMs,
     clock: env.clock,
     meter: env.meter,
+    traces: env.traces,
   })
 }
 

@@ -150,6 +150,7 @@ function* compiling(model: GatewayModel, env: GenerationEnv): Generator<void, Ge
         limitsOf: (service) => serviceLimits(route, service, limitEnv),
         capacityOf: (service) => capacity(route, service),
         asksDrawn: route.limits.some(({ use }) => countsPerService(model, use)),
+        traces: env.traces,
       })
       const all = [...policies, routeLimits(route, drawn, limitEnv), ...atService].filter((policy) => policy !== undefined)
       routes.push(readyRoute(route, index, all, end, offset, speak))

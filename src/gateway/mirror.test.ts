@@ -12,9 +12,13 @@ import { Headers } from '../core/headers.ts'
 import { ManualClock } from '../core/manual-clock.ts'
 import type { Labels, Meter } from '../core/meter.ts'
 import type { Call, Service } from '../core/service.ts'
+import type { Trace } from '../core/trace.ts'
 import type { ServiceSpec } from '../services/service-spec.ts'
 import { Sweeper } from '../core/sweeper.ts'
+import type { ActionEnv } from './compile-action.ts'
 import { compileAction } from './compile-action.ts'
+import type { SpanRow } from './span-row.ts'
+import { createTraces } from './traces.ts'
 
 const okay = (body: Body = emptyBody): Answer => new Answer(200, new Headers(), body)
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
@@ -24,6 +28,7 @@ function mirrored(
   orders: Service,
   shadow: Service,
   identity: ServiceSpec['identity'] = 'none',
+  env: Partial<ActionEnv> = {},
 ): { handle: Handler; counts: Record<string, number> } {
   const counts: Record<string, number> = {}
   const meter: Meter = {
@@ -51,6 +56,7 @@ function mirrored(
     random: Math.random,
     limitsOf: () => undefined,
     capacityOf: () => undefined,
+    ...env,
   })
   return { handle: end, counts }
 }
@@ -205,4 +211,76 @@ test('an upgrade is not copied', async () => {
   )
   await handle(exchangeOf({ upgrade: 'websocket' }))
   assert.deepEqual(counts, {})
+})
+
+/** Traces that are all taken, and their spans. */
+function tracing(clock: ManualClock): { traces: ReturnType<typeof createTraces>; rows: SpanRow[] } {
+  const rows: SpanRow[] = []
+  let ids = 0
+  const next = (digits: number): string => (++ids).toString(16).padStart(digits, '0')
+  const options = { gateway: 'edge', sample: 1, sender: { add: (row: SpanRow) => void rows.push(row) }, clock }
+  return { traces: createTraces({ ...options, ids: { trace: () => next(32), span: () => next(16) } }), rows }
+}
+
+const complete = { end: 'complete', status: 200, fault: undefined, receivedBytes: 0, sentBytes: 0 } as const
+
+test('the copy of a traced request has a span of its own that ends when the copy does, and the shadow is told of it', async () => {
+  const clock = new ManualClock()
+  const { traces, rows } = tracing(clock)
+  let answer: ((answer: Answer) => void) | undefined
+  let asked: Call | undefined
+  const shadow: Service = (call, x) => {
+    const attempt = x.trace!.attempt(call, { service: 'shadow', address: '[::1]:1', isTls: false, isGrpc: false, resend: 0 })!
+    asked = call
+    return new Promise((resolve) => {
+      answer = (given) => {
+        attempt.endedAt = clock.monotonic()
+        attempt.answer = given
+        resolve(given)
+      }
+    })
+  }
+  const { handle } = mirrored(() => okay(), shadow, 'none', { clock, traces })
+  const x = exchangeOf({ startedAt: clock.now(), startedMono: clock.monotonic() })
+  traces.begin(x)
+  const trace: Trace = x.trace!
+  await handle(x)
+  traces.done(x, trace, { ...complete, endedAt: clock.monotonic() })
+  assert.deepEqual(
+    rows.map(({ kind, spanId, endedAt }) => [kind, spanId, endedAt]),
+    [['server', trace.spanId, clock.now()]],
+  )
+  clock.advance(700)
+  answer!(okay())
+  await turn()
+  const [, attempt, copy] = rows
+  assert.deepEqual(
+    [copy.name, copy.kind, copy.parentId, copy.endedAt - copy.beganAt],
+    ['mirror shadow', 'internal', trace.spanId, 700],
+  )
+  assert.deepEqual([attempt.parentId, attempt.traceId, rows.length], [copy.spanId, trace.traceId, 3])
+  assert.equal(asked?.headers.get('traceparent'), `00-${trace.traceId}-${attempt.spanId}-01`)
+  assert.equal(trace.attempts.length, 0)
+  assert.ok(copy.attributes.join(' ').endsWith('velum.route the-route velum.service shadow velum.mirror sent'))
+})
+
+test('a copy that fails says why; one of a request that is not traced has no span', async () => {
+  const clock = new ManualClock()
+  const { traces, rows } = tracing(clock)
+  const failing = mirrored(
+    () => okay(),
+    () => Promise.reject(new Fault('service-refused')),
+    'none',
+    { clock, traces },
+  )
+  await failing.handle(exchangeOf())
+  await turn()
+  assert.deepEqual([failing.counts, rows], [{ failed: 1 }, []])
+  const x = exchangeOf()
+  traces.begin(x)
+  await failing.handle(x)
+  await turn()
+  assert.equal(rows.length, 1)
+  assert.equal(rows[0].isError, true)
+  assert.match(rows[0].attributes.join(' '), /velum\.mirror failed velum\.fault service-refused error\.type service-refused$/)
 })

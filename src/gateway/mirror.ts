@@ -10,6 +10,8 @@ import type { Headers } from '../core/headers.ts'
 import type { Count, Meter } from '../core/meter.ts'
 import type { Call } from '../core/service.ts'
 import type { Upstream } from './forward.ts'
+import type { CopyOutcome } from './spans.ts'
+import type { Traces } from './traces.ts'
 
 /** Copies of one route on their way at one time, per worker; further ones are not sent. */
 const maxUnderWay = 64
@@ -26,6 +28,8 @@ export interface MirrorOptions {
   readonly timeoutMs: number
   readonly clock: Clock
   readonly meter: Meter
+  /** Takes the copies of exchanges that are traced; absent: none is. */
+  readonly traces?: Pick<Traces, 'copied'> | undefined
 }
 
 /**
@@ -36,14 +40,12 @@ export interface MirrorOptions {
 export class Mirror {
   readonly #options: MirrorOptions
   readonly #line: string
-  readonly #sent: Count
-  readonly #failed: Count
-  readonly #dropped: Count
+  readonly #counts: Readonly<Record<CopyOutcome, Count>>
   #underWay = 0
 
   constructor(options: MirrorOptions) {
     const { route, upstream, meter } = options
-    const count = (outcome: 'sent' | 'failed' | 'dropped'): Count =>
+    const count = (outcome: CopyOutcome): Count =>
       meter.counter('velum_mirror_requests_total', 'Copies of requests for another service, by what became of them.', {
         route,
         service: upstream.name,
@@ -51,16 +53,14 @@ export class Mirror {
       })
     this.#options = options
     this.#line = `X-Velum-Mirror: ${route}\r\n`
-    this.#sent = count('sent')
-    this.#failed = count('failed')
-    this.#dropped = count('dropped')
+    this.#counts = { sent: count('sent'), failed: count('failed'), dropped: count('dropped') }
   }
 
   /** To be said before the first pull of the call's body. Upgrades are not copied: a tunnel is a conversation. */
   copy(call: Call, x: Exchange): void {
     if (call.upgrade !== undefined) return
     if (this.#underWay >= maxUnderWay) {
-      this.#dropped.add()
+      this.#counts.dropped.add()
       return
     }
     this.#underWay++
@@ -68,26 +68,33 @@ export class Mirror {
   }
 
   async #send({ method, target, authority, body: original }: Call, x: Exchange): Promise<void> {
-    const { upstream, headersOf, timeoutMs, clock } = this.#options
+    const { route, upstream, headersOf, timeoutMs, clock, traces } = this.#options
+    const trace = x.trace?.ofCopy()
+    const beganAt = trace?.now() ?? 0
+    let outcome: CopyOutcome = 'sent'
+    let fault: Fault | undefined
     let body: Body | undefined
     try {
       let shadow: Exchange | undefined
       // A shadow that stopped reading would otherwise hold its place until its own timeouts.
       body = original.fork(maxBehindBytes, (why) => shadow?.leave(why))
       shadow = derivedExchange(x, { body })
+      shadow.trace = trace
       const headers = headersOf(x, upstream)
       headers.putLines(this.#line)
       const headBy = clock.monotonic() + timeoutMs
       const answer = await upstream.service({ method, target, authority, headers, body, upgrade: undefined, headBy }, shadow)
-      this.#sent.add()
+      this.#counts.sent.add()
       await passOver(answer)
     } catch (thrown) {
-      const fault = faultFrom(thrown)
+      fault = faultFrom(thrown)
       // A copy that could not keep up was given up by us.
-      ;(fault.code === 'fork-lagged' || hasLagged(fault) ? this.#dropped : this.#failed).add()
+      outcome = fault.code === 'fork-lagged' || hasLagged(fault) ? 'dropped' : 'failed'
+      this.#counts[outcome].add()
       body?.cancel(fault)
     } finally {
       this.#underWay--
+      if (trace !== undefined) traces?.copied(x, trace, { route, service: upstream.name, outcome, fault: fault?.code, beganAt })
     }
   }
 }

@@ -7,6 +7,7 @@ import { emptyBody } from '../core/body.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { Fault } from '../core/fault.ts'
 import { Headers } from '../core/headers.ts'
+import type { Handler } from '../core/handler.ts'
 import { ManualClock } from '../core/manual-clock.ts'
 import { compose } from '../core/pipeline.ts'
 import type { Outcome, Policy } from '../core/policy.ts'
@@ -57,6 +58,15 @@ const callOf = (target: string, headers: readonly string[] = []): Call => ({
 })
 const facts = { service: 'orders', address: '[::1]:7002', isTls: true, isGrpc: false, resend: 0 }
 
+/** A cache that finds nothing. */
+const askingFirst =
+  (next: Handler): Handler =>
+  async (x) => {
+    const answer = await next(x)
+    x.trace!.cached('miss')
+    return answer
+  }
+
 test('policies are spans with their verdicts and places; what stands around the rest encloses it', async () => {
   const { x, trace } = traced()
   const slow: Policy = {
@@ -69,7 +79,7 @@ test('policies are spans with their verdicts and places; what stands around the 
       return pass('valid')
     },
   }
-  const cache: Policy = { name: 'cache', stage: 'cache', source: 'routes[0].cache', wrap: (next) => (at) => next(at) }
+  const cache: Policy = { name: 'cache', stage: 'cache', source: 'routes[0].cache', wrap: (next) => askingFirst(next) }
   const cors: Policy = { name: 'cors', stage: 'cors', source: 'routes[0].cors', wrap: (next) => (at) => next(at) }
   const began = clock.now()
   await compose([cors, slow, cache], (at) => {
@@ -92,6 +102,7 @@ test('policies are spans with their verdicts and places; what stands around the 
     'velum.decision': 'passes',
   })
   assert.deepEqual([around.name, around.parentId, around.endedAt - around.beganAt], ['policy cache', 'server', 5])
+  assert.equal(attributesOf(around)['velum.cache'], 'miss')
   assert.deepEqual([attempt.kind, attempt.parentId], ['client', around.spanId])
   assert.deepEqual([server.kind, server.parentId, server.hasRemoteParent], ['server', 'parent', true])
   assert.equal(trace.steps.length, 2, 'what only touches the head of the answer is no span')

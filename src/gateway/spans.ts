@@ -1,4 +1,5 @@
 import type { Exchange } from '../core/exchange.ts'
+import type { FaultCode } from '../core/fault.ts'
 import { isGrpcType } from '../core/grpc-status.ts'
 import { H } from '../core/header-names.ts'
 import type { Outcome } from '../core/policy.ts'
@@ -8,6 +9,20 @@ import { redactQuery, withoutQuery } from './redact.ts'
 import { decisionOf } from './request-row.ts'
 import type { SpanSender } from './span-sender.ts'
 import type { SpanValue } from './span-row.ts'
+
+/** What became of a copy of a request. */
+export type CopyOutcome = 'sent' | 'failed' | 'dropped'
+
+/** What is known of a copy that is over. */
+export interface CopyFacts {
+  readonly route: string
+  readonly service: string
+  readonly outcome: CopyOutcome
+  /** Why it was not sent, or not whole. */
+  readonly fault: FaultCode | undefined
+  /** Monotonic milliseconds. */
+  readonly beganAt: number
+}
 
 /** Longest text of a client's or a service's making in an attribute. */
 const maxTextLength = 1024
@@ -47,21 +62,7 @@ export function addSpans(sender: Pick<SpanSender, 'add'>, gateway: string, x: Ex
       attributes: stepAttributes(step),
     })
   }
-  for (const attempt of trace.attempts) {
-    const { fault, answer, endedAt } = attempt
-    sender.add({
-      traceId,
-      spanId: attempt.spanId,
-      parentId: attempt.parentId,
-      hasRemoteParent: false,
-      name: attempt.isGrpc ? withoutQuery(attempt.target).slice(1) : `${methodOf(attempt.method)} ${attempt.service}`,
-      kind: 'client',
-      beganAt: wall + attempt.beganAt,
-      endedAt: wall + (endedAt === 0 ? outcome.endedAt : endedAt),
-      isError: fault !== undefined || answer === undefined || answer.status >= 400 || (grpcStatusOf(attempt) ?? 0) !== 0,
-      attributes: attemptAttributes(attempt),
-    })
-  }
+  addAttempts(sender, trace, wall, outcome.endedAt)
   const route = x.route as ReadyRoute | undefined
   const pattern = route?.match.paths.length === 1 ? route.match.paths[0] : undefined
   const about = pattern ?? route?.name
@@ -78,6 +79,51 @@ export function addSpans(sender: Pick<SpanSender, 'add'>, gateway: string, x: Ex
     isError: outcome.status >= 500 || (outcome.status === 0 && outcome.end !== 'client-left') || brokeOff(outcome),
     attributes: serverAttributes(gateway, x, outcome, pattern),
   })
+}
+
+/**
+ * The spans of a copy that was sent to another service: one of its own, a part of the request's, which may end long before,
+ * and one for each try.
+ */
+export function addCopySpans(sender: Pick<SpanSender, 'add'>, gateway: string, x: Exchange, trace: Trace, copy: CopyFacts): void {
+  const wall = x.startedAt - x.startedMono
+  const endedAt = trace.now()
+  const { route, service, outcome, fault, beganAt } = copy
+  addAttempts(sender, trace, wall, endedAt)
+  const attributes: SpanValue[] = ['velum.gateway', gateway, 'velum.request_id', x.id, 'velum.route', route]
+  attributes.push('velum.service', service, 'velum.mirror', outcome)
+  if (fault !== undefined) attributes.push('velum.fault', fault)
+  if (outcome === 'failed') attributes.push('error.type', fault ?? 'internal')
+  sender.add({
+    traceId: trace.traceId,
+    spanId: trace.spanId,
+    parentId: trace.parentId,
+    hasRemoteParent: false,
+    name: `mirror ${service}`,
+    kind: 'internal',
+    beganAt: wall + beganAt,
+    endedAt: wall + endedAt,
+    isError: outcome === 'failed',
+    attributes,
+  })
+}
+
+function addAttempts(sender: Pick<SpanSender, 'add'>, trace: Trace, wall: number, overAt: number): void {
+  for (const attempt of trace.attempts) {
+    const { fault, answer, endedAt } = attempt
+    sender.add({
+      traceId: trace.traceId,
+      spanId: attempt.spanId,
+      parentId: attempt.parentId,
+      hasRemoteParent: false,
+      name: attempt.isGrpc ? withoutQuery(attempt.target).slice(1) : `${methodOf(attempt.method)} ${attempt.service}`,
+      kind: 'client',
+      beganAt: wall + attempt.beganAt,
+      endedAt: wall + (endedAt === 0 ? overAt : endedAt),
+      isError: fault !== undefined || answer === undefined || answer.status >= 400 || (grpcStatusOf(attempt) ?? 0) !== 0,
+      attributes: attemptAttributes(attempt),
+    })
+  }
 }
 
 /** The answer did not come whole, and not because the client left. */
@@ -124,10 +170,11 @@ function serverAttributes(gateway: string, x: Exchange, outcome: Outcome, patter
   return list
 }
 
-function stepAttributes({ policy, verdict, fault }: TracedStep): SpanValue[] {
+function stepAttributes({ policy, verdict, cacheResult, fault }: TracedStep): SpanValue[] {
   const list: SpanValue[] = ['velum.policy', policy.name, 'velum.policy.stage', policy.stage]
   list.push('velum.policy.source', verdict?.rule ?? policy.source)
   if (verdict !== undefined) list.push('velum.verdict', verdict.code, 'velum.decision', decisionOf(verdict))
+  if (cacheResult !== undefined) list.push('velum.cache', cacheResult)
   if (fault !== undefined) list.push('velum.fault', fault, 'error.type', fault)
   return list
 }

@@ -3,7 +3,8 @@ import type { Exchange } from '../core/exchange.ts'
 import type { Outcome } from '../core/policy.ts'
 import type { Trace } from '../core/trace.ts'
 import type { SpanSender } from './span-sender.ts'
-import { addSpans } from './spans.ts'
+import type { CopyFacts } from './spans.ts'
+import { addCopySpans, addSpans } from './spans.ts'
 import type { TraceIds } from './trace-ids.ts'
 import { createTraceSampler } from './trace-sampler.ts'
 
@@ -13,6 +14,8 @@ export interface Traces {
   readonly begin: (x: Exchange) => void
   /** A traced exchange is over. */
   done(x: Exchange, trace: Trace, outcome: Outcome): void
+  /** A copy of the traced exchange `x`, noted in `trace`, is over; `x` may be so for long. */
+  copied(x: Exchange, trace: Trace, facts: CopyFacts): void
 }
 
 export interface TracesOptions {
@@ -27,5 +30,6 @@ export function createTraces({ gateway, sample, sender, clock, ids }: TracesOpti
   return {
     begin: createTraceSampler(sample, clock, ids),
     done: (x, trace, outcome) => addSpans(sender, gateway, x, trace, outcome),
+    copied: (x, trace, facts) => addCopySpans(sender, gateway, x, trace, facts),
   }
 }
