@@ -22,8 +22,14 @@ const honestPerSecond = 200
 const unfoldMs = 400
 /** How long the gateway may take to let go of what an attack left. */
 const settleMs = 8000
-/** MiB that the gateway may have grown by in all. */
-const wholeGrowthMib = 160
+/**
+ * MiB that the gateway may have grown by in all. The threads' young generations and what the C library keeps of it for later: a
+ * process that met a flood is larger than one that did not. That it is kept for use and not lost is shown by a second go.
+ */
+const wholeGrowthMib = 320
+/** What an attack left behind that is looked at again, and by how much all of these may grow the gateway when they come again. */
+const notableMib = 16
+const againGrowthMib = 64
 
 const { values } = parseArgs({
   options: {
@@ -50,17 +56,24 @@ async function run(t: { after(step: () => unknown): void }): Promise<void> {
   await honest.hear('started')
   await warmUp(honest)
   const lines: Promised[] = []
+  const notable: Attack[] = []
   const atFirst = readOf(scene)
   for (const attack of wanted) {
     if (attack.needs !== undefined && !isThere(attack.needs)) {
       console.log(`${attack.name}: left out, since ${attack.needs} is not installed`)
       continue
     }
-    const line = judge(await measure(attack, scene, honest))
+    const measured = await measure(attack, scene, honest)
+    if (measured.after.rssMib - measured.before.rssMib >= notableMib) notable.push(attack)
+    const line = judge(measured)
     console.log(`${line.holds ? 'holds ' : 'BROKEN'} ${attack.name}: ${line.seen}`)
     lines.push(line)
   }
-  lines.push(await afterAll(scene, atFirst))
+  const afterFirst = readOf(scene)
+  lines.push(await afterAll('all of them, one after the other', scene, atFirst, wholeGrowthMib))
+  for (const attack of notable) await measure(attack, scene, honest)
+  const again = `once more those that left ${notableMib} MiB or more: ${notable.map(({ name }) => name).join(', ')}`
+  if (notable.length > 0) lines.push(await afterAll(again, scene, afterFirst, againGrowthMib))
   printPromises(
     `Hostile clients: honest traffic at ${honestPerSecond}/s over HTTP/1.1, TLS and HTTP/2 beside each attack (p99: medians of ${rounds} windows of ${values.seconds} s; calm counts as ${leastCalmMs} ms at least)`,
     lines,
@@ -135,15 +148,15 @@ function readOf({ pid, target }: Scene): Reading {
   return readProcess(pid, [target.plainPort, target.tlsPort])
 }
 
-async function afterAll(scene: Scene, atFirst: Reading): Promise<Promised> {
+async function afterAll(done: string, scene: Scene, atFirst: Reading, mostGrowthMib: number): Promise<Promised> {
   const { rssMib } = readOf(scene)
   const damage = await scene.damage()
   const growthMib = rssMib - atFirst.rssMib
   return {
-    done: 'all of them, one after the other',
-    promised: `no crash, no worker replaced, no uncaught error, RSS ≤ +${wholeGrowthMib} MiB`,
+    done,
+    promised: `no crash, no worker replaced, no uncaught error, RSS ≤ +${mostGrowthMib} MiB`,
     seen: `${damage === '' ? 'none' : damage} · RSS ${atFirst.rssMib.toFixed(0)} → ${rssMib.toFixed(0)} MiB`,
-    holds: damage === '' && growthMib <= wholeGrowthMib,
+    holds: damage === '' && growthMib <= mostGrowthMib,
   }
 }
 
