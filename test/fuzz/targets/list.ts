@@ -3,7 +3,6 @@ import { cacheTargets } from './cache-fields.ts'
 import { graphqlTargets } from './graphql.ts'
 import { httpRuleTargets } from './http-rules.ts'
 import { messageJsonTargets } from './message-json.ts'
-import { configurationTargets } from './configurations.ts'
 import { pathTargets } from './paths.ts'
 import { requestFieldTargets } from './request-fields.ts'
 import { tokenTargets } from './tokens.ts'
@@ -15,7 +14,6 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...pathTargets,
   ...cacheTargets,
   ...requestFieldTargets,
-  ...configurationTargets,
   ...tokenTargets,
   ...unitTargets,
   ...wireTargets,
