@@ -1,6 +1,7 @@
 import type { HrTime, SpanContext } from '@opentelemetry/api'
 import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
+import { createOtlpHttpExportDelegate, httpAgentFactoryFromOptions } from '@opentelemetry/otlp-exporter-base/node-http'
+import { ProtobufTraceSerializer, TraceExporterMetricsHelper } from '@opentelemetry/otlp-transformer'
 import type { Resource } from '@opentelemetry/resources'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
@@ -14,16 +15,26 @@ const scope = { name: 'velum' }
 const kinds = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL } as const
 
 /**
- * An export over OTLP, by OpenTelemetry's own exporter: it tries again while the collector asks for it and `withinMs` is
- * not over. Loaded only where traces are configured.
+ * An export over OTLP, by OpenTelemetry's own code: it tries again while the collector asks for it and `withinMs` is not
+ * over. Put together here, since the exporter that it ships takes what the model leaves open, and further header fields, from
+ * `OTEL_EXPORTER_OTLP_*` of the process. Loaded only where traces are configured.
  */
 export function createTraceExporter(model: TelemetryModel, withinMs: number): ExportSpans {
-  const exporter = new OTLPTraceExporter({
-    url: model.url,
-    headers: { ...model.secretHeaders },
-    timeoutMillis: withinMs,
-    concurrencyLimit: 4,
-  })
+  const headers = { ...model.secretHeaders, 'Content-Type': 'application/x-protobuf' }
+  const exporter = createOtlpHttpExportDelegate(
+    {
+      url: model.url,
+      headers: () => Promise.resolve(headers),
+      timeoutMillis: withinMs,
+      concurrencyLimit: 4,
+      compression: 'none',
+      agentFactory: httpAgentFactoryFromOptions({ keepAlive: true }),
+    },
+    ProtobufTraceSerializer,
+    'otlp_http_span_exporter',
+    TraceExporterMetricsHelper,
+    undefined,
+  )
   const resource = resourceFromAttributes({ 'service.name': model.serviceName })
   return (rows) =>
     new Promise((resolve, reject) => {

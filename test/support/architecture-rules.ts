@@ -48,7 +48,8 @@ export const fences: ReadonlyMap<string, readonly string[]> = new Map([
   ['graphql-ws', ['src/bridges/']],
   ['acme-client', ['src/wire/tls/']],
   ['@opentelemetry/api', ['src/gateway/']],
-  ['@opentelemetry/exporter-trace-otlp-proto', ['src/gateway/']],
+  ['@opentelemetry/otlp-exporter-base', ['src/gateway/']],
+  ['@opentelemetry/otlp-transformer', ['src/gateway/']],
   ['@opentelemetry/resources', ['src/gateway/']],
   ['@opentelemetry/sdk-trace', ['src/gateway/']],
 ])
