@@ -62,7 +62,10 @@ export function createHttp2Caller(origin: string, options: { readonly ca?: strin
   let asked = 0
   const current = (): ClientHttp2Session => {
     if (session !== undefined && !session.closed && !session.destroyed && asked % (options.renewAfter ?? 2000) !== 0) return session
-    session?.close()
+    const before = session
+    // While it connects, requests wait for it, which it would be closed to.
+    if (before?.connecting === true) before.once('connect', () => before.close())
+    else before?.close()
     const made = connectHttp2(origin, options.ca === undefined ? {} : { ca: options.ca })
     made.on('error', () => {})
     made.on('goaway', () => {
@@ -71,39 +74,45 @@ export function createHttp2Caller(origin: string, options: { readonly ca?: strin
     })
     return (session = made)
   }
-  const askOnce = async ({ method = 'GET', path, headers = {}, body }: Question): Promise<Reply | 'refused'> => {
-    const used = current()
-    asked++
-    const stream = used.request({ ':method': method, ':path': path, ...headers }, { endStream: body === undefined })
-    stream.setTimeout(patienceMs, () => stream.destroy(new Error('no answer within 30 s')))
-    let answered: Record<string, string | string[] | undefined> = {}
-    stream.on('response', (fields) => void (answered = fields))
-    const chunks: Buffer[] = []
-    stream.on('data', (chunk: Buffer) => void chunks.push(chunk))
-    if (body !== undefined) stream.end(body)
-    try {
-      await once(stream, 'close') // rejects at an error
-    } catch (thrown) {
-      // Still waiting for its connection when the GOAWAY came: never sent.
-      if ((thrown as NodeJS.ErrnoException).code === 'ERR_HTTP2_GOAWAY_SESSION') return 'refused'
-      if (stream.rstCode !== constants.NGHTTP2_REFUSED_STREAM) throw thrown
-    }
-    // Behind what a GOAWAY covers: nobody has looked at it, and it may be sent again (RFC 9113 §8.7).
-    if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) return 'refused'
-    const status = Number(answered[':status'])
-    if (stream.rstCode !== 0 || Number.isNaN(status)) throw new Error(`the stream ended with code ${stream.rstCode}`)
-    return { status, headers: answered, body: Buffer.concat(chunks) }
-  }
   return {
     async ask(question) {
       for (let tries = 0; tries < 3; tries++) {
-        const reply = await askOnce(question)
+        const used = current()
+        asked++
+        const reply = await askOnce(used, question)
         if (reply !== 'refused') return reply
-        if (session !== undefined && !session.closed) session.close()
-        session = undefined
+        // Only the one that refused: others that were refused with this may have opened another meanwhile.
+        if (!used.closed) used.close()
+        if (session === used) session = undefined
       }
       throw new Error('refused on three sessions')
     },
     close: () => session?.destroy(),
   }
+}
+
+/** One request on a session; `refused`: nobody has looked at it, and it may be asked again on another. */
+async function askOnce(
+  used: ClientHttp2Session,
+  { method = 'GET', path, headers = {}, body }: Question,
+): Promise<Reply | 'refused'> {
+  const stream = used.request({ ':method': method, ':path': path, ...headers }, { endStream: body === undefined })
+  stream.setTimeout(patienceMs, () => stream.destroy(new Error('no answer within 30 s')))
+  let answered: Record<string, string | string[] | undefined> = {}
+  stream.on('response', (fields) => void (answered = fields))
+  const chunks: Buffer[] = []
+  stream.on('data', (chunk: Buffer) => void chunks.push(chunk))
+  if (body !== undefined) stream.end(body)
+  try {
+    await once(stream, 'close') // rejects at an error
+  } catch (thrown) {
+    // Still waiting for its connection when the GOAWAY came: never sent.
+    if ((thrown as NodeJS.ErrnoException).code === 'ERR_HTTP2_GOAWAY_SESSION') return 'refused'
+    if (stream.rstCode !== constants.NGHTTP2_REFUSED_STREAM) throw thrown
+  }
+  // Behind what a GOAWAY covers: nobody has looked at it, and it may be sent again (RFC 9113 §8.7).
+  if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) return 'refused'
+  const status = Number(answered[':status'])
+  if (stream.rstCode !== 0 || Number.isNaN(status)) throw new Error(`the stream ended with code ${stream.rstCode}`)
+  return { status, headers: answered, body: Buffer.concat(chunks) }
 }

@@ -11,6 +11,8 @@ export interface GatewayProcess {
   readonly accessLines: () => number
   /** Warnings and errors of the operational log, by their words, with their count and the latest line. */
   readonly complaints: ReadonlyMap<string, { count: number; readonly line: string }>
+  /** When its store went away or came back, as it said, by `performance.now()`. */
+  readonly storeEvents: readonly number[]
   /** Resolves when it has ended, in whatever way. */
   readonly ended: Promise<unknown>
   /** Ends it in the orderly way; gives its exit code. */
@@ -18,6 +20,7 @@ export interface GatewayProcess {
 }
 
 const adminToken = 'an-admin-token-of-the-soak-that-is-long-enough'
+const storeWords = new Set(['the store does not answer', 'the store answers'])
 /** As pino numbers it. */
 const warning = 40
 
@@ -38,6 +41,7 @@ export async function startGateway(cleanup: Cleanup, folder: string, workers: nu
     for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) lines++
   })
   const complaints = new Map<string, { count: number; line: string }>()
+  const storeEvents: number[] = []
   const tail: string[] = []
   const ready = new Promise<void>((resolve, reject) => {
     createInterface(child.stderr).on('line', (line) => {
@@ -46,6 +50,7 @@ export async function startGateway(cleanup: Cleanup, folder: string, workers: nu
       const entry = parsed(line)
       if (entry === undefined) return
       if (entry.msg === 'the gateway is ready') resolve()
+      if (storeWords.has(entry.msg)) storeEvents.push(performance.now())
       if (entry.level < warning) return
       const known = complaints.get(entry.msg)
       complaints.set(entry.msg, { count: (known?.count ?? 0) + 1, line })
@@ -57,6 +62,7 @@ export async function startGateway(cleanup: Cleanup, folder: string, workers: nu
     pid: child.pid!,
     accessLines: () => lines,
     complaints,
+    storeEvents,
     ended,
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')

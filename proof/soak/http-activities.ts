@@ -7,7 +7,7 @@ import { contentOf, isWhole, seal, someSize } from './content.ts'
 import { perKey } from './configs.ts'
 import { numberOf } from './ledger.ts'
 import type { Activity, World } from './world.ts'
-import { asked, expectEqual } from './world.ts'
+import { asked, expectStatus } from './world.ts'
 
 const cachedKeys = 60
 
@@ -79,7 +79,7 @@ export function httpActivities(world: World): Activity[] {
         const { status } = await callers.http1.ask({ method: 'POST', path: '/flaky', headers, body })
         const number = numberOf(id)
         const expected = number % 6 === 0 ? 502 : number % 6 === 3 ? 503 : 200
-        if (expectEqual(world, name, 'status', status, expected)) ledger.tally(name).good++
+        if (expectStatus(world, name, 'status', status, expected)) ledger.tally(name).good++
         ledger.settle(id, 'once')
       },
     },

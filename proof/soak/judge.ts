@@ -63,6 +63,7 @@ export function judge(run: Run): Promised[] {
   const accepted = after['velum_requests_total']
   const all = [...ledger.tallies.values()]
   const total = (of: (tally: (typeof all)[number]) => number): number => all.reduce((sum, tally) => sum + of(tally), 0)
+  const withoutStore = ledger.judgeUnavailable(gateway.storeEvents)
   const wrong = [...ledger.wrong.values()].reduce((sum, count) => sum + count, 0)
   const last = samples.at(-1) ?? {}
   const operated = Object.entries(operator.done).map(([what, count]) => `${count} ${what}`)
@@ -76,8 +77,8 @@ export function judge(run: Run): Promised[] {
     },
     {
       done: `${(total(({ bytes }) => bytes) / mib).toFixed(0)} MiB and ${total(({ messages }) => messages).toLocaleString('en')} messages compared`,
-      promised: 'whole, in order, with the status that is due',
-      seen: wrong === 0 ? 'nothing else' : `${wrong} times otherwise`,
+      promised: 'whole, in order, with the status that is due, which is 503 only without a store',
+      seen: `${wrong === 0 ? 'nothing else' : `${wrong} times otherwise`}; ${withoutStore} times 503 while the store did not answer in time`,
       holds: wrong === 0,
     },
     {

@@ -1,6 +1,9 @@
 /** How often a request must have arrived by the time its answer is whole. */
 export type Arrival = 'once' | 'never' | 'at-most-once' | 'once-or-more'
 
+/** So much may lie between what the gateway says of its store and the answer of a request, on a busy machine. */
+const nearMs = 3000
+
 /** The number in an id: later ones have higher numbers. */
 export function numberOf(id: string): number {
   return Number(id.slice(id.lastIndexOf('.') + 1))
@@ -40,6 +43,7 @@ export class Ledger {
   lost = 0
   doubled = 0
   #next = 0
+  #unavailable: { readonly words: string; readonly at: number }[] = []
   readonly #open = new Map<string, Entry>()
   #settled = new Map<string, Entry & { readonly mayRepeat: boolean }>()
   #older = new Map<string, Entry & { readonly mayRepeat: boolean }>()
@@ -98,6 +102,23 @@ export class Ledger {
   /** Something that must not happen did, so many times. */
   note(words: string, times = 1): void {
     this.wrong.set(words, (this.wrong.get(words) ?? 0) + times)
+  }
+
+  /** Something was answered by 503, as it has to be while the store does not answer; `judgeUnavailable` finds out. */
+  unavailable(words: string): void {
+    this.#unavailable.push({ words, at: performance.now() })
+  }
+
+  /**
+   * Of what was answered by 503: how much is due to the store, which was away when `storeEvents` say so (its going and
+   * coming, by `performance.now()`). The rest is noted as wrong.
+   */
+  judgeUnavailable(storeEvents: readonly number[]): number {
+    const rest = this.#unavailable.filter(({ at }) => !storeEvents.some((event) => Math.abs(event - at) < nearMs))
+    for (const { words } of rest) this.note(words)
+    const due = this.#unavailable.length - rest.length
+    this.#unavailable = []
+    return due
   }
 
   /** The number of the latest id. */

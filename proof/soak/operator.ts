@@ -8,6 +8,9 @@ import { purged } from './http-activities.ts'
 import type { World } from './world.ts'
 import { wordsOf } from './world.ts'
 
+/** The admin server said 503: whether it had to is judged in the end. */
+class Unavailable extends Error {}
+
 /** What the operator did, and what of it did not come to pass. */
 export class Operator {
   readonly done = { reloads: 0, purges: 0, drains: 0, certificates: 0 }
@@ -36,15 +39,15 @@ export class Operator {
 
   async #every(pauseMs: number, what: keyof Operator['done'], act: () => Promise<boolean>): Promise<void> {
     await sleep(pauseMs / 2)
-    while (!this.#world.isStopping()) {
+    for (; !this.#world.isStopping(); await sleep(pauseMs)) {
       try {
         if (await act()) this.done[what]++
         else this.failed[what]++
       } catch (thrown) {
+        if (thrown instanceof Unavailable) continue
         this.failed[what]++
         this.#world.ledger.note(`operator, ${what}: ${wordsOf(thrown)}`)
       }
-      await sleep(pauseMs)
     }
   }
 
@@ -102,6 +105,10 @@ export class Operator {
   }
 
   #isAs(what: keyof Operator['done'], status: number, text: string, expected: number): boolean {
+    if (status === 503) {
+      this.#world.ledger.unavailable(`operator, ${what}: 503 ${text.slice(0, 300)}`)
+      throw new Unavailable()
+    }
     if (status !== expected) this.#world.ledger.note(`operator, ${what}: ${status} ${text.slice(0, 300)}`)
     return status === expected
   }

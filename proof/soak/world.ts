@@ -59,7 +59,9 @@ export async function asked(
     return undefined
   }
   if (reply.status !== status) {
-    ledger.note(`${activity}: ${reply.status} ${reply.status >= 400 ? titleOf(reply.body) : ''} in place of ${status}`)
+    const words = `${activity}: ${reply.status} ${reply.status >= 400 ? titleOf(reply.body) : ''} in place of ${status}`
+    if (reply.status === 503) ledger.unavailable(words)
+    else ledger.note(words)
     ledger.settle(id, 'at-most-once')
     return reply
   }
@@ -72,10 +74,12 @@ export async function asked(
   return reply
 }
 
-/** Notes what differs; gives whether it is equal. */
-export function expectEqual<T>({ ledger }: World, activity: string, what: string, seen: T, expected: T): boolean {
+/** Notes a status that is not due; gives whether it is. */
+export function expectStatus({ ledger }: World, activity: string, what: string, seen: number, expected: number): boolean {
   if (seen === expected) return true
-  ledger.note(`${activity}: ${what}: ${String(seen)} in place of ${String(expected)}`)
+  const words = `${activity}: ${what}: ${seen} in place of ${expected}`
+  if (seen === 503) ledger.unavailable(words)
+  else ledger.note(words)
   return false
 }
 
