@@ -8,7 +8,6 @@ import type { Gateway, StopTimes } from '../gateway/gateway.ts'
 import { LogFile } from '../gateway/log-file.ts'
 import { OperationalLog } from '../gateway/operational-log.ts'
 import { Reloader } from '../gateway/reloader.ts'
-import { stableJson } from '../lib/stable-json.ts'
 import { workerEntry } from '../gateway/worker-url.ts'
 
 export interface ServeOptions {
@@ -47,7 +46,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   try {
     gateway = await startGateway({ model: first.model, workers, entry: workerEntry, clock, log })
     const running = gateway
-    const reloader = new Reloader({ gateway, load, first, clock, log, committed: () => afterReload(running, first.model, log) })
+    const reloader = new Reloader({ gateway, load, first, clock, log, committed: () => log.setLevel(running.model.log.level) })
     const admin = await openAdmin({ gateway, reloader, env, clock, log })
     if (admin.server !== undefined) gateway.announceAdmin(admin.server.url)
     // The data path lives in the workers: a fault of main's must not take it down.
@@ -73,15 +72,5 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     await gateway?.stop({ delayMs: 0, idleMs: 0, deadlineMs: 0 })
     await closeLog()
     throw thrown
-  }
-}
-
-/** What a commit changes outside of the workers, and what it cannot change. */
-function afterReload(gateway: Gateway, first: GatewayModel, log: OperationalLog): void {
-  const { model } = gateway
-  log.setLevel(model.log.level)
-  for (const part of ['admin', 'probes'] as const) {
-    if (stableJson(model[part]) !== stableJson(first[part]))
-      log.warn('this part of the configuration takes effect at the next start', { part })
   }
 }

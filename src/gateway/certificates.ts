@@ -153,8 +153,7 @@ export class Certificates {
     for (const [place, watched] of next) {
       const now = this.#materialOf(watched)
       // What came while the change was being prepared; the admin server learns of everything here.
-      const isAdmin = place === 'admin' && before.has(place)
-      if (isAdmin || stableJson(now) !== stableJson(prepared.get(place))) this.#options.changed(place, now)
+      if (place === 'admin' || stableJson(now) !== stableJson(prepared.get(place))) this.#options.changed(place, now)
     }
   }
 }

@@ -95,6 +95,9 @@ test('a reload that fails anywhere changes nothing and is kept to be shown', asy
   assert.equal(await text(port), 'two 0')
   assert.match(metricsText(gateway.families()), /velum_reloads_total\{result="failed"\} 3/)
   assert.match(metricsText(gateway.families()), /velum_generation\{hash="hash of two"\} 2/)
+  next = gatewayModel({ name: 'two', store, probes: { host: '127.0.0.1', port: 0 } })
+  const { isCommitted, findings } = await reloader.reload()
+  assert.deepEqual([isCommitted, findings.map(({ severity, path }) => `${severity} ${path}`)], [true, ['warning probes']])
 })
 
 test('reloads asked for during a reload become one, which sees what is there then', async (t) => {

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import type { Count } from '../core/meter.ts'
 import type { Gateway } from './gateway.ts'
+import { waitingForStart } from './next-start.ts'
 
 /** How the latest attempt to load the configuration ended. */
 export interface ReloadOutcome {
@@ -70,9 +71,10 @@ export class Reloader {
   }
 
   async #attempt(): Promise<ReloadOutcome> {
-    const { gateway, clock, log, load, committed } = this.#options
+    const { gateway, first, clock, log, load, committed } = this.#options
     let file = this.#last.file
     let findings: readonly Finding[] = []
+    let waiting: readonly Finding[] = []
     let failure: string | undefined
     let isCommitted = false
     try {
@@ -81,14 +83,16 @@ export class Reloader {
       if (loaded.model !== undefined) {
         await gateway.replace(loaded.model)
         isCommitted = true
+        if (first.model !== undefined) waiting = waitingForStart(first.model, loaded.model, file)
       }
     } catch (thrown) {
       failure = thrown instanceof Error ? thrown.message : String(thrown)
     }
-    this.#last = { at: clock.now(), isCommitted, file, findings, failure }
+    this.#last = { at: clock.now(), isCommitted, file, findings: [...findings, ...waiting], failure }
     if (isCommitted) {
       this.#committed.add()
       log.info('the configuration was replaced', { file, generation: gateway.generation.number, hash: gateway.generation.hash })
+      for (const { path, message, remedy } of waiting) log.warn(message, { path, remedy })
       committed?.()
     } else {
       this.#failed.add()
