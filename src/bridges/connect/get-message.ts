@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { Fault } from '../../core/fault.ts'
 
 /** What stands in the query of a GET. */
@@ -37,8 +36,9 @@ function unescaped(text: string): Buffer {
   const spaced = text.replaceAll('+', ' ')
   if (!spaced.includes('%')) return Buffer.from(spaced)
   const bytes: Buffer[] = []
-  for (const part of spaced.split(/((?:%[0-9A-Fa-f]{2})+)/)) {
-    if (part.startsWith('%') && part.length % 3 === 0) bytes.push(Buffer.from(part.replaceAll('%', ''), 'hex'))
+  // Every other part is one of escapes.
+  for (const [i, part] of spaced.split(/((?:%[0-9A-Fa-f]{2})+)/).entries()) {
+    if (i % 2 === 1) bytes.push(Buffer.from(part.replaceAll('%', ''), 'hex'))
     else if (part.includes('%')) throw new Fault('malformed', 'the parameter message has a broken percent-encoding')
     else bytes.push(Buffer.from(part))
   }
@@ -50,7 +50,7 @@ const base64Form = /^[A-Za-z0-9_+/-]*={0,2}$/
 /** Base64 in either alphabet, padding optional. */
 function decoded(bytes: Buffer): Buffer {
   // A "+" of the standard alphabet that nobody escaped has become a space.
-  const text = isUtf8(bytes) ? bytes.toString('utf8').replaceAll(' ', '+') : ''
+  const text = bytes.toString('latin1').replaceAll(' ', '+')
   if (!base64Form.test(text) || text.replace(/=+$/, '').length % 4 === 1)
     throw new Fault('malformed', 'the parameter message is not base64')
   return Buffer.from(text, 'base64')
