@@ -89,7 +89,7 @@ suite('values of a content that streams', () => {
   })
 
   test('values that wait to be read are not written over by what comes behind them', async () => {
-    const values = new ContentValues(new Pieces(['{"a', '":1}{"b":', '2}[3', ',4]'].map((text) => Buffer.from(text))), 1000)
+    const values = new ContentValues(new Pieces(['{"a', '', '":1}{"b":', '', '2}[3', ',4]'].map((text) => Buffer.from(text))), 1000)
     const found: Buffer[] = []
     for (let value = await values.pull(); value !== END; value = await values.pull()) found.push(value)
     assert.deepEqual(found.map(String), ['{"a":1}', '{"b":2}', '[3,4]'])

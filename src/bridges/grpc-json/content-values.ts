@@ -68,7 +68,7 @@ export class ContentValues {
 
   /** A value may come byte by byte: its beginning is copied only when it has doubled. */
   #joined(left: Buffer, chunk: Buffer): Buffer {
-    if (chunk.length > this.#memory.length - this.#taken) {
+    if (this.#memory === noBytes || chunk.length > this.#memory.length - this.#taken) {
       this.#memory = Buffer.allocUnsafeSlow(2 * (left.length + chunk.length))
       this.#memory.set(left)
       this.#taken = left.length
