@@ -86,11 +86,11 @@ export async function benchObserve(options: BenchOptions): Promise<void> {
     const collector = await startOtlpReceiver()
     cleanup.after(() => collector.close())
     const contenders: Contender[] = []
+    cleanup.after(() => Promise.all(contenders.map(({ running }) => running.stop())))
     const start = async (peer: Peer, watchedPort?: number): Promise<void> => {
       const [port, tlsPort] = [await freePort(), await freePort()]
       const own = join(folder, peer.name.replaceAll(/\W+/g, '-'))
       const running = await peer.start({ ...scene, port, tlsPort, cores: gatewayCore, folder: own })
-      cleanup.after(() => running.stop())
       contenders.push({ name: peer.name, running, port, watchedPort })
     }
     await start(nginxWithLocations(routes))
