@@ -1,6 +1,8 @@
 import type { FuzzTarget } from '../fuzz-target.ts'
+import { bridgeStreamTargets } from './bridge-streams.ts'
 import { cacheTargets } from './cache-fields.ts'
 import { graphqlTargets } from './graphql.ts'
+import { grpcFrameTargets } from './grpc-frames.ts'
 import { httpRuleTargets } from './http-rules.ts'
 import { messageJsonTargets } from './message-json.ts'
 import { pathTargets } from './paths.ts'
@@ -20,4 +22,6 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...messageJsonTargets,
   ...httpRuleTargets,
   ...graphqlTargets,
+  ...grpcFrameTargets,
+  ...bridgeStreamTargets,
 ]
