@@ -13,6 +13,11 @@ export function countText(count: number): string {
   return count < 10_000 ? whole.format(count) : short.format(count)
 }
 
+/** A number of things, with their name. */
+export function amountText(count: number, one: string, many: string): string {
+  return `${countText(count)} ${count === 1 ? one : many}`
+}
+
 /** A duration given in seconds. */
 export function secondsText(seconds: number | null | undefined): string {
   if (seconds === undefined || seconds === null) return '–'

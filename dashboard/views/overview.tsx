@@ -6,7 +6,7 @@ import { Panel, ViewHead, Waiting } from '../parts/panel.tsx'
 import { Pipeline } from '../parts/pipeline.tsx'
 import { Table } from '../parts/table.tsx'
 import { usePolled } from '../parts/use-polled.ts'
-import { agoText, countText, rateText, secondsText } from '../words.ts'
+import { agoText, amountText, rateText, secondsText } from '../words.ts'
 
 const rate = (value: number | null | undefined): string => (value === undefined || value === null ? '–' : rateText(value))
 
@@ -21,8 +21,8 @@ export function OverviewView(): VNode {
         text={
           value !== undefined && (
             <>
-              Generation {value.generation.number}, committed {agoText(value.generation.committedAt)} · {countText(value.routes)}{' '}
-              {value.routes === 1 ? 'route' : 'routes'}
+              Generation {value.generation.number}, committed {agoText(value.generation.committedAt)} ·{' '}
+              {amountText(value.routes, 'route', 'routes')}
               {!value.isReady && ' · not ready'}
             </>
           )

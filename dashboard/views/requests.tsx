@@ -6,7 +6,7 @@ import type { ViewProps } from '../app.tsx'
 import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
 import { Table } from '../parts/table.tsx'
 import { Verdicts } from '../parts/verdicts.tsx'
-import { secondsText, timeText } from '../words.ts'
+import { amountText, secondsText, timeText } from '../words.ts'
 
 const most = 300
 const filters = [
@@ -255,7 +255,7 @@ function RequestMore({ row }: { readonly row: KeptRequest }): VNode {
       'Service',
       row.service === undefined
         ? undefined
-        : `${row.service}${row.target === undefined ? '' : ` at ${row.target}`}, ${row.attempts} tries`,
+        : `${row.service}${row.target === undefined ? '' : ` at ${row.target}`}, ${amountText(row.attempts, 'try', 'tries')}`,
     ],
     ['Served by', `worker ${row.worker}, generation ${row.generation.slice(0, 12)}`],
   ]

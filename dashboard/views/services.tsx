@@ -6,7 +6,7 @@ import { Methods } from '../parts/methods.tsx'
 import { Badge, Panel, ViewHead, Waiting } from '../parts/panel.tsx'
 import { Table } from '../parts/table.tsx'
 import { usePolled } from '../parts/use-polled.ts'
-import { countText, rateText, secondsText, spanText } from '../words.ts'
+import { amountText, countText, rateText, secondsText, spanText } from '../words.ts'
 
 const states: Readonly<Record<Target['state'], readonly ['good' | 'warn' | 'bad', string]>> = {
   in: ['good', 'in service'],
@@ -83,8 +83,8 @@ function Facts(props: { readonly service: Service; readonly flow: ServiceFlow | 
       <span class="muted">
         {flow !== undefined && `${rateText(flow.rate)}/s`}
         {flow !== undefined && flow.failed > 0 && <b class="bad">, {rateText(flow.failed)}/s failed</b>} ·{' '}
-        {countText(service.connections)} connections · {service.balance}
-        {retries > 0 && ` · ${countText(retries)} retries`}
+        {amountText(service.connections, 'connection', 'connections')} · {service.balance}
+        {retries > 0 && ` · ${amountText(retries, 'retry', 'retries')}`}
       </span>
     </>
   )
