@@ -7,8 +7,9 @@ import { H } from '../core/header-names.ts'
 import type { MaybePromise } from '../core/handler.ts'
 import type { Call } from '../core/service.ts'
 import type { Trace, TracedAttempt } from '../core/trace.ts'
+import { parseRetryAfter } from '../lib/retry-after.ts'
 import { isIdempotent } from '../wire/http1/call-head.ts'
-import { backOffMs, maxWaitMs, pause, retryAfterMs } from './back-off.ts'
+import { backOffMs, maxWaitMs, pause } from './back-off.ts'
 import type { Breaker, CallEnd } from './breaker.ts'
 import type { Choice } from './choice.ts'
 import { isGrpcCall, isUnavailable, pushbackMs } from './grpc-answer.ts'
@@ -197,14 +198,11 @@ export class Tries {
     const mayRepeat = isGrpc ? journey.mayRepeatGrpc : journey.mayRepeat
     if (!mayRepeat || tried.length >= this.#options.attempts || x.left !== undefined || now >= call.headBy) return undefined
     const other = this.#options.choice.after(x, index, tried)
-    if (isGrpc) {
-      // A pushback speaks for the service, whichever target sent it.
-      const askedMs = pushbackMs(answer) ?? 0
-      return askedMs > maxWaitMs ? undefined : this.#costly(journey, other, index, askedMs, now, 'status')
-    }
-    // A Retry-After speaks for the target that sent it.
-    const askedMs = other === -1 ? retryAfterMs(answer.headers.first(H.retryAfter), this.#options.clock.now()) : 0
-    return this.#costly(journey, other, index, askedMs, now, 'status')
+    let askedMs = 0
+    // A pushback speaks for the service, whichever target sent it; a Retry-After for the target that sent it.
+    if (isGrpc) askedMs = pushbackMs(answer) ?? 0
+    else if (other === -1) askedMs = parseRetryAfter(answer.headers.first(H.retryAfter), this.#options.clock.now())
+    return askedMs > maxWaitMs ? undefined : this.#costly(journey, other, index, askedMs, now, 'status')
   }
 
   #costly(

@@ -3,6 +3,7 @@ import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import type * as Acme from 'acme-client'
 import { readBoundedBody } from '../../lib/bounded-body.ts'
+import { parseRetryAfter } from '../../lib/retry-after.ts'
 import { parseCertificate } from './certificate.ts'
 import type { CertificateMaterial } from './tls-spec.ts'
 
@@ -157,7 +158,8 @@ function loadAcme(): Promise<AcmeLibrary> {
       })
       const headers = Object.fromEntries(response.headers)
       const { status, statusText } = response
-      if (status === 429 || status === 503) talk.getStore()!.retryAfterMs = waitOf(headers['retry-after'])
+      if (status === 429 || status === 503)
+        talk.getStore()!.retryAfterMs = Math.min(parseRetryAfter(headers['retry-after'], Date.now()), dayMs)
       return { data: await textOf(response), status, statusText, headers, config }
     }
     return acme
@@ -171,13 +173,6 @@ const dayMs = 86_400_000
 
 async function textOf(response: Response): Promise<string> {
   return (await readBoundedBody(response, maxAnswerBytes, () => new Error('the authority answered with too much'))).toString('utf8')
-}
-
-/** Seconds or a date (RFC 9110 §10.2.3), within a day. */
-function waitOf(text: string | undefined): number {
-  if (text === undefined) return 0
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
-  return Number.isFinite(ms) ? Math.min(Math.max(0, ms), dayMs) : 0
 }
 
 function wordsOf(thrown: unknown): string {
