@@ -12,12 +12,12 @@ const hostName = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?
 export function checkPasskeys(context: CheckContext, issuer: string): PasskeySpec | undefined {
   const { reading, findings } = context
   if (reading.at(section) === undefined) return undefined
-  const { rpId: wanted, name, origins = [issuer] } = reading.readFields(passkeysSchema, section) ?? {}
+  const { rpId: wanted, name, origins } = reading.readFields(passkeysSchema, section) ?? {}
   const host = URL.parse(issuer)?.hostname
   const rpId = wanted ?? host ?? ''
   const path: ConfigPath = wanted === undefined ? section : [...section, 'rpId']
   const wrong = (at: ConfigPath, message: string, remedy: string): void => findings.error(at, message, remedy)
-  // An issuer that is no address has a finding of its own.
+  // An issuer that is no address has a finding of its own, also where it is the one origin.
   if (host !== undefined) {
     if (isIP(rpId.replace(/^\[|\]$/g, '')) !== 0)
       wrong(path, 'browsers know no passkeys of IP addresses', 'give identity.issuer a host name')
@@ -25,9 +25,9 @@ export function checkPasskeys(context: CheckContext, issuer: string): PasskeySpe
       wrong(path, `${reading.show(rpId, path)} is not a domain that can have passkeys`, 'write a domain in lower case: example.com')
     else if (!isWithin(host, rpId))
       wrong(path, `the issuer's host ${host} is not within ${rpId}`, `write ${host}, or a domain above it`)
-    else checkOrigins(context, origins, rpId)
+    else checkOrigins(context, origins ?? [], rpId)
   }
-  return { rpId, name: name ?? rpId, origins }
+  return { rpId, name: name ?? rpId, origins: origins ?? [issuer] }
 }
 
 function checkOrigins({ findings, reading }: CheckContext, origins: readonly string[], rpId: string): void {

@@ -93,12 +93,13 @@ export class Findings {
     return this.list.some((finding) => finding.severity === 'error')
   }
 
+  /** Without what is hidden, in one line: a text of the file that stands in a message may have several. */
   #hide(text: string): string {
     let hidden = text
     for (const [value, written] of this.source.hidden ?? []) {
       hidden = hidden.replaceAll(value, () => written).replaceAll(JSON.stringify(value).slice(1, -1), () => written)
     }
-    return hidden
+    return hidden.replace(/\s*[\r\n]\s*/g, ' ')
   }
 
   #placed(path: ConfigPath): Pick<Finding, 'path' | 'gateway'> {

@@ -1,5 +1,5 @@
-import { LineCounter, parseDocument, visit } from 'yaml'
-import type { Document, YAMLError } from 'yaml'
+import { isScalar, LineCounter, parseDocument, visit } from 'yaml'
+import type { Document, ParsedNode, Scalar, YAMLError } from 'yaml'
 import type { ConfigPath } from './finding.ts'
 import { hasRepeatedMember, jsonPlaces } from './json-places.ts'
 
@@ -17,15 +17,29 @@ export interface DocumentFault {
   readonly remedy: string
 }
 
-/** Reads YAML 1.2 (with merge keys) as plain data. */
+/** Deeper than anybody writes: whatever walks a configuration may call itself once for each level. */
+const maxDepth = 200
+const tooDeep = { message: `it is nested more than ${maxDepth} levels deep`, remedy: 'nest less deeply' }
+
+/** Reads YAML 1.2 (with merge keys) as plain data: a tree of objects, lists, texts, numbers, booleans and null. */
 export function readYaml(text: string): ReadDocument {
   const lines = new LineCounter()
   const plain = withoutMark(text)
-  const document = parseDocument(plain, { lineCounter: lines, merge: true, prettyErrors: false })
+  // Tags such as !!set and !!binary make what is no plain data. What the library would warn of is said here or by the check.
+  const document = parseDocument(plain, {
+    lineCounter: lines,
+    merge: true,
+    prettyErrors: false,
+    resolveKnownTags: false,
+    logLevel: 'error',
+    uniqueKeys: isSameName,
+  })
   const faults = [...document.errors, ...document.warnings].map((error) => yamlFault(error, lines, plain))
   if (faults.length > 0) return { input: undefined, faults, locate: locator(document, lines) }
+  const locate = locator(document, lines)
   try {
-    return { input: document.toJS({ maxAliasCount: 100 }), faults, locate: locator(document, lines) }
+    const input: unknown = document.toJS({ maxAliasCount: 100 })
+    return { input, faults: nestingFaults(input, locate), locate }
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message.split('\n')[0] : String(thrown)
     const remedy = 'define each anchor before its aliases, and use few of them'
@@ -35,6 +49,16 @@ export function readYaml(text: string): ReadDocument {
       locate: () => undefined,
     }
   }
+}
+
+/** Names of members are texts: 1 and "1" are the same one. */
+function isSameName(a: ParsedNode, b: ParsedNode): boolean {
+  return a === b || (isScalar(a) && isScalar(b) && nameOf(a) === nameOf(b))
+}
+
+function nameOf(key: Scalar): string {
+  const { value } = key as Scalar<string | number | boolean | null>
+  return String(value ?? '')
 }
 
 /** Reads JSON strictly (RFC 8259); a member that stands twice in one object is a fault. */
@@ -55,7 +79,33 @@ export function readJson(text: string): ReadDocument {
     const fault = { line, column, message: `the JSON cannot be read: ${what}`, remedy: jsonRemedy(plain, offset) }
     return { input: undefined, faults: [fault], locate: () => undefined }
   }
-  return { input, faults: hasRepeatedMember(plain, input) ? repeatedMembers(plain) : [], locate: jsonLocator(plain) }
+  const locate = jsonLocator(plain)
+  const nesting = nestingFaults(input, locate)
+  if (nesting.length > 0) return { input, faults: nesting, locate }
+  return { input, faults: hasRepeatedMember(plain, input) ? repeatedMembers(plain) : [], locate }
+}
+
+/** The first place that is nested too deep, or, through an alias, in itself. */
+function nestingFaults(input: unknown, locate: ReadDocument['locate']): DocumentFault[] {
+  const path: (string | number)[] = []
+  const open = new Set<unknown>()
+  const wrong = (value: unknown): Pick<DocumentFault, 'message' | 'remedy'> | undefined => {
+    if (typeof value !== 'object' || value === null) return undefined
+    if (open.has(value)) return { message: 'an alias stands inside of what it stands for', remedy: 'write the value out' }
+    if (open.size >= maxDepth) return tooDeep
+    open.add(value)
+    const isList = Array.isArray(value)
+    for (const [name, member] of Object.entries(value)) {
+      path.push(isList ? Number(name) : name)
+      const found = wrong(member)
+      if (found !== undefined) return found
+      path.pop()
+    }
+    open.delete(value)
+    return undefined
+  }
+  const found = wrong(input)
+  return found === undefined ? [] : [{ ...(locate(path) ?? { line: 1, column: 1 }), ...found }]
 }
 
 /** Reading as YAML takes fifty times as long, so it is done only where there is something to say. */
@@ -113,6 +163,7 @@ function yamlWords(code: string, message: string): { message: string; remedy: st
     case 'TAG_RESOLVE_FAILED':
       return { message: 'the YAML uses a tag that means nothing here', remedy: 'remove the tag: a config is plain data' }
     default:
+      if (message.startsWith('Maximum call stack')) return tooDeep
       return {
         // What follows a colon is what stands there, which may be a secret.
         message: `the YAML cannot be read: ${message.replace(/: .*$/, '')}`,

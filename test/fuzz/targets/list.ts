@@ -5,6 +5,7 @@ import { graphqlTargets } from './graphql.ts'
 import { grpcFrameTargets } from './grpc-frames.ts'
 import { httpRuleTargets } from './http-rules.ts'
 import { messageJsonTargets } from './message-json.ts'
+import { configurationTargets } from './configurations.ts'
 import { pathTargets } from './paths.ts'
 import { requestFieldTargets } from './request-fields.ts'
 import { tokenTargets } from './tokens.ts'
@@ -16,6 +17,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...pathTargets,
   ...cacheTargets,
   ...requestFieldTargets,
+  ...configurationTargets,
   ...tokenTargets,
   ...unitTargets,
   ...wireTargets,
