@@ -5,7 +5,7 @@ import { inSlices } from '../core/in-slices.ts'
 import type { Closable } from '../core/lasting.ts'
 import type { LoadTask, LoadWord } from './load-messages.ts'
 import type { LoadOptions, LoadResult } from './load.ts'
-import { unpacking } from './packed-model.ts'
+import { rememberPacked, unpacking } from './packed-model.ts'
 
 /** What of `LoadOptions` can be said to another thread, and where output of the configuration goes. */
 export interface BackgroundLoaderOptions extends Pick<LoadOptions, 'folder' | 'only' | 'env'> {
@@ -75,8 +75,12 @@ export function createBackgroundLoader(options: BackgroundLoaderOptions): Backgr
     if (isClosed) throw new Error('the loader is closed')
     idle?.cancel()
     try {
-      const { result, model } = await ask()
-      return { ...result, model: model === undefined ? undefined : await inSlices(unpacking(model), clock) }
+      const { result, model: packed } = await ask()
+      if (packed === undefined) return { ...result, model: undefined }
+      const model = await inSlices(unpacking(packed), clock)
+      // Workers get the routes as they came.
+      rememberPacked(model, packed)
+      return { ...result, model }
     } finally {
       if (!isClosed) idle = clock.after(keepMs, end)
     }

@@ -12,9 +12,13 @@ export interface PackedModel {
 }
 
 const routesPerPiece = 32
+/** Of routes that came packed and will be packed again. */
+const packedRoutes = new WeakMap<readonly RouteModel[], readonly Uint8Array[]>()
 
 /** Packs a model; a step for each piece. */
 export function* packing({ routes, ...frame }: GatewayModel): Generator<void, PackedModel, void> {
+  const known = packedRoutes.get(routes)
+  if (known !== undefined) return { frame: serialize(frame), routes: known }
   const pieces: Uint8Array[] = []
   for (let from = 0; from < routes.length; from += routesPerPiece) {
     pieces.push(serialize(routes.slice(from, from + routesPerPiece)))
@@ -31,4 +35,9 @@ export function* unpacking({ frame, routes: pieces }: PackedModel): Generator<vo
     yield
   }
   return { ...(deserialize(frame) as Omit<GatewayModel, 'routes'>), routes }
+}
+
+/** Says that this model was packed so: its routes, unchanged, need not be packed again. */
+export function rememberPacked({ routes }: GatewayModel, packed: PackedModel): void {
+  packedRoutes.set(routes, packed.routes)
 }

@@ -109,27 +109,27 @@ function* compiling(model: GatewayModel, env: GenerationEnv): Generator<void, Ge
     const hasApiKeys = model.identity.apiKeys.length > 0 || (own !== undefined && takesApiKeys(model))
     const shapes = new Map(model.shapes?.map((shape) => [shape.digest, shape]))
     const routes: ReadyRoute[] = []
-    const meters = new RouteMeters(env.meter)
+    const meters = RouteMeters.in(env.meter)
+    const common: Omit<PolicyEnv, 'source' | 'route'> = {
+      ...env,
+      authenticators,
+      shapes,
+      streams,
+      trustedOrigins,
+      askService: (name) => askingService(name, services, tokenEdit),
+      loginPath: identity.parts === undefined ? undefined : `${identity.parts.path}/login`,
+    }
     for (const [index, route] of model.routes.entries()) {
       const shape = once(() => shapeOf(route))
-      const policyEnv = (source: string): PolicyEnv => ({
-        ...env,
-        source,
-        route: {
-          name: route.name,
-          index,
-          acceptsSession: isSentAlong(route.auth.any),
-          get shape() {
-            return shape()
-          },
+      const facts: PolicyEnv['route'] = {
+        name: route.name,
+        index,
+        acceptsSession: isSentAlong(route.auth.any),
+        get shape() {
+          return shape()
         },
-        authenticators,
-        shapes,
-        streams,
-        trustedOrigins,
-        askService: (name) => askingService(name, services, tokenEdit),
-        loginPath: identity.parts === undefined ? undefined : `${identity.parts.path}/login`,
-      })
+      }
+      const policyEnv = (source: string): PolicyEnv => ({ ...common, source, route: facts })
       const { policies, edits } = routePolicies(route, policyEnv, ready)
       if (penalties.caller !== undefined && route.auth.mode !== 'public') policies.push(penalties.caller)
       const {

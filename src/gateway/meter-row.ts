@@ -134,12 +134,12 @@ export class RowMeter implements Meter {
   }
 
   #open(kind: SeriesEntry['kind'], name: string, help: string, labels: Labels): Series {
-    const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))
-    const key = JSON.stringify([name, sorted])
+    const key = keyOf(name, labels)
     const known = this.#kinds.get(name)
     if (known !== undefined && known !== kind) throw new Error(`${name} is a ${known}, not a ${kind}`)
     const series = this.#series.get(key)
     if (series !== undefined) return series
+    const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))
     assertNames(name, sorted)
     const bounds = kind === 'histogram' ? boundsFor(name) : []
     const width = kind === 'histogram' ? bounds.length + 2 : 1
@@ -168,6 +168,13 @@ export class RowMeter implements Meter {
       this.#announce(entries)
     })
   }
+}
+
+/** Equal exactly for the same series: lengths keep a value from being taken for further labels. */
+function keyOf(name: string, labels: Labels): string {
+  let key = name
+  for (const label of Object.keys(labels).sort()) key += `\n${label}=${labels[label].length}:${labels[label]}`
+  return key
 }
 
 function assertNames(name: string, labels: readonly (readonly [string, string])[]): void {

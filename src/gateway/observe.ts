@@ -28,7 +28,7 @@ export interface ObserveOptions {
   readonly handler: Handler
   /** Tells the policies that the exchange met how it ended. */
   readonly finish: (x: Exchange, outcome: Outcome) => void
-  /** The series of the routes; shared by the listeners of a Generation. */
+  /** The series of the routes; shared by all listeners. */
   readonly meters: RouteMeters
   readonly meter: Meter
   readonly accessLog: AccessLog
@@ -46,20 +46,29 @@ interface RouteMeter {
   readonly seconds: Spread
 }
 
-/** The series of all routes of a Generation. */
+/** The series of all routes that a meter ever had: they outlive Generations, so most are there already when one is compiled. */
 export class RouteMeters {
+  static readonly #byMeter = new WeakMap<Meter, RouteMeters>()
   readonly #meter: Meter
   readonly #byRoute = new Map<string, RouteMeter>()
   /** Of exchanges that found no route. */
   readonly #unrouted: RouteMeter
 
-  constructor(meter: Meter) {
+  private constructor(meter: Meter) {
     this.#meter = meter
     this.#unrouted = this.#opened('')
   }
 
+  static in(meter: Meter): RouteMeters {
+    const known = RouteMeters.#byMeter.get(meter)
+    if (known !== undefined) return known
+    const made = new RouteMeters(meter)
+    RouteMeters.#byMeter.set(meter, made)
+    return made
+  }
+
   open(route: string): void {
-    this.#byRoute.set(route, this.#opened(route))
+    if (!this.#byRoute.has(route)) this.#byRoute.set(route, this.#opened(route))
   }
 
   of(route: string | undefined): RouteMeter {
@@ -67,11 +76,12 @@ export class RouteMeters {
   }
 
   #opened(route: string): RouteMeter {
-    const classes = ['none', '1xx', '2xx', '3xx', '4xx', '5xx', '5xx', '5xx', '5xx', '5xx']
+    const [none, ...others] = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'].map((status) =>
+      this.#meter.counter('velum_requests_total', 'Exchanges that ended, by route and class of status.', { route, status }),
+    )
+    const failed = others[4]
     return {
-      byClass: classes.map((status) =>
-        this.#meter.counter('velum_requests_total', 'Exchanges that ended, by route and class of status.', { route, status }),
-      ),
+      byClass: [none, ...others, failed, failed, failed, failed],
       seconds: this.#meter.histogram(
         'velum_request_duration_seconds',
         'From the first byte of a request to the end of its response.',

@@ -5,11 +5,14 @@
 export function stableJson(value: unknown): string {
   if (typeof value === 'number') return String(value)
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'undefined'
-  if (Array.isArray(value)) return `[${value.map(stableJson).join(',')}]`
-  const members: string[] = []
+  let text = ''
+  if (Array.isArray(value)) {
+    for (const item of value) text += text === '' ? stableJson(item) : `,${stableJson(item)}`
+    return `[${text}]`
+  }
   for (const name of Object.keys(value).sort()) {
     const member = (value as Record<string, unknown>)[name]
-    if (member !== undefined) members.push(`${JSON.stringify(name)}:${stableJson(member)}`)
+    if (member !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${stableJson(member)}`
   }
-  return `{${members.join(',')}}`
+  return `{${text}}`
 }

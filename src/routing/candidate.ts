@@ -1,7 +1,7 @@
 import type { Condition } from './conditions.ts'
 import { headerConditions, queryConditions } from './conditions.ts'
 import type { PathPattern, PatternSegment } from './path-pattern.ts'
-import { parsePathPattern, patternNames, restName, routeParamNames } from './path-pattern.ts'
+import { pathPatternsOf, patternNames, restName, routeParamNames } from './path-pattern.ts'
 import type { RouteMatch } from './route-match.ts'
 
 /** Whatever has a `match`: the compiled route of the gateway, a row of a table, a test's plain object. */
@@ -34,8 +34,7 @@ export function candidatesOf<R extends Routed>(route: R, index: number): Candida
   const query = queryConditions(match.query)
   const candidates: Candidate<R>[] = []
   for (const host of match.hosts.length === 0 ? [''] : match.hosts) {
-    for (const path of match.paths) {
-      const pattern = parsePathPattern(path)
+    for (const pattern of pathPatternsOf(match)) {
       const slots = pattern.segments.flatMap((segment) => {
         if (segment.kind === 'literal') return []
         const name = segment.kind === 'rest' ? restName : segment.name

@@ -115,9 +115,21 @@ export function patternNames(pattern: PathPattern): string[] {
   return names
 }
 
+const patternsByMatch = new WeakMap<RouteMatch, readonly PathPattern[]>()
+
+/** The patterns of a route's paths, read once for all who ask: checks, tables and every reload do. Throws PatternError. */
+export function pathPatternsOf(match: RouteMatch): readonly PathPattern[] {
+  const known = patternsByMatch.get(match)
+  if (known !== undefined) return known
+  const patterns = match.paths.map((path) => parsePathPattern(path))
+  patternsByMatch.set(match, patterns)
+  return patterns
+}
+
 /** The names of everything that a route's patterns catch, each once: the order of `Exchange.params`. Throws PatternError. */
 export function routeParamNames(match: RouteMatch): readonly string[] {
-  return [...new Set(match.paths.flatMap((path) => patternNames(parsePathPattern(path))))]
+  const patterns = pathPatternsOf(match)
+  return patterns.length === 1 ? patternNames(patterns[0]) : [...new Set(patterns.flatMap(patternNames))]
 }
 
 /** What the pattern matches, whatever its parameters are called: two patterns of one shape match the same paths. */
