@@ -26,6 +26,8 @@ const sessionCookie = /(__Host-Http-velum=[^;]+)/
 export async function runFault(t: Cleanup, scene: Scene, fault: Fault, spans: Spans): Promise<readonly Promised[]> {
   await fault.prepare?.(scene, t)
   const balancer = new Balancer(scene.nodes)
+  // Its looks keep the process alive, also when something fails before the traffic begins.
+  t.after(() => balancer.close())
   const logIn = (deliver: 'session' | 'memory') => balancer.ask('/auth/login', loginAsking(deliver))
   if ((await logIn('session')).status !== 200) await scene.addPerson()
   const traffics: readonly Traffic[] = [
