@@ -79,9 +79,9 @@ export class RouteMeters {
     const [none, ...others] = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'].map((status) =>
       this.#meter.counter('velum_requests_total', 'Exchanges that ended, by route and class of status.', { route, status }),
     )
-    const failed = others[4]
+    const serverErrors = others[4]
     return {
-      byClass: [none, ...others, failed, failed, failed, failed],
+      byClass: [none, ...others, serverErrors, serverErrors, serverErrors, serverErrors],
       seconds: this.#meter.histogram(
         'velum_request_duration_seconds',
         'From the first byte of a request to the end of its response.',
