@@ -22,6 +22,24 @@ const sockets = 50
 /** Requests a second of the client that sends by the clock. */
 const rate = 2000
 
+/** A configuration of so many routes, under one kind of load, with the gateway's threads where they may run. */
+interface Scenario {
+  readonly routes: number
+  readonly load: 'open' | 'closed'
+  /** On one core, everything that a reload does is done instead of requests; a worker seldom has to share its core with main. */
+  readonly cores: '0' | '0,1'
+}
+
+const scenarios: readonly Scenario[] = [
+  { routes: 50, load: 'open', cores: '0' },
+  { routes: 50, load: 'closed', cores: '0' },
+  { routes: 500, load: 'open', cores: '0,1' },
+  { routes: 500, load: 'open', cores: '0' },
+  { routes: 500, load: 'closed', cores: '0' },
+  { routes: 5000, load: 'open', cores: '0,1' },
+  { routes: 5000, load: 'open', cores: '0' },
+]
+
 /**
  * A gateway under load whose configuration is replaced every second, in turns with the same load without: by a client that sends
  * by the clock, and by one that keeps the gateway busy.
@@ -31,27 +49,25 @@ export async function benchReload(options: BenchOptions): Promise<void> {
   const seconds = options.isQuick ? 5 : 10
   const rows: string[][] = []
   const all: unknown[] = []
-  for (const routes of [500, 5000]) {
-    for (const load of routes === 500 ? (['open', 'closed'] as const) : (['open'] as const)) {
-      const name = `${routes.toLocaleString('en')} routes, ${load}`
-      if (!options.matches(name, options.scenario)) continue
-      const seen = await measure(routes, load, rounds, seconds)
-      all.push({ name, ...seen })
-      const { calm, stormy } = seen
-      for (const [what, { requests, failed, p50, p99 }] of [['no reloads', calm] as const, ['reloads', stormy] as const])
-        rows.push([`${name}: ${what}`, requests.toLocaleString('en'), String(failed), ms(p50), ms(p99)])
-      const took = seen.reloadMs
-      rows.push([
-        `  ${took.length} reloads, median ${median(took).toFixed(0)} ms; WebSockets dropped: ${seen.dropped} of ${sockets}`,
-        '',
-        '',
-        '',
-        `${(stormy.p99 / calm.p99).toFixed(2)} ×`,
-      ])
-    }
+  for (const scenario of scenarios) {
+    const name = `${scenario.routes.toLocaleString('en')} routes, ${scenario.load}, ${scenario.cores === '0' ? 'one core' : 'both cores'}`
+    if (!options.matches(name, options.scenario)) continue
+    const seen = await measure(scenario, rounds, seconds)
+    all.push({ name, ...seen })
+    const { calm, stormy } = seen
+    for (const [what, { requests, failed, p50, p99 }] of [['no reloads', calm] as const, ['reloads', stormy] as const])
+      rows.push([`${name}: ${what}`, requests.toLocaleString('en'), String(failed), ms(p50), ms(p99)])
+    const took = seen.reloadMs
+    rows.push([
+      `  ${took.length} reloads, median ${median(took).toFixed(0)} ms; WebSockets dropped: ${seen.dropped} of ${sockets}`,
+      '',
+      '',
+      '',
+      `${(stormy.p99 / calm.p99).toFixed(2)} ×`,
+    ])
   }
   console.log(
-    `\n${rounds} rounds of ${seconds} s without reloads and ${seconds} s with; open: ${rate}/s by the clock; closed: 32 connections, as fast as they can\n` +
+    `\n${rounds} rounds of ${seconds} s without reloads and ${seconds} s with; open: ${rate}/s by the clock; closed: 32 connections, as fast as they can; the client and the service are on the second core\n` +
       table(['', 'requests', 'failed', 'p50 ms', 'p99 ms'], rows),
   )
   saveResults('reload', { seconds, rounds, rate }, all)
@@ -76,7 +92,8 @@ interface Measured {
   readonly dropped: number
 }
 
-async function measure(otherRoutes: number, kind: 'open' | 'closed', rounds: number, seconds: number): Promise<Measured> {
+async function measure(scenario: Scenario, rounds: number, seconds: number): Promise<Measured> {
+  const { routes: otherRoutes, cores } = scenario
   const folder = mkdtempSync(join(tmpdir(), 'velum-bench-'))
   const started: Running[] = []
   // Of thousands of routes every second would be a second of work for each: nobody does that, and the core would be full.
@@ -98,7 +115,7 @@ async function measure(otherRoutes: number, kind: 'open' | 'closed', rounds: num
     const config = (turn: number): string => configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes })
     writeFileSync(file, config(0))
     const args = [launcher, 'run', '--config', file, '--workers', '1']
-    started.push(await startServer(process.execPath, args, { cores: '0', port, output: join(folder, 'velum/output') }))
+    started.push(await startServer(process.execPath, args, { cores, port, output: join(folder, 'velum/output') }))
     const lasting = await Promise.all(Array.from({ length: sockets }, () => openEcho(port)))
     const authorization = `Bearer ${readFileSync(join(folder, 'store/admin.token'), 'utf8').trim()}`
     let turns = 0
@@ -107,7 +124,7 @@ async function measure(otherRoutes: number, kind: 'open' | 'closed', rounds: num
       const { status } = await fetch(`http://127.0.0.1:${adminPort}/api/reload`, { method: 'POST', headers: { authorization } })
       if (status !== 200) throw new Error(`a reload was answered with ${status}`)
     }
-    const load = (): Promise<Loaded> => (kind === 'open' ? openly(port, seconds) : closely(port, seconds))
+    const load = (): Promise<Loaded> => (scenario.load === 'open' ? openly(port, seconds) : closely(port, seconds))
     await Promise.all([load(), reload()])
 
     const calm: Loaded[] = []
