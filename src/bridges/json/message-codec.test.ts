@@ -59,6 +59,10 @@ suite('messages as JSON', () => {
     assert.deepEqual(round(`{"price":${n},"notes":{"a":${n}}}`), { price: 9007199254740992, notes: { a: 9007199254740992 } })
     assert.match(refusal(`{"title":${n}}`), /^title: must be a string$/)
     assert.match(refusal(`{"years":[${n}]}`), /^years\[0\]: must be an integer/)
+    for (const fraction of ['1000000000.00000003', '9007199254740992.5', '1.00000000000000000001']) {
+      assert.match(refusal(`{"pages":${fraction}}`), /^pages: must be an integer/, fraction)
+      assert.match(refusal(`{"copies":${fraction}}`), /^copies: must be an integer/, fraction)
+    }
     assert.match(refusal('{"pages":1e19}'), /^pages: must be an integer from -9223372036854775808/)
   })
 

@@ -83,9 +83,9 @@ function settleScalar(type: ScalarType, value: Json): JsonValue {
   return value instanceof ExactNumber && longTypes.has(type) ? exactText(value) : plain(value)
 }
 
-/** A number that is no integer stays one, for `fromJson` to refuse. */
+/** A number that is no integer stays what was written, for `fromJson` to refuse: as a double it might have become one. */
 function exactText(value: ExactNumber): JsonValue {
-  return exactInteger(value.text) ?? Number(value.text)
+  return exactInteger(value.text) ?? value.text
 }
 
 function isLongWrapper({ typeName }: DescMessage): boolean {
