@@ -47,11 +47,10 @@ function expectedOf(bytes: Buffer, isGzip: boolean): Reading {
     else if (flag !== 1 || !isGzip) return { messages, fault: 'malformed' }
     else {
       try {
-        const plain = gunzipSync(content)
-        if (plain.length > maxBytes) return { messages, fault: 'body-too-large' }
-        messages.push(plain.toString('latin1'))
-      } catch {
-        return { messages, fault: 'malformed' }
+        messages.push(gunzipSync(content, { maxOutputLength: maxBytes }).toString('latin1'))
+      } catch (error) {
+        const isLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
+        return { messages, fault: isLarge ? 'body-too-large' : 'malformed' }
       }
     }
   }
@@ -102,6 +101,7 @@ const callers = defineTarget({
     }
     const reading = await readingOf(new FrameSource(body, maxBytes, isGzip), () => taken++)
     assert.deepEqual(reading, expectedOf(bytes, isGzip))
+    for (const message of reading.messages) assert.ok(message.length <= maxBytes)
   },
 })
 

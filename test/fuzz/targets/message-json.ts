@@ -89,9 +89,20 @@ const exactNumbers = defineTarget({
     const expected = scaled % unit === 0n ? String(scaled / unit) : undefined
     const found = exactInteger(text)
     if (found !== undefined || expected === undefined || expected.length <= 30) assert.equal(found, expected)
-    const parsed = parseJsonBytes(Buffer.from(text)).value
-    if (typeof parsed === 'number' && expected !== undefined && Number.isSafeInteger(parsed))
-      assert.equal(String(BigInt(parsed)), expected)
+    // Wherever a field takes 64 bits, and in a message within a message.
+    const content = `{"pages":${text},"copies":${text},"counts":{"a":${text}},"extra":{"@type":"x/shelf.v1.Book","pages":${text}}}`
+    const fits = expected !== undefined && BigInt.asIntN(64, BigInt(expected)) === BigInt(expected)
+    if (faultOf(() => strict.toBytes(Buffer.from(content)), 'unfit-message') !== undefined) {
+      assert.ok(!fits, text)
+      return
+    }
+    assert.ok(fits, `${text} is taken for an integer of 64 bits`)
+    const book = strict.fromBytes(strict.toBytes(Buffer.from(content))) as unknown as {
+      readonly pages: bigint
+      readonly copies: bigint
+    }
+    assert.deepEqual([String(book.pages), String(book.copies)], [expected, expected])
+    assert.equal(strict.toText(strict.bytesOf(strict.fromJson({ counts: { a: expected } }))).includes(`"${expected}"`), true)
   },
 })
 
@@ -120,7 +131,8 @@ const messageJson = defineTarget({
       }
     })()
     if (refused !== undefined) {
-      assert.equal(theirs, undefined, `protobuf-es takes it: ${refused.message}`)
+      // It rounds a fraction with many digits to an integer, which is not what was written.
+      if (!isExact) assert.equal(theirs, undefined, `protobuf-es takes it: ${refused.message}`)
       return
     }
     const bytes = codec.toBytes(content)
