@@ -318,7 +318,7 @@ suite('messages written as JSON text', () => {
     assert.ok(isShort('Wide', new BinaryWriter().tag(60, WireType.Varint).int32(1).tag(3, WireType.Varint).int32(1).finish()))
   })
 
-  test('what is set twice, or in two ways, is not for the short way', () => {
+  test('what is set twice, or in two ways, or has a tag that is too long is not for the short way', () => {
     const twice = new BinaryWriter().tag(1, WireType.LengthDelimited).string('a').tag(1, WireType.LengthDelimited).string('b')
     assert.ok(!isShort('Inner', twice.finish()))
     const both = new BinaryWriter().tag(1, WireType.LengthDelimited).string('a').tag(2, WireType.Varint).uint64(1n)
@@ -326,5 +326,9 @@ suite('messages written as JSON text', () => {
     const wide = new BinaryWriter().tag(70, WireType.LengthDelimited).string('a').tag(300, WireType.Varint).bool(true)
     assert.ok(!isShort('Wide', wide.finish()))
     assert.ok(!isShort('Strict', new Uint8Array()))
+    const long = Uint8Array.of(0x90, 0x80, 0x80, 0x80, 0x80, 0x00, 1)
+    assert.ok(!isShort('Inner', long))
+    agrees(messageOf('Inner'), long, standardJson)
+    assert.ok(isShort('Inner', Uint8Array.of(0x90, 0x80, 0x00, 1)))
   })
 })

@@ -54,8 +54,10 @@ export class WireCursor {
 
   /** The next tag as one number: the field's, times eight, and the wire type. */
   tag(): number {
+    const start = this.at
     this.varint()
-    if (this.high !== 0 || this.low < 8) throw notPlain
+    // Five bytes hold every tag; a longer spelling is none to other readers.
+    if (this.high !== 0 || this.low < 8 || this.at - start > 5) throw notPlain
     return this.low
   }
 
