@@ -93,7 +93,8 @@ const gets = defineTarget({
     const query = text.replace(/[^!-~]/g, '')
     if (faultOf(() => readGetMessage(query), 'malformed') !== undefined) return
     const { bytes, encoding, compression } = readGetMessage(query)
-    const theirs = new URLSearchParams(query)
+    // Its own question mark it passes over.
+    const theirs = new URLSearchParams(`?${query}`)
     assert.equal(encoding, theirs.get('encoding'))
     // Nobody escapes the name of a coding: in an escaped one no coding is seen.
     if (!/[%+]/.test(compression)) assert.equal(compression, theirs.get('compression') ?? 'identity')
