@@ -18,7 +18,7 @@ import { Ledger } from './soak/ledger.ts'
 import { Operator } from './soak/operator.ts'
 import { keepDoing } from './soak/pace.ts'
 import { createPeople, peopleActivities } from './soak/people-activities.ts'
-import { rpcActivities } from './soak/rpc-activities.ts'
+import { isOfIdleConnectClient, rpcActivities } from './soak/rpc-activities.ts'
 import { keepSampling, sample } from './soak/samples.ts'
 import type { Sample } from './soak/samples.ts'
 import { readSoakTypes, startServices } from './soak/services.ts'
@@ -43,8 +43,9 @@ if (values.store === 'redis' && noRedis !== false) throw new Error(noRedis)
 await cleaningUp(async (cleanup) => {
   const ledger = new Ledger()
   // A fault of a client of ours is told, and breaks a promise; it does not end what thousands of others do.
-  const uncaught = (thrown: unknown): void =>
-    ledger.note(`the soak itself: ${thrown instanceof Error ? thrown.stack : wordsOf(thrown)}`)
+  const uncaught = (thrown: unknown): void => {
+    if (!isOfIdleConnectClient(thrown)) ledger.note(`the soak itself: ${thrown instanceof Error ? thrown.stack : wordsOf(thrown)}`)
+  }
   process.on('uncaughtException', uncaught).on('unhandledRejection', uncaught)
   cleanup.after(() => process.off('uncaughtException', uncaught).off('unhandledRejection', uncaught))
   const types = await readSoakTypes()
