@@ -97,7 +97,11 @@ export function rpcActivities(cleanup: Cleanup, world: World): Activity[] {
         compare(`${name}, unary`, id, [reply], [7], filled)
       }),
       activity(`${name}, server stream`, perSecond / 3, async (id) => {
-        const replies = await unlessRefused(() => Array.fromAsync(client.out({ id, count: out })))
+        const replies = await unlessRefused(async () => {
+          const got: SoakMessage[] = []
+          for await (const reply of client.out({ id, count: out })) got.push(reply)
+          return got
+        })
         compare(`${name}, server stream`, id, replies, counting(out))
       }),
     ]
