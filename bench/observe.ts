@@ -14,7 +14,7 @@ import { startScene } from './support/scale-proxy.ts'
 import { median, table } from './support/table.ts'
 import { verdictCost } from './support/verdict-cost.ts'
 import type { Seen } from './support/watchers.ts'
-import { scrapeSeconds, watch } from './support/watchers.ts'
+import { scrapeSeconds, visitOften, watch } from './support/watchers.ts'
 import { runWrk } from './support/wrk.ts'
 
 const launcher = join(import.meta.dirname, '../bin/velum.js')
@@ -104,6 +104,9 @@ export async function benchObserve(options: BenchOptions): Promise<void> {
       await start(velumWith(name, on, adminPort, collector.url), on.isWatched === true ? adminPort : undefined)
     }
     await interleaved(contenders, { ...options, rounds: 0 }, (each) => load(each, 1))
+    for (const { watchedPort } of contenders) {
+      if (watchedPort !== undefined) await visitOften(`http://127.0.0.1:${watchedPort}`, token)
+    }
     const samples = await interleaved(contenders, { rounds, warmupRequests: 0 }, (each) => load(each, seconds))
     const least = samples.get(contenders[1])!
     const logging = samples.get(contenders.find(({ name }) => name === logOnly) ?? contenders[1])!
