@@ -17,7 +17,7 @@ export interface Seen {
   streamedBytes: number
 }
 
-/** As many scrapes and overviews as a gateway has seen that is in service for minutes: the first few cost several times as much. */
+/** As many scrapes and overviews as a gateway has seen that is in service for minutes: the first few cost more. */
 export async function visitOften(origin: string, token: string): Promise<void> {
   for (let i = 0; i < visits; i++) {
     for (const [path, accept] of [
