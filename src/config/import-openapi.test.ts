@@ -104,3 +104,16 @@ test('what is no description gives none', () => {
   assert.equal(findings.length, 1)
   assert.equal(importOpenapi(join(folder, 'gone.yaml'), { writtenAs: 'gone.yaml' }).findings[0].message, 'the file does not exist')
 })
+
+test('null where an object should stand is as if nothing stood there, and a server whose name is not filled in is none', () => {
+  const body = { content: { 'application/x-www-form-urlencoded': { schema: { type: 'object' }, encoding: { a: null } } } }
+  const parameters = [{ name: 'q', in: 'query', content: { 'application/json': null } }]
+  const { config, notes } = imported({
+    openapi: '3.1.0',
+    info: null,
+    servers: [{ url: 'https://{region}.example.com', variables: { region: null } }],
+    paths: { '/a': { post: { parameters, requestBody: body, responses: null } }, '/b': null },
+  })
+  assert.equal(config.services.api.url, 'http://127.0.0.1:8000')
+  assert.match(notes[0], /^the description names no server/)
+})

@@ -1,7 +1,8 @@
 import { stringify } from 'yaml'
 import type { Keywords } from '../policies/shapes/schema-tree.ts'
 import type { Operation } from '../policies/shapes/shape.ts'
-import { readOpenapi, serverUrl } from './read-openapi.ts'
+import { parseAuthority } from '../wire/authority.ts'
+import { membersOf, readOpenapi, serverUrl } from './read-openapi.ts'
 import { SchemaFiles } from './schema-files.ts'
 import type { SchemaFinding } from './schema-files.ts'
 
@@ -48,7 +49,7 @@ export function importOpenapi(file: string, { writtenAs, service }: ImportOption
       ? 'the description asks for credentials: they are passed on for the service to judge; to have them judged here, set auth'
       : 'the description asks for no credentials, so every route is public; to change that, set auth',
   )
-  const { title, version } = (document['info'] ?? {}) as Readonly<Record<string, unknown>>
+  const { title, version } = membersOf(document['info'])
   const config = {
     name: slug(oneLine(title)) || 'api',
     listeners: { web: { port: 8080 } },
@@ -123,19 +124,20 @@ function oneLine(text: unknown): string {
   return (typeof text === 'string' ? text : '').replace(/\s+/g, ' ').slice(0, 100)
 }
 
+/** The origin of an address whose host a request can be sent to: names that stand for nothing are none. */
 function originOf(url: string | undefined): string | undefined {
   if (url === undefined || !URL.canParse(url)) return undefined
-  const { protocol, origin } = new URL(url)
-  return protocol === 'http:' || protocol === 'https:' ? origin : undefined
+  const { protocol, host, origin } = new URL(url)
+  return (protocol === 'http:' || protocol === 'https:') && parseAuthority(host) !== undefined ? origin : undefined
 }
 
 /** Whether some operation asks for a credential. */
 function asksForCredentials(document: Keywords): boolean {
   if (isAsking(document['security'])) return true
-  const items = Object.values((document['paths'] ?? {}) as Readonly<Record<string, Keywords | null>>)
-  return items.some((item) => Object.values(item ?? {}).some((operation) => isAsking((operation as Keywords | null)?.['security'])))
+  const operations = Object.values(membersOf(document['paths'])).flatMap((item) => Object.values(membersOf(item)))
+  return operations.some((operation) => isAsking(membersOf(operation)['security']))
 }
 
 function isAsking(security: unknown): boolean {
-  return Array.isArray(security) && security.some((one) => Object.keys((one ?? {}) as object).length > 0)
+  return Array.isArray(security) && security.some((one) => Object.keys(membersOf(one)).length > 0)
 }

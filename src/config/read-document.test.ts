@@ -28,3 +28,10 @@ test('tags that make no plain data are faults', () => {
   }
   assert.deepEqual(readYaml('a: !!str 1').input, { a: '1' })
 })
+
+test('what the YAML cannot be read for is one line, without what stands there', () => {
+  assert.deepEqual(
+    readYaml('|\r').faults.map(({ message }) => message),
+    ['the YAML cannot be read: Not a YAML token'],
+  )
+})

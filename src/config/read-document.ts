@@ -166,7 +166,7 @@ function yamlWords(code: string, message: string): { message: string; remedy: st
       if (message.startsWith('Maximum call stack')) return tooDeep
       return {
         // What follows a colon is what stands there, which may be a secret.
-        message: `the YAML cannot be read: ${message.replace(/: .*$/, '')}`,
+        message: `the YAML cannot be read: ${message.replace(/: [^]*$/, '')}`,
         remedy: 'correct the syntax there (often the indentation, or a missing quote)',
       }
   }

@@ -62,9 +62,9 @@ export function serverUrl(document: Keywords): string | undefined {
   const { servers } = document
   const first = (Array.isArray(servers) ? servers[0] : undefined) as Keywords | undefined
   if (typeof first !== 'object' || first === null || typeof first['url'] !== 'string') return undefined
-  const variables = (first['variables'] ?? {}) as Readonly<Record<string, Keywords | undefined>>
+  const variables = membersOf(first['variables'])
   const url = first['url'].replace(/\{([^{}]*)\}/g, (whole, name: string) => {
-    const value = variables[name]?.['default']
+    const value = membersOf(variables[name])['default']
     return typeof value === 'string' ? value : whole
   })
   return URL.canParse(url, 'http://localhost') ? url : undefined
@@ -165,7 +165,7 @@ class Reader {
 
   #answers(operation: Keywords, place: Place): Answered[] {
     const answers: Answered[] = []
-    for (const status of Object.keys(operation['responses'] ?? {})) {
+    for (const status of Object.keys(membersOf(operation['responses']))) {
       if (status.startsWith('x-')) continue
       if (!/^(?:[1-5](?:\d\d|XX)|default)$/.test(status)) {
         this.#error(below(place, 'responses', status), 'is no status', 'write one such as "200", "2XX", or default')
@@ -179,22 +179,24 @@ class Reader {
 
   #content(holder: Keywords, place: Place, direction: Direction): Content[] {
     const list: Content[] = []
-    for (const [written, media] of Object.entries((holder['content'] ?? {}) as Readonly<Record<string, Keywords | null>>)) {
+    for (const [written, described] of Object.entries(membersOf(holder['content']))) {
+      const media = membersOf(described)
       const at = below(place, 'content', written)
       const range = parseMediaRange(written.split(';')[0].trim())
       if (range === undefined) {
         this.#warn(at, 'is left out, since it is no media type', 'write one such as application/json')
         continue
       }
-      const schema = media?.['schema'] === undefined ? true : this.#schemas.schemaAt(below(at, 'schema'), direction)
-      list.push({ range, schema, writings: this.#writings(media?.['encoding'], below(at, 'encoding')) })
+      const schema = media['schema'] === undefined ? true : this.#schemas.schemaAt(below(at, 'schema'), direction)
+      list.push({ range, schema, writings: this.#writings(media['encoding'], below(at, 'encoding')) })
     }
     return list
   }
 
   #writings(encoding: unknown, place: Place): Record<string, Writing> {
     const writings: Record<string, Writing> = {}
-    for (const [name, written] of Object.entries((encoding ?? {}) as Readonly<Record<string, Keywords>>)) {
+    for (const [name, described] of Object.entries(membersOf(encoding))) {
+      const written = membersOf(described)
       const isJson = typeof written['contentType'] === 'string' && /^application\/(?:.*\+)?json\b/i.test(written['contentType'])
       writings[name] = { ...this.#writing(written, 'form', below(place, name)), isJson }
     }
@@ -231,10 +233,10 @@ class Reader {
     const isHeader = place === 'header'
     // OpenAPI says of these that they are described elsewhere.
     if (isHeader && /^(?:accept|content-type|authorization)$/i.test(name)) return undefined
-    const [type, media] = Object.entries((written['content'] ?? {}) as Readonly<Record<string, Keywords>>)[0] ?? []
+    const [type, media] = Object.entries(membersOf(written['content']))[0] ?? []
     const schema =
-      media !== undefined && type !== undefined
-        ? media['schema'] === undefined
+      type !== undefined
+        ? membersOf(media)['schema'] === undefined
           ? true
           : this.#schemas.schemaAt(below(at, 'content', type, 'schema'), 'request')
         : written['schema'] === undefined
@@ -286,6 +288,11 @@ class Reader {
       }
     }
   }
+}
+
+/** An object's members; none of what is no object, though one should stand there. */
+export function membersOf(value: unknown): Keywords {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Keywords) : {}
 }
 
 function below({ file, pointer }: Place, ...names: readonly string[]): Place {

@@ -96,10 +96,16 @@ export function atPointer(document: unknown, pointer: string): { value: unknown;
     .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
   let value = document
   for (const step of steps) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined
-    value = (value as Record<string, unknown>)[step]
+    if (!holds(value, step)) return undefined
+    value = value[step]
   }
   return { value, steps }
+}
+
+/** Whether it has such a member or item; a list has nothing else (RFC 6901 §4), not even its length. */
+function holds(value: unknown, step: string): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return false
+  return !Array.isArray(value) || step !== 'length'
 }
 
 /** Steps of a pointer as a path, with the items of lists as numbers; the longest part of it that exists. */
@@ -108,9 +114,9 @@ export function pathOf(document: unknown, pointer: string): (string | number)[] 
   let value = document
   for (const step of readable(pointer).split('/').slice(1)) {
     const name = step.replaceAll('~1', '/').replaceAll('~0', '~')
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) break
+    if (!holds(value, name)) break
     path.push(Array.isArray(value) ? Number(name) : name)
-    value = (value as Record<string, unknown>)[name]
+    value = value[name]
   }
   return path
 }

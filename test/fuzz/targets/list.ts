@@ -6,6 +6,7 @@ import { grpcFrameTargets } from './grpc-frames.ts'
 import { httpRuleTargets } from './http-rules.ts'
 import { messageJsonTargets } from './message-json.ts'
 import { configurationTargets } from './configurations.ts'
+import { descriptionTargets } from './descriptions.ts'
 import { pathTargets } from './paths.ts'
 import { requestFieldTargets } from './request-fields.ts'
 import { tokenTargets } from './tokens.ts'
@@ -18,6 +19,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...cacheTargets,
   ...requestFieldTargets,
   ...configurationTargets,
+  ...descriptionTargets,
   ...tokenTargets,
   ...unitTargets,
   ...wireTargets,
