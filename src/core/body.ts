@@ -1,5 +1,6 @@
 import type { Fault } from './fault.ts'
 import { Fault as FaultError } from './fault.ts'
+import { Gather } from './gather.ts'
 import type { MaybePromise } from './handler.ts'
 import { isPromise } from './handler.ts'
 import type { Headers } from './headers.ts'
@@ -340,14 +341,12 @@ export async function readAll(body: Body, maxBytes: number): Promise<Buffer> {
   }
   if (body.size !== undefined && body.size > maxBytes) throw tooLarge()
   if (body.bytes !== undefined) return body.bytes
-  const chunks: Buffer[] = []
-  let total = 0
+  const gather = new Gather()
   for (;;) {
     const next = body.pull()
     const chunk = isPromise(next) ? await next : next
-    if (chunk === END) return Buffer.concat(chunks, total)
-    total += chunk.length
-    if (total > maxBytes) throw tooLarge()
-    chunks.push(chunk)
+    if (chunk === END) return gather.join()
+    gather.add(chunk)
+    if (gather.length > maxBytes) throw tooLarge()
   }
 }

@@ -2,6 +2,7 @@ import type { Body, Chunk, End } from '../core/body.ts'
 import { BytesBody, END, StreamBody } from '../core/body.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { Fault } from '../core/fault.ts'
+import { Gather } from '../core/gather.ts'
 import type { MaybePromise } from '../core/handler.ts'
 import { isPromise } from '../core/handler.ts'
 import type { Headers } from '../core/headers.ts'
@@ -48,17 +49,15 @@ export function wholeBody(x: Exchange, reading: Reading): MaybePromise<Buffer | 
 }
 
 async function readWhole(x: Exchange, body: Body, { maxBytes, room, took }: Reading): Promise<Buffer | undefined> {
-  const chunks: Chunk[] = []
-  let total = 0
+  const gather = new Gather()
   try {
     for (;;) {
       const next = body.pull()
       const chunk = isPromise(next) ? await next : next
       if (chunk === END) break
-      chunks.push(chunk)
-      total += chunk.length
-      if (total > maxBytes) {
-        x.body = new ResumedBody(chunks, body, 'more')
+      gather.add(chunk)
+      if (gather.length > maxBytes) {
+        x.body = new ResumedBody(gather.pieces(), body, 'more')
         return undefined
       }
       if (!room.take(chunk.length)) throw new Fault('overloaded', 'too many bodies are held to be checked')
@@ -66,10 +65,10 @@ async function readWhole(x: Exchange, body: Body, { maxBytes, room, took }: Read
     }
   } catch (thrown) {
     const isOurs = thrown instanceof Fault && thrown.code === 'overloaded'
-    x.body = new ResumedBody(chunks, body, isOurs ? 'more' : (thrown as Fault))
+    x.body = new ResumedBody(gather.pieces(), body, isOurs ? 'more' : (thrown as Fault))
     throw thrown
   }
-  const bytes = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, total)
+  const bytes = gather.join()
   x.body = body.trailers() === undefined ? new BytesBody(bytes) : new ResumedBody([bytes], body, 'end')
   return bytes
 }

@@ -1,5 +1,6 @@
 import type { Fault } from '../../core/fault.ts'
 import { Fault as FaultError } from '../../core/fault.ts'
+import { Gather } from '../../core/gather.ts'
 
 /** One message behind its five bytes: a flag and its length (gRPC, gRPC-Web and Connect streams alike). */
 export function framed(message: Uint8Array, flag = 0): Buffer {
@@ -25,8 +26,8 @@ const noBytes = Buffer.alloc(0)
  */
 export class FrameReader {
   readonly #maxBytes: number
-  #pieces: Buffer[] = []
-  #held = 0
+  /** What came after `#current`. */
+  readonly #more = new Gather()
   #current: Buffer = noBytes
   #at = 0
 
@@ -36,30 +37,27 @@ export class FrameReader {
 
   /** Whether the stream may end here: between two frames. */
   get isBetween(): boolean {
-    return this.#at === this.#current.length && this.#held === 0
+    return this.#at === this.#current.length && this.#more.length === 0
   }
 
   add(piece: Buffer): void {
-    if (this.#at === this.#current.length && this.#held === 0) {
+    if (this.isBetween) {
       this.#current = piece
       this.#at = 0
-    } else {
-      this.#pieces.push(piece)
-      this.#held += piece.length
-    }
+    } else this.#more.add(piece)
   }
 
   /** The next whole frame; undefined while more bytes are needed. Throws the Fault of one that is too large. */
   next(): Frame | undefined {
     if (this.#left < 5) {
-      if (this.#left + this.#held < 5) return undefined
+      if (this.#left + this.#more.length < 5) return undefined
       this.#join()
     }
     const flag = this.#current[this.#at]
     const length = this.#current.readUInt32BE(this.#at + 1)
     if (length > this.#maxBytes) throw tooLarge(this.#maxBytes)
     if (this.#left < 5 + length) {
-      if (this.#left + this.#held < 5 + length) return undefined
+      if (this.#left + this.#more.length < 5 + length) return undefined
       this.#join()
     }
     const start = this.#at + 5
@@ -72,10 +70,8 @@ export class FrameReader {
   }
 
   #join(): void {
-    this.#current = Buffer.concat([this.#current.subarray(this.#at), ...this.#pieces])
+    this.#current = this.#more.join(this.#current.subarray(this.#at))
     this.#at = 0
-    this.#pieces = []
-    this.#held = 0
   }
 }
 
