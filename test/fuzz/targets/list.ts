@@ -7,6 +7,7 @@ import { httpRuleTargets } from './http-rules.ts'
 import { messageJsonTargets } from './message-json.ts'
 import { configurationTargets } from './configurations.ts'
 import { descriptionTargets } from './descriptions.ts'
+import { limitFieldTargets } from './limit-fields.ts'
 import { pathTargets } from './paths.ts'
 import { requestFieldTargets } from './request-fields.ts'
 import { tokenTargets } from './tokens.ts'
@@ -20,6 +21,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...requestFieldTargets,
   ...configurationTargets,
   ...descriptionTargets,
+  ...limitFieldTargets,
   ...tokenTargets,
   ...unitTargets,
   ...wireTargets,
