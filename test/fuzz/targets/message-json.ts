@@ -139,7 +139,8 @@ const messageJson = defineTarget({
     if (!isExact && isSame) assert.deepEqual(Buffer.from(bytes), theirs === undefined ? undefined : Buffer.from(theirs))
     const written = codec.toText(bytes)
     assert.deepEqual(JSON.parse(written), JSON.parse(JSON.stringify(toJson(bookType, fromBinary(bookType, bytes), { registry }))))
-    assert.deepEqual(Buffer.from(codec.toBytes(Buffer.from(written))), Buffer.from(bytes), written)
+    // In a Value, zero loses its sign when it is written, with protobuf-es too: JSON.stringify knows one zero.
+    if (!text.includes('-0')) assert.deepEqual(Buffer.from(codec.toBytes(Buffer.from(written))), Buffer.from(bytes), written)
     assertUnpolluted()
   },
 })

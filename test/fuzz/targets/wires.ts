@@ -184,6 +184,8 @@ const http1Answer = defineTarget({
     // Of a body that fails, as much is given as had come.
     if (whole.isComplete) assert.equal(pieces.content, whole.content)
     if (!whole.isComplete) return
+    // A tab behind "chunked" is white space (RFC 9110 §5.6.3), and node:http reads such a body as it stands.
+    if (/^transfer-encoding:[^\r\n]*\t/im.test(bytes.toString('latin1'))) return
     const theirs = await readByNode(bytes, method)
     if (theirs === undefined || !theirs.isComplete) return
     assert.equal(whole.status, theirs.status)
