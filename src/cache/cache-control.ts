@@ -1,4 +1,5 @@
 import type { Headers } from '../core/headers.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 
 /**
  * What a message says about caching, from `Cache-Control` (RFC 9111 §5.2) or from a field aimed at caches of one kind
@@ -72,7 +73,7 @@ export function parseCacheControl(value: string | undefined): Directives {
         at = emptyElement.lastIndex
         continue
       }
-      if (value.slice(at).trim() !== '') read.isMalformed = true
+      if (trimSpace(value.slice(at)) !== '') read.isMalformed = true
       break
     }
     at = directive.lastIndex
@@ -97,7 +98,7 @@ const member = new RegExp(`[ \\t]*(${key})(?:=(${item}))?(?:; *${key}(?:=(?:${it
  * not parse: then it says nothing and the next field is asked.
  */
 export function parseTargeted(value: string | undefined): Directives | undefined {
-  if (value === undefined || value.trim() === '') return undefined
+  if (value === undefined || trimSpace(value) === '') return undefined
   const read = none()
   const said = new Map<string, string | undefined>()
   let at = 0
@@ -110,7 +111,7 @@ export function parseTargeted(value: string | undefined): Directives | undefined
     else said.set(found[1], found[2] === '?1' ? undefined : found[2])
     at = member.lastIndex
     if (found[3] === '') break
-    if (value.slice(at).trim() === '') return undefined
+    if (trimSpace(value.slice(at)) === '') return undefined
   }
   for (const [name, text] of said) note(read, name, text?.startsWith('"') ? text.slice(1, -1) : text)
   return read

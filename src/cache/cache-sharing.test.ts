@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Exchange } from '../core/exchange.ts'
 import { Fault } from '../core/fault.ts'
+import { Headers } from '../core/headers.ts'
 import type { Identity } from '../core/identity.ts'
 import { CacheWorld } from '../../test/support/cache-world.ts'
 import type { Cache, Found } from './cache.ts'
 import type { RunningPurge } from './purges.ts'
+import { variantOf } from './vary.ts'
 
 const fresh: [string, string] = ['cache-control', 'max-age=60']
 const none = (): void => {}
@@ -44,6 +46,8 @@ function running(
   return { kind, value, isSoft, epoch, hash }
 }
 
+const variant = (codings: string): string => variantOf(['accept-encoding'], Headers.from([['accept-encoding', codings]]))
+
 describe('Vary', () => {
   it('keeps answers apart, and knows that some requests say the same', async () => {
     const world = new CacheWorld()
@@ -60,6 +64,16 @@ describe('Vary', () => {
     assert.equal(await ask(), '|')
     assert.equal(await ask('accept-encoding', 'br', 'x-lang', 'de'), 'br|de')
     assert.equal(world.seen.length, 4)
+  })
+
+  it('takes a coding that is both asked for and refused for refused', () => {
+    for (const contradiction of ['*,*;q=0', '*;q=0, *', '*;q=0.5, *;q=0.000']) {
+      assert.equal(variant(contradiction), variant('*;q=0'), contradiction)
+      assert.notEqual(variant(contradiction), variant('*;q=0.5'), contradiction)
+    }
+    assert.equal(variant('gzip, *, *;q=0'), variant('gzip, *;q=0'))
+    // No name of a coding ends in U+00A0: whoever says so asks for another one.
+    assert.notEqual(variant('gzip\u00a0'), variant('gzip'))
   })
 
   it('cannot be fooled by a value that looks like two fields', async () => {

@@ -1,6 +1,7 @@
 import { H, headerId } from '../core/header-names.ts'
 import type { Headers } from '../core/headers.ts'
 import { dropTable } from '../core/headers.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 import { parseHttpDate } from './http-date.ts'
 
 /** What a client wants to be told instead of a whole answer. */
@@ -95,7 +96,7 @@ export function hasAlready(request: Headers, stored: Headers, status: number, no
 const tagOfList = /[ \t]*(?:(\*)|((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"))[ \t]*(?:,|$)/y
 
 function matchesAny(list: string, etag: string | undefined): boolean {
-  if (list.trim() === '*') return true
+  if (trimSpace(list) === '*') return true
   if (etag === undefined) return false
   let at = 0
   while (at < list.length) {

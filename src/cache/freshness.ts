@@ -1,4 +1,5 @@
 import type { Headers } from '../core/headers.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 import type { Directives } from './cache-control.ts'
 import { parseCacheControl, parseTargeted } from './cache-control.ts'
 import { parseHttpDate } from './http-date.ts'
@@ -115,7 +116,7 @@ export function initialAgeMs(headers: Headers, { requestedAt, receivedAt }: Timi
 /** What `Age` says: the first usable number; 0 where there is none. */
 function ageSeconds(headers: Headers): number {
   for (const line of headers.all('age')) {
-    const first = line.split(',')[0].trim()
+    const first = trimSpace(line.split(',')[0])
     if (/^\d+$/.test(first)) return Math.min(Number(first), 2 ** 31)
   }
   return 0

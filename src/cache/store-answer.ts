@@ -2,6 +2,7 @@ import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { H, headerId } from '../core/header-names.ts'
 import { dropTable, Headers } from '../core/headers.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 import type { Directives } from './cache-control.ts'
 import type { Cache } from './cache.ts'
 import type { CacheRecord } from './cache-record.ts'
@@ -146,7 +147,7 @@ function passFor(cache: Cache, x: Exchange, fetch: Fetch, now: number): void {
 /** Hashes of the route's tags and of those that the service gave: `Cache-Tag` by commas, `Surrogate-Key` by spaces. */
 function tagsOf(cache: Cache, headers: Headers, own: readonly string[]): number[] {
   const tags = new Set(own)
-  for (const line of headers.all('cache-tag')) for (const tag of line.split(',')) tags.add(tag.trim())
+  for (const line of headers.all('cache-tag')) for (const tag of line.split(',')) tags.add(trimSpace(tag))
   for (const line of headers.all('surrogate-key')) for (const tag of line.split(/[ \t]+/)) tags.add(tag)
   tags.delete('')
   return [...tags].slice(0, mostTags).flatMap((tag) => cache.storage.tagHash(tag))

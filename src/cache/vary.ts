@@ -1,4 +1,5 @@
 import type { Headers } from '../core/headers.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 
 const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 
@@ -7,7 +8,7 @@ export function parseVary(value: string | undefined): readonly string[] | undefi
   if (value === undefined) return none
   const names = new Set<string>()
   for (const part of value.split(',')) {
-    const name = part.trim().toLowerCase()
+    const name = trimSpace(part).toLowerCase()
     if (name === '') continue
     if (name === '*' || !token.test(name)) return undefined
     names.add(name)
@@ -36,7 +37,7 @@ function normalised(name: string, value: string | undefined): string {
   if (value === undefined) return ''
   if (name === 'accept-encoding') return codings(value)
   if (name === 'accept' || name === 'accept-language') return `=${value.toLowerCase().replaceAll(/[ \t]+/g, '')}`
-  return `=${value.trim()}`
+  return `=${trimSpace(value)}`
 }
 
 /** The codings that matter: those that services and Velum itself use. */
@@ -44,14 +45,15 @@ const known = ['br', 'gzip', 'identity', 'zstd'] as const
 
 /**
  * `Accept-Encoding` as the set of codings it lets pass, so that the many spellings of the same browsers meet. A coding
- * that is asked for and is none of the known ones is kept by name: an answer in it must reach only who asked.
+ * that is asked for and is none of the known ones is kept by name: an answer in it must reach only who asked. What is both
+ * asked for and refused is refused.
  */
 function codings(value: string): string {
   const accepted = new Set<string>()
   const refused = new Set<string>()
   let hasStar = false
   for (const part of value.toLowerCase().split(',')) {
-    const [coding, ...parameters] = part.split(';').map((piece) => piece.trim())
+    const [coding, ...parameters] = part.split(';').map(trimSpace)
     if (coding === '') continue
     const isRefused = parameters.some((parameter) => /^q=0(?:\.0{0,3})?$/.test(parameter))
     const name = coding === 'x-gzip' ? 'gzip' : coding
@@ -60,6 +62,7 @@ function codings(value: string): string {
     else accepted.add(name)
   }
   if (!refused.has('identity') && !refused.has('*')) accepted.add('identity')
+  if (refused.has('*')) hasStar = false
   if (hasStar) for (const coding of known) if (!refused.has(coding)) accepted.add(coding)
   const list = [...accepted].filter((coding) => !refused.has(coding)).toSorted()
   return `=${list.join(',')}${hasStar ? ',*' : ''}`
