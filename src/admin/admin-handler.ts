@@ -5,6 +5,7 @@ import type { HeaderBlock } from '../core/headers.ts'
 import { headerBlock } from '../core/headers.ts'
 import type { Problem } from '../core/problem.ts'
 import { httpProblem } from '../core/problem.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 import type { AdminTokens } from './admin-tokens.ts'
 import type { DashboardSessions } from './dashboard-sessions.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -88,7 +89,7 @@ function fits(segments: readonly string[], path: string): boolean {
 }
 
 function bearerToken(value: string): string | undefined {
-  return value.slice(0, 7).toLowerCase() === 'bearer ' ? value.slice(7).trim() : undefined
+  return value.slice(0, 7).toLowerCase() === 'bearer ' ? trimSpace(value.slice(7)) : undefined
 }
 
 function allowBlock(endpoints: readonly Endpoint[]): HeaderBlock {

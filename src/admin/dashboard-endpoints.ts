@@ -5,6 +5,7 @@ import { H } from '../core/header-names.ts'
 import { httpProblem } from '../core/problem.ts'
 import type { Problem } from '../core/problem.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
+import { mediaTypeOf } from '../lib/media-type.ts'
 import type { AdminTokens } from './admin-tokens.ts'
 import type { DashboardSessions } from './dashboard-sessions.ts'
 import { dashboardSessionMs, originProblem } from './dashboard-sessions.ts'
@@ -55,7 +56,7 @@ export function dashboardEndpoints(tokens: AdminTokens, sessions: DashboardSessi
 
 function tokenOf(x: Exchange, body: Buffer): string | undefined {
   // Forms of other sites cannot say this type without asking first.
-  if (x.headers.first(H.contentType)?.split(';')[0].trim().toLowerCase() !== 'application/json') return undefined
+  if (mediaTypeOf(x.headers.first(H.contentType) ?? '') !== 'application/json') return undefined
   const value = parseStrictJson(body)
   const token = typeof value === 'object' && value !== null ? (value as { token?: unknown }).token : undefined
   return typeof token === 'string' && token.length <= 512 ? token : undefined

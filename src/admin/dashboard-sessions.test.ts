@@ -72,6 +72,7 @@ test('sign-in is for pages of the same origin, and for the admin token alone', a
   assert.equal((await signIn([...json, 'origin', 'http://127.0.0.1:9901'])).status, 403)
   assert.equal((await signIn([...json, 'origin', `http://${authority}`, 'sec-fetch-site', 'same-site'])).status, 403)
   assert.equal((await signIn([...own, 'content-type', 'text/plain'])).status, 422)
+  assert.equal((await signIn([...own, 'content-type', 'application/json\u00a0; a=b'])).status, 422)
   assert.equal((await signIn([...own, ...json], 'another-token-of-some')).status, 401)
   assert.equal((await signIn([...own, ...json], tokens.metrics)).status, 401)
 })

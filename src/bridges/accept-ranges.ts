@@ -1,3 +1,5 @@
+import { trimSpace } from '../lib/trim-space.ts'
+
 /** One media range of an `Accept`. */
 export interface AcceptRange {
   /** In lower case, without parameters; may be `*` on either side. */
@@ -9,7 +11,7 @@ export interface AcceptRange {
 /** The ranges of an `Accept` in its order (RFC 9110 §12.5.1). */
 export function acceptRanges(accept: string): AcceptRange[] {
   return accept.split(',').map((range) => {
-    const [type, ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
+    const [type, ...parameters] = range.split(';').map((part) => trimSpace(part).toLowerCase())
     const quality = parameters.find((parameter) => parameter.startsWith('q='))
     return { type, quality: quality === undefined ? 1 : Number(quality.slice(2)) }
   })

@@ -177,6 +177,15 @@ test('fields nominated on a second Connection line stay behind too', async () =>
   assert.equal(call.headers.has('x-hop'), false)
 })
 
+test('what is nominated is the name between commas, spaces and tabs', async () => {
+  const headers = ['X-A', '1', 'X-B', '2', 'X-C', '3', 'Connection', 'x-a \t,\tx-b, x-c\u00a0']
+  const { call } = await forwarded(exchangeOf({ headers }))
+  assert.deepEqual(
+    ['x-a', 'x-b', 'x-c'].map((name) => call.headers.has(name)),
+    [false, false, true],
+  )
+})
+
 test('a connection that is upgraded gets the headers of later calls anew, for who calls by then', async () => {
   const x = exchangeOf({
     target: '/a/1/b',

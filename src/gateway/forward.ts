@@ -6,6 +6,7 @@ import { H } from '../core/header-names.ts'
 import type { DropTable, Headers } from '../core/headers.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
 import type { Call, Service } from '../core/service.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 import { callerTimeoutMs, passTimeout } from './deadline.ts'
 import { forwardingLines } from './forwarded.ts'
 import type { Mirror } from './mirror.ts'
@@ -106,7 +107,7 @@ function isContinued(came: string | undefined, ours: string): boolean {
 function removeNominated(headers: Headers, options: string): void {
   if (options === 'keep-alive' || options === 'close' || options === 'Upgrade') return
   for (const option of options.split(',')) {
-    const name = option.trim().toLowerCase()
+    const name = trimSpace(option).toLowerCase()
     if (name !== '' && name !== 'close' && name !== 'keep-alive' && name !== 'upgrade') headers.remove(name)
   }
 }

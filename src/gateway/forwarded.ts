@@ -1,5 +1,6 @@
 import type { Exchange } from '../core/exchange.ts'
 import { H } from '../core/header-names.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 
 /** Entries of a forwarding chain that are looked at; a longer one is cut at its far end. */
 const maxHops = 32
@@ -28,10 +29,10 @@ export function originBehindProxies(
   let address = x.connection.remoteAddress
   let scheme = x.scheme
   const near = chain === undefined ? hops.at(-1)?.proto : x.headers.first(H.xForwardedProto)?.split(',').at(-1)
-  const proto = near?.trim().toLowerCase()
+  const proto = near === undefined ? undefined : trimSpace(near).toLowerCase()
   if (proto === 'http' || proto === 'https') scheme = proto
   for (let i = hops.length - 1, walked = 0; i >= 0 && walked < maxHops && isTrusted(address); i--, walked++) {
-    const hop = parse(withoutPort(hops[i].for.trim()))
+    const hop = parse(withoutPort(trimSpace(hops[i].for)))
     if (hop === undefined) break
     address = hop
   }
@@ -54,11 +55,8 @@ function forwardedHops(field: string | undefined): { for: string; proto: string 
     for (const pair of element.split(';')) {
       const equals = pair.indexOf('=')
       if (equals === -1) continue
-      const name = pair.slice(0, equals).trim().toLowerCase()
-      const value = pair
-        .slice(equals + 1)
-        .trim()
-        .replace(/^"(.*)"$/, '$1')
+      const name = trimSpace(pair.slice(0, equals)).toLowerCase()
+      const value = trimSpace(pair.slice(equals + 1)).replace(/^"(.*)"$/, '$1')
       if (name === 'for') hop.for = value
       else if (name === 'proto') hop.proto = value
     }

@@ -1,3 +1,4 @@
+import { trimSpace } from '../lib/trim-space.ts'
 import type { Exemplar, Family, SummedSeries } from './meter-totals.ts'
 import { escapeValue, labelList, number } from './metrics-text.ts'
 
@@ -34,7 +35,7 @@ export function wantsOpenMetrics(accept: string): boolean {
   let open = 0
   let plain = 0
   for (const range of accept.toLowerCase().split(',')) {
-    const [type, ...parameters] = range.split(';').map((part) => part.trim())
+    const [type, ...parameters] = range.split(';').map(trimSpace)
     const of = (name: string): string | undefined =>
       parameters.find((parameter) => parameter.startsWith(`${name}=`))?.slice(name.length + 1)
     const given = of('q')

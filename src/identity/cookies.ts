@@ -1,5 +1,6 @@
 import type { Exchange } from '../core/exchange.ts'
 import { H } from '../core/header-names.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 
 /**
  * Velum's own cookies. The prefix keeps sibling hosts and plain http from setting them (`__Host-`), and scripts too where
@@ -32,9 +33,8 @@ function valueIn(line: string, name: string): string | null | undefined {
     let end = at + name.length
     if (line.charCodeAt(end) !== equals || !isAtStart(line, at)) continue
     if (found !== undefined) return null
-    const start = end + 1
-    end = line.indexOf(';', start)
-    found = (end === -1 ? line.slice(start) : line.slice(start, end)).trimEnd()
+    end = line.indexOf(';', end)
+    found = trimSpace(line.slice(at, end === -1 ? undefined : end)).slice(name.length + 1)
   }
   return found
 }

@@ -103,6 +103,10 @@ function told(facts: Partial<ConstructorParameters<typeof KnownIdentity>[0]>): R
   return lines
 }
 
+test('white space that is not of HTTP hides no cookie of the gateway, and stays where it is part of another', () => {
+  assert.deepEqual(seen(['cookie', 'a=b\u00a0; \u00a0__Host-Http-velum=x;c=d']), ['cookie: a=b\u00a0; c=d'])
+})
+
 test('a service that is told by headers learns who is calling', () => {
   assert.deepEqual(told({ tenant: 'acme', client: 'app', scopes: ['orders:read', 'orders:write'], roles: ['staff', 'auditor'] }), {
     'x-auth-subject': 'user-1',

@@ -1,6 +1,7 @@
 import { H, headerId } from '../core/header-names.ts'
 import type { Headers } from '../core/headers.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 
 /**
  * Names by which gateways and proxies tell services who is calling. A service that believes one of them must be able
@@ -61,7 +62,10 @@ export function protectedHeaderIds(service: ProtectedFor): number[] {
 /** Every cookie of the gateway's own begins with this; compared without case, since some servers do not mind it. */
 const ownCookie = '__host-http-velum'
 
-/** Whether a `Set-Cookie` line would set one of the gateway's own cookies. */
+/**
+ * Whether a `Set-Cookie` line would set one of the gateway's own cookies, or a pair of `Cookie` names one. All white space in
+ * front is passed over, more than is HTTP's: some servers do so, and would take the rest for the name.
+ */
 export function isOwnCookieLine(line: string): boolean {
   return line.trimStart().toLowerCase().startsWith(ownCookie)
 }
@@ -82,8 +86,8 @@ export const withoutOwnCookies: RequestEdit = (headers: Headers) => {
   const kept = headers
     .all('cookie')
     .flatMap((value) => value.split(';'))
-    .map((pair) => pair.trim())
-    .filter((pair) => pair !== '' && !pair.toLowerCase().startsWith(ownCookie))
+    .map(trimSpace)
+    .filter((pair) => pair !== '' && !isOwnCookieLine(pair))
   if (kept.length === 0) headers.remove('cookie')
   else headers.set('cookie', kept.join('; '))
 }

@@ -4,6 +4,7 @@ import type { Exchange } from '../core/exchange.ts'
 import { H } from '../core/header-names.ts'
 import type { Problem } from '../core/problem.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
+import { mediaTypeOf } from '../lib/media-type.ts'
 
 const maxBytes = 16 * 1024
 const maxFields = 50
@@ -20,7 +21,7 @@ export type PostedFields = ReadonlyMap<string, string>
 export async function readFields(x: Exchange): Promise<PostedFields | Problem> {
   const bytes = await readAll(x.body, maxBytes)
   if (bytes.length === 0) return new Map()
-  const type = x.headers.single(H.contentType)?.split(';')[0].trim().toLowerCase()
+  const type = typeOf(x)
   if (type === 'application/json') return jsonFields(bytes) ?? malformed
   if (type === 'application/x-www-form-urlencoded') return formFields(bytes) ?? malformed
   return { name: 'unsupported-type', detail: 'Send application/json or application/x-www-form-urlencoded.' }
@@ -29,11 +30,16 @@ export async function readFields(x: Exchange): Promise<PostedFields | Problem> {
 /** Reads a JSON object of which there can be only one reading; a problem for other types (415) and for anything else. */
 export async function readJson(x: Exchange): Promise<{ readonly json: JsonObject } | { readonly problem: Problem }> {
   const bytes = await readAll(x.body, maxJsonBytes)
-  if (x.headers.single(H.contentType)?.split(';')[0].trim().toLowerCase() !== 'application/json')
-    return { problem: { name: 'unsupported-type', detail: 'Send application/json.' } }
+  if (typeOf(x) !== 'application/json') return { problem: { name: 'unsupported-type', detail: 'Send application/json.' } }
   const value = parseStrictJson(bytes)
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { json: value as JsonObject }
   return { problem: { name: 'malformed', detail: 'The body is not a JSON object.' } }
+}
+
+/** The type of the content; undefined without one, and of two. */
+export function typeOf(x: Exchange): string | undefined {
+  const value = x.headers.single(H.contentType)
+  return typeof value === 'string' ? mediaTypeOf(value) : undefined
 }
 
 type JsonObject = Readonly<Record<string, unknown>>

@@ -1,3 +1,5 @@
+import { trimSpace } from '../lib/trim-space.ts'
+
 /** Content codings that Velum makes, the best first. */
 export const contentCodings = ['zstd', 'br', 'gzip'] as const
 export type ContentCoding = (typeof contentCodings)[number]
@@ -10,7 +12,7 @@ export function chooseCoding(accept: string | undefined, offered: readonly Conte
   if (accept === undefined) return undefined
   const weights = new Map<string, number>()
   for (const part of accept.toLowerCase().split(',')) {
-    const [name, ...parameters] = part.split(';').map((piece) => piece.trim())
+    const [name, ...parameters] = part.split(';').map(trimSpace)
     if (name === '') continue
     weights.set(name === 'x-gzip' ? 'gzip' : name, weightOf(parameters))
   }

@@ -113,7 +113,7 @@ test('the service is told of no coding that its body does not have', () => {
 })
 
 test('other codings, and several, are 415 with those that are known', () => {
-  for (const coding of ['compress', 'gzip, br', 'gzip, gzip', 'aes128gcm', 'constructor']) {
+  for (const coding of ['compress', 'gzip, br', 'gzip, gzip', 'aes128gcm', 'constructor', 'gzip\u00a0', 'identity\u00a0']) {
     const { refusal } = decide(coded(coding, plain))
     assert.equal(refusal?.name, 'unsupported-type')
     assert.deepEqual(refusal?.headers?.pairs, [['accept-encoding', 'gzip, deflate, br, zstd']])

@@ -7,6 +7,7 @@ import type { DecideMode, Policy } from '../core/policy.ts'
 import type { RequestEdit } from '../core/request-edits.ts'
 import { pass, refuse } from '../core/verdict.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 import { CodedBody } from './coded-body.ts'
 import type { Coder } from './coded-body.ts'
 import { CountedBody } from './counted-body.ts'
@@ -59,8 +60,10 @@ export class BodyDecoding implements Policy {
 
   decide(x: Exchange, mode: DecideMode): Verdict {
     if (x.body.size === 0) return plain
-    const coding = x.headers.get('content-encoding')?.trim().toLowerCase()
-    if (coding === undefined || coding === '' || coding === 'identity') return plain
+    const field = x.headers.get('content-encoding')
+    if (field === undefined) return plain
+    const coding = trimSpace(field).toLowerCase()
+    if (coding === '' || coding === 'identity') return plain
     const decoder = decoders.get(coding)
     if (decoder === undefined) return this.#otherCoding
     if (mode === 'peek') return decoded

@@ -144,6 +144,8 @@ const typeRows: readonly (readonly [types: readonly string[], header: string | u
   [['application/*+json'], 'application/json', false],
   [['application/*+json'], 'application/+json', false],
   [['text/plain', 'application/json'], 'application/json', true],
+  [['application/json'], 'application/json \t; charset=utf-8', true],
+  [['application/json'], 'application/json\u00a0; charset=utf-8', false],
   [['*/*'], 'anything/at-all', true],
   [['*/*'], undefined, false],
 ]

@@ -1,4 +1,5 @@
 import type { Headers } from '../core/headers.ts'
+import { mediaTypeOf } from '../lib/media-type.ts'
 
 const token = "[!#$%&'+.^`|~0-9a-z_-]+"
 const rangePattern = new RegExp(`^(?:\\*/\\*|${token}/(?:\\*|${token}|\\*\\+${token}))$`)
@@ -42,10 +43,4 @@ export class MediaTypes {
     }
     return false
   }
-}
-
-/** The type of a Content-Type value: lower case, without parameters. */
-function mediaTypeOf(value: string): string {
-  const semicolon = value.indexOf(';')
-  return (semicolon === -1 ? value : value.slice(0, semicolon)).trim().toLowerCase()
 }

@@ -1,6 +1,7 @@
 import { H, headerName } from '../core/header-names.ts'
 import { headerBlock } from '../core/headers.ts'
 import type { HeaderBlock, Headers } from '../core/headers.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 
 /** Adds a name to Vary unless it is there or "*" is. `ready` is the line for the usual case: no Vary yet. */
 export function addVary(headers: Headers, name: string, ready?: HeaderBlock): void {
@@ -9,8 +10,8 @@ export function addVary(headers: Headers, name: string, ready?: HeaderBlock): vo
     headers.put(ready ?? line(name))
     return
   }
-  const names = existing.toLowerCase().split(',')
-  const isThere = names.some((part) => part.trim() === '*' || part.trim() === name.toLowerCase())
+  const names = new Set(existing.toLowerCase().split(',').map(trimSpace))
+  const isThere = names.has('*') || names.has(name.toLowerCase())
   if (!isThere) headers.put(line(`${existing}, ${name}`))
 }
 

@@ -1,5 +1,6 @@
 import { headerId } from '../core/header-names.ts'
 import type { Headers } from '../core/headers.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 import type { FieldMatch } from './route-match.ts'
 
 /** A header or query condition made ready: the field must be there, with one of the values if any are named. */
@@ -35,7 +36,7 @@ export function headersHold(conditions: readonly Condition[], headers: Headers, 
 }
 
 function isListed(list: string, name: string): boolean {
-  return list.split(',').some((entry) => entry.trim().toLowerCase() === name)
+  return list.split(',').some((entry) => trimSpace(entry).toLowerCase() === name)
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Exchange } from '../core/exchange.ts'
 import { H, headerId } from '../core/header-names.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 import type { HashKey } from './service-spec.ts'
 
 /** What a request has of a key; undefined when it lacks it. */
@@ -44,7 +45,7 @@ function cookieValue(text: string, name: string): string | undefined {
     let end = text.indexOf(';', at)
     if (end === -1) end = text.length
     if (text.startsWith(name, at) && text.charCodeAt(at + name.length) === equals) {
-      return valued(text.slice(at + name.length + 1, end).trim())
+      return valued(trimSpace(text.slice(at + name.length + 1, end)))
     }
     at = end + 1
   }

@@ -35,6 +35,7 @@ describe('RequestFields', () => {
     assert.equal(isPersistent(['Connection', 'keep-alive, close']), false)
     assert.equal(isPersistent(['Connection', 'close', 'Connection', 'keep-alive']), false)
     assert.equal(isPersistent(['Connection', 'closed']), true)
+    assert.equal(isPersistent(['Connection', 'x, close\u00a0']), true)
     assert.equal(isPersistent([], '1.0'), false)
     assert.equal(isPersistent(['Connection', 'Keep-Alive'], '1.0'), true)
     assert.equal(isPersistent(['Connection', 'x, keep-alive'], '1.0'), true)

@@ -1,6 +1,7 @@
 import { Fault } from '../core/fault.ts'
 import { H } from '../core/header-names.ts'
 import { marksPerLine } from '../core/headers.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 import type { ServerLimits } from './server-wire.ts'
 import { parseAuthority } from './authority.ts'
 
@@ -125,7 +126,7 @@ export class RequestFields {
     else if (isWord(text, start, end, 'close')) this.#isClosing = true
     else {
       for (const option of text.slice(start, end).toLowerCase().split(',')) {
-        const word = option.trim()
+        const word = trimSpace(option)
         if (word === 'close') this.#isClosing = true
         else if (word === 'keep-alive') this.#isKeepAlive = true
         else if (word === 'upgrade') this.#isUpgrading = true

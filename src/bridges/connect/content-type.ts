@@ -2,6 +2,7 @@ import type { Descriptors } from '../descriptors/descriptors.ts'
 import { methodOfTarget } from '../grpc/method-path.ts'
 import { headerId, H } from '../../core/header-names.ts'
 import type { Headers } from '../../core/headers.ts'
+import { mediaTypeOf } from '../../lib/media-type.ts'
 
 /** Ids of the fields that the Connect protocol gives a meaning. */
 export const C = {
@@ -58,5 +59,5 @@ function postedForm(contentType: string | undefined): ConnectForm | undefined {
   if (form !== undefined) return form
   const [type, charset] = contentType.split(';', 2)
   // JSON is UTF-8 and nothing else.
-  return charset === undefined || /^\s*charset="?utf-8"?\s*$/i.test(charset) ? posted.get(type.trimEnd().toLowerCase()) : undefined
+  return charset === undefined || /^[ \t]*charset="?utf-8"?[ \t]*$/i.test(charset) ? posted.get(mediaTypeOf(type)) : undefined
 }

@@ -1,3 +1,4 @@
+import { trimSpace } from '../../lib/trim-space.ts'
 import { acceptRanges } from '../accept-ranges.ts'
 
 /** The forms in which a caller takes its answer. */
@@ -14,7 +15,7 @@ export type ResponseType = 'application/graphql-response+json' | 'application/js
  * What an `Accept` asks for, by quality and then by its order. Whoever takes anything gets `usual`.
  */
 export function readAccept(accept: string | undefined, usual: ResponseType): Accepted {
-  if (accept === undefined || accept.trim() === '') return { single: usual, events: false }
+  if (accept === undefined || trimSpace(accept) === '') return { single: usual, events: false }
   let single: ResponseType | undefined
   let best = 0
   let events = false
@@ -36,7 +37,7 @@ function responseType(type: string): ResponseType | undefined {
 /** Whether a content type is JSON in UTF-8, which is the only form that requests have. */
 export function isJsonRequest(contentType: string | undefined): boolean {
   if (contentType === undefined) return false
-  const [type, ...parameters] = contentType.split(';').map((part) => part.trim().toLowerCase())
+  const [type, ...parameters] = contentType.split(';').map((part) => trimSpace(part).toLowerCase())
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))
   return type === 'application/json' && (charset === undefined || /^charset="?utf-8"?$/.test(charset))
 }

@@ -1,3 +1,5 @@
+import { trimSpace } from '../../lib/trim-space.ts'
+
 /**
  * What services said of the freshness of their answers (`cache-control` in the metadata), as one word for all of them: the
  * shortest age, private when one is. Undefined when one says nothing that allows to keep it.
@@ -6,10 +8,7 @@ export function joinedCacheControl(said: readonly (string | undefined)[]): strin
   let age = Infinity
   let isPrivate = false
   for (const text of said) {
-    const directives = (text ?? '')
-      .toLowerCase()
-      .split(',')
-      .map((part) => part.trim())
+    const directives = (text ?? '').toLowerCase().split(',').map(trimSpace)
     if (directives.some((name) => name === 'no-store' || name.startsWith('no-cache'))) return undefined
     const own = ageOf(directives, 's-maxage') ?? ageOf(directives, 'max-age')
     if (own === undefined) return undefined

@@ -10,6 +10,7 @@ import { H } from '../../core/header-names.ts'
 import { headerBlock } from '../../core/headers.ts'
 import type { Problem } from '../../core/problem.ts'
 import type { Call, Service } from '../../core/service.ts'
+import { mediaTypeOf } from '../../lib/media-type.ts'
 import type { Bridge, BridgeEnv } from '../bridge.ts'
 import type { Descriptors } from '../descriptors/descriptors.ts'
 import { knownDescriptors, planned } from '../descriptors/live-descriptors.ts'
@@ -174,7 +175,7 @@ class RestBridge implements Bridge {
 }
 
 function isJsonType(type: string, isStream: boolean): boolean {
-  const media = type.split(';', 1)[0].trim().toLowerCase()
+  const media = mediaTypeOf(type)
   if (media === 'application/json' || media.endsWith('+json')) return true
   return isStream && (media === 'application/x-ndjson' || media === 'application/ndjson' || media === 'application/jsonl')
 }

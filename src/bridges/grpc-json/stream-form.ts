@@ -1,3 +1,4 @@
+import { trimSpace } from '../../lib/trim-space.ts'
 import { acceptRanges } from '../accept-ranges.ts'
 import { heartbeatMs, heartbeatText, eventText } from '../sse/event-text.ts'
 
@@ -56,7 +57,7 @@ const byType: ReadonlyMap<string, StreamForm> = new Map([
  * none of them is acceptable.
  */
 export function acceptedForm(accept: string | undefined): StreamForm | undefined {
-  if (accept === undefined || accept.trim() === '') return lineForm
+  if (accept === undefined || trimSpace(accept) === '') return lineForm
   let best: StreamForm | undefined
   let bestQuality = 0
   for (const { type, quality } of acceptRanges(accept)) {

@@ -1,3 +1,5 @@
+import { trimSpace } from '../../lib/trim-space.ts'
+
 /** A form of gRPC-Web: its media type, and whether its bytes travel as base64. */
 export interface WebForm {
   readonly type: string
@@ -14,5 +16,5 @@ const forms: ReadonlyMap<string, WebForm> = new Map(
 export function webFormOf(contentType: string | undefined): WebForm | undefined {
   if (contentType?.startsWith('application/grpc-web') !== true) return undefined
   const semicolon = contentType.indexOf(';')
-  return forms.get(semicolon === -1 ? contentType : contentType.slice(0, semicolon).trimEnd())
+  return forms.get(semicolon === -1 ? contentType : trimSpace(contentType.slice(0, semicolon)))
 }

@@ -3,6 +3,7 @@ import { headerId } from '../../core/header-names.ts'
 import { headerBlock } from '../../core/headers.ts'
 import type { Problem } from '../../core/problem.ts'
 import type { Call } from '../../core/service.ts'
+import { trimSpace } from '../../lib/trim-space.ts'
 
 const keyId = headerId('sec-websocket-key')
 const versionId = headerId('sec-websocket-version')
@@ -22,7 +23,7 @@ export function isWebSocket({ method, upgrade }: Call): boolean {
 /** The subprotocols that a call offers, in its order; empty when it offers none. */
 export function offeredProtocols({ headers }: Call): readonly string[] {
   const offered = headers.get(protocolField)
-  return offered === undefined ? [] : offered.split(',').map((name) => name.trim())
+  return offered === undefined ? [] : offered.split(',').map(trimSpace)
 }
 
 /** What is wrong with a handshake (RFC 6455 §4.2.1); undefined when it can be accepted. */

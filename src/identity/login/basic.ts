@@ -8,6 +8,7 @@ import { H } from '../../core/header-names.ts'
 import type { Identity } from '../../core/identity.ts'
 import type { Closable } from '../../core/lasting.ts'
 import type { DecideMode } from '../../core/policy.ts'
+import { trimSpace } from '../../lib/trim-space.ts'
 import type { Authenticator } from '../authenticators.ts'
 import type { OwnIssuerSpec } from '../identity-spec.ts'
 import { KnownIdentity } from '../known-identity.ts'
@@ -79,7 +80,7 @@ export class BasicAuthenticator implements Authenticator {
     const line = x.headers.single(H.authorization)
     if (typeof line !== 'string') return line
     if (!/^basic(?: |$)/i.test(line)) return undefined
-    return line.slice(6).trimStart()
+    return trimSpace(line.slice(6))
   }
 
   verify(credential: string, x: Exchange, staleMs: number, mode: DecideMode = 'charge'): MaybePromise<Identity | Rejection> {

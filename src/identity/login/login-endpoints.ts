@@ -8,7 +8,7 @@ import { cookieNames, readCookie, setCookie } from '../cookies.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { IdentityParts } from '../identity-parts.ts'
 import type { Delivery } from '../identity-spec.ts'
-import { areFields, readFields } from '../read-fields.ts'
+import { areFields, readFields, typeOf } from '../read-fields.ts'
 import type { PostedFields } from '../read-fields.ts'
 import type { Login } from '../sessions.ts'
 import { createClientDesk } from '../client-desk.ts'
@@ -184,8 +184,7 @@ function pageAnswer(
 
 /** Whether pages are answered rather than JSON: a form was posted, by something that does not ask for JSON. */
 function isFormLogin(x: Exchange): boolean {
-  const type = x.headers.single(H.contentType)?.split(';')[0].trim().toLowerCase()
-  if (type !== 'application/x-www-form-urlencoded') return false
+  if (typeOf(x) !== 'application/x-www-form-urlencoded') return false
   const wanted = x.headers.single(H.accept) ?? ''
   return wanted.includes('text/html') || !wanted.includes('json')
 }

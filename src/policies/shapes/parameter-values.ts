@@ -1,4 +1,5 @@
 import type { Exchange } from '../../core/exchange.ts'
+import { trimSpace } from '../../lib/trim-space.ts'
 import type { Check } from './schema-compiler.ts'
 import type { SchemaKinds } from './schema-kinds.ts'
 import { maxMisfits } from './shape.ts'
@@ -50,7 +51,7 @@ export class RequestText {
     const text = this.#x.headers.all('cookie').join(';').slice(0, longestCookies)
     for (const piece of text.split(';')) {
       const equals = piece.indexOf('=')
-      if (equals !== -1) pairs.push([piece.slice(0, equals).trim(), piece.slice(equals + 1).trim()])
+      if (equals !== -1) pairs.push([trimSpace(piece.slice(0, equals)), trimSpace(piece.slice(equals + 1))])
     }
     this.#cookies = pairs
     return pairs
@@ -106,5 +107,5 @@ function rawValue(parameter: CompiledParameter, text: RequestText): unknown {
   const written = place === 'path' ? text.path(name) : text.header(name)
   if (written === undefined || isJson) return written
   const value = splitText(written, kinds.kindsOf(schema), parameter, name)
-  return place === 'header' && Array.isArray(value) ? value.map((item) => (item as string).trim()) : value
+  return place === 'header' && Array.isArray(value) ? value.map((item) => trimSpace(item as string)) : value
 }

@@ -2,6 +2,7 @@ import { Fault } from '../../core/fault.ts'
 import { H, nameFold } from '../../core/header-names.ts'
 import { dropTable } from '../../core/headers.ts'
 import type { Call } from '../../core/service.ts'
+import { trimSpace } from '../../lib/trim-space.ts'
 
 /** Fields of a call that are never sent as they are: hop-by-hop ones, and those that this wire writes itself. */
 export const callDrop = dropTable([
@@ -73,8 +74,8 @@ export function isIdempotent(method: string): boolean {
 /** Whether every protocol that a 101 switches to (`chosen`) is among those that the call offered. */
 export function offers(offered: string | undefined, chosen: string | undefined): boolean {
   if (offered === undefined || chosen === undefined) return false
-  const protocols = new Set(offered.split(',').map((protocol) => protocol.trim().toLowerCase()))
-  return chosen.split(',').every((protocol) => protocols.has(protocol.trim().toLowerCase()))
+  const protocols = new Set(offered.split(',').map((protocol) => trimSpace(protocol).toLowerCase()))
+  return chosen.split(',').every((protocol) => protocols.has(trimSpace(protocol).toLowerCase()))
 }
 
 function isToken(text: string): boolean {

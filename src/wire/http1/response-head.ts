@@ -2,6 +2,7 @@ import { Fault } from '../../core/fault.ts'
 import { H } from '../../core/header-names.ts'
 import { Headers, dropTable, marksPerLine } from '../../core/headers.ts'
 import type { DropTable } from '../../core/headers.ts'
+import { trimSpace } from '../../lib/trim-space.ts'
 import { FieldLines, fieldFaults, fieldsMore } from './field-lines.ts'
 
 /** What follows a head: nothing, a known number of bytes, chunks, or bytes until the connection ends. */
@@ -185,7 +186,7 @@ export function removeNominated(headers: Headers): boolean {
       .slice(marks[i + 3], marks[i + 4])
       .toLowerCase()
       .split(',')) {
-      const name = option.trim()
+      const name = trimSpace(option)
       if (name === 'close') isClosing = true
       else if (name !== '' && name !== 'keep-alive' && name !== 'upgrade') headers.remove(name)
     }

@@ -10,6 +10,7 @@ import { parseFilter, FilterError } from '../../../src/admin/request-filter.ts'
 import { cookieNames, readCookie } from '../../../src/identity/cookies.ts'
 import { withoutOwnCookies } from '../../../src/identity/protected-headers.ts'
 import { canonicalAddress } from '../../../src/lib/address.ts'
+import { trimSpace } from '../../../src/lib/trim-space.ts'
 import { chooseCoding, contentCodings } from '../../../src/policies/accept-encoding.ts'
 import { MediaTypes, parseMediaRange } from '../../../src/policies/media-types.ts'
 import { exchangeOf } from '../../support/exchange.ts'
@@ -17,7 +18,7 @@ import { defineTarget } from '../fuzz-target.ts'
 import { spoilt } from '../spoilt.ts'
 
 /** Header values as a wire lets them through: no line ends, no control bytes. */
-const asValue = (text: string): string => text.replace(/[\0\n\r\x7f]/g, ' ').trim()
+const asValue = (text: string): string => trimSpace(text.replace(/[\0\n\r\x7f]/g, ' '))
 
 const exchangeWith = (name: string, lines: readonly string[]): Exchange =>
   exchangeOf({ headers: lines.flatMap((line) => [name, line]) })
@@ -33,6 +34,7 @@ const cookieWords = [
   ';',
   ' ',
   '\t',
+  '\u00a0',
   '"',
   `${own}=z`,
   `; ${own}-refresh=r`,
@@ -51,15 +53,13 @@ const cookie = defineTarget({
       .join('; ')
       .split(';')
       .map((pair) => pair.replace(/^[ \t]+/, ''))
-    const values = pairs.filter((pair) => pair.startsWith(`${own}=`)).map((pair) => pair.slice(own.length + 1).trimEnd())
+    const values = pairs.filter((pair) => pair.startsWith(`${own}=`)).map((pair) => trimSpace(pair).slice(own.length + 1))
     const expected = values.length === 0 ? undefined : values.length === 1 ? values[0] : null
     assert.equal(readCookie(x, own), expected)
     withoutOwnCookies(x.headers, x)
-    const left = x.headers.all('cookie').flatMap((line) => line.split(';').map((pair) => pair.trim()))
-    assert.ok(!left.some((pair) => pair.toLowerCase().startsWith('__host-http-velum')), left.join(' | '))
-    const kept = pairs
-      .map((pair) => pair.trim())
-      .filter((pair) => pair !== '' && !pair.toLowerCase().startsWith('__host-http-velum'))
+    const left = x.headers.all('cookie').flatMap((line) => line.split(';').map(trimSpace))
+    assert.ok(!left.some((pair) => pair.trim().toLowerCase().startsWith('__host-http-velum')), left.join(' | '))
+    const kept = pairs.map(trimSpace).filter((pair) => pair !== '' && !pair.trim().toLowerCase().startsWith('__host-http-velum'))
     assert.deepEqual(
       left.filter((pair) => pair !== ''),
       kept,
@@ -99,7 +99,7 @@ const forwarded = defineTarget({
     assert.ok(isProxy(near), 'hearsay of a stranger')
     assert.equal(canonicalAddress(address), address)
     if (chain === undefined) return
-    const hops = chain.split(',').map((hop) => hop.trim())
+    const hops = chain.split(',').map((hop) => trimSpace(hop))
     // Which hop it is, counted from the near end: those before it are trusted proxies, and it stands there whole.
     const read = hops.map((hop) => {
       const bare = /^\[([^\]]*)\](?::(?:\d{1,5}|_[\w.-]+))?$/.exec(hop) ?? /^([^:[\]]*):(?:\d{1,5}|_[\w.-]+)$/.exec(hop)
@@ -152,7 +152,7 @@ const acceptEncoding = defineTarget({
     if (chosen === undefined) return
     const weights = new Map<string, number>()
     for (const part of field.toLowerCase().split(',')) {
-      const [name, ...parameters] = part.split(';').map((piece) => piece.trim())
+      const [name, ...parameters] = part.split(';').map(trimSpace)
       const q = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2)
       if (name !== '')
         weights.set(
@@ -171,7 +171,7 @@ const mediaType = defineTarget({
   promise: 'what is checked is the type that a parser of parameters would see; ranges read to themselves',
   cases: spoilt(
     ['application/json', 'text/*', '*/*', 'Application/JSON; charset=utf-8', 'multipart/form-data; boundary="a;b"'],
-    ['/', '*', ';', '"', ' ', ',', 'application/json'],
+    ['/', '*', ';', '"', ' ', ',', 'application/json', '\u00a0'],
   ).map(asValue),
   check(text) {
     const range = parseMediaRange(text)
