@@ -34,4 +34,5 @@ test('what the YAML cannot be read for is one line, without what stands there', 
     readYaml('|\r').faults.map(({ message }) => message),
     ['the YAML cannot be read: Not a YAML token'],
   )
+  for (const { message } of readYaml('% 600\r/..').faults) assert.doesNotMatch(message, /[\r\n]/)
 })

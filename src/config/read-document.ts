@@ -41,7 +41,7 @@ export function readYaml(text: string): ReadDocument {
     const input: unknown = document.toJS({ maxAliasCount: 100 })
     return { input, faults: nestingFaults(input, locate), locate }
   } catch (thrown) {
-    const message = thrown instanceof Error ? thrown.message.split('\n')[0] : String(thrown)
+    const message = thrown instanceof Error ? thrown.message.split(/[\r\n]/)[0] : String(thrown)
     const remedy = 'define each anchor before its aliases, and use few of them'
     return {
       input: undefined,
@@ -150,7 +150,7 @@ function yamlFault(error: YAMLError, lines: LineCounter, text: string): Document
     const name = /^["']?([^"':\s]*)/.exec(text.slice(offset))?.[1] ?? ''
     return { line, column: col, message: `${JSON.stringify(name)} stands twice in one object`, remedy: 'keep one of the two' }
   }
-  const { message, remedy } = yamlWords(error.code, error.message.split('\n')[0])
+  const { message, remedy } = yamlWords(error.code, error.message.split(/[\r\n]/)[0])
   return { line, column: col, message, remedy }
 }
 
