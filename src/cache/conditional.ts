@@ -2,7 +2,7 @@ import { H, headerId } from '../core/header-names.ts'
 import type { Headers } from '../core/headers.ts'
 import { dropTable } from '../core/headers.ts'
 import { trimSpace } from '../lib/trim-space.ts'
-import { parseHttpDate } from './http-date.ts'
+import { parseHttpDate } from '../lib/http-date.ts'
 
 /** What a client wants to be told instead of a whole answer. */
 export const conditionIds = ['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range'].map(headerId)

@@ -2,7 +2,7 @@ import type { Headers } from '../core/headers.ts'
 import { trimSpace } from '../lib/trim-space.ts'
 import type { Directives } from './cache-control.ts'
 import { parseCacheControl, parseTargeted } from './cache-control.ts'
-import { parseHttpDate } from './http-date.ts'
+import { parseHttpDate } from '../lib/http-date.ts'
 
 /** When an answer was asked for and when its head came, in milliseconds since 1970. */
 export interface Timing {
