@@ -85,11 +85,11 @@ export class BearerAuthenticator implements Authenticator {
 
   #learn(token: string, { found, key }: Judgement, now: number, staleMs: number): MaybePromise<Identity | Rejection> {
     if (found instanceof Rejection) {
-      if (key !== undefined) this.#memory.bad.remember(token, found, key, now + disbelievedMs)
+      if (key !== undefined) this.#memory.bad.remember(token, found, key, now + disbelievedMs, now)
       return found
     }
     const good: GoodToken = { identity: found, keyId: key!.kid, epoch: 0 }
-    this.#memory.good.remember(token, good, key!, Math.min(found.expiresAt, now + believedMs))
+    this.#memory.good.remember(token, good, key!, Math.min(found.expiresAt, now + believedMs), now)
     return this.#standing(good, staleMs, false)
   }
 

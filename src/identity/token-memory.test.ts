@@ -11,7 +11,7 @@ const tokenOf = (name: string, length = 100): string => `${'h'.repeat(length - 4
 
 test('finds what it remembers, by the exact text', () => {
   const memory = new TokenMemory<string>({ maxTokens: 10, maxChars: 10_000 })
-  memory.remember(tokenOf('a'), 'alice', key, 100)
+  memory.remember(tokenOf('a'), 'alice', key, 100, 0)
   assert.equal(memory.find(tokenOf('a'), 50), 'alice')
   assert.equal(memory.find(tokenOf('b'), 50), undefined)
   assert.equal(memory.find(`x${tokenOf('a').slice(1)}`, 50), undefined, 'the same end is not enough')
@@ -21,28 +21,43 @@ test('finds what it remembers, by the exact text', () => {
 
 test('a finding ends with its time', () => {
   const memory = new TokenMemory<string>({ maxTokens: 10, maxChars: 10_000 })
-  memory.remember(tokenOf('a'), 'alice', key, 100)
+  memory.remember(tokenOf('a'), 'alice', key, 100, 0)
   assert.equal(memory.find(tokenOf('a'), 99), 'alice')
   assert.equal(memory.find(tokenOf('a'), 100), undefined)
+})
+
+test('what has ended leaves as others come, long before the memory is full', () => {
+  const memory = new TokenMemory<number>({ maxTokens: 16_384, maxChars: 10_000_000 })
+  for (let n = 0; n < 5000; n++) {
+    memory.remember(tokenOf(String(n)), n, key, n + 60, n)
+    assert.equal(memory.find(tokenOf(String(Math.max(0, n - 59))), n), Math.max(0, n - 59), 'what has not ended stays')
+  }
+  assert.ok(memory.size <= 90, `${memory.size} of which 60 have not ended`)
+  const old = keyOf()
+  const other = new TokenMemory<number>({ maxTokens: 100, maxChars: 10_000 })
+  for (let n = 0; n < 8; n++) other.remember(tokenOf(String(n)), n, old, 100, 0)
+  old.isLive = false
+  for (let n = 10; n < 14; n++) other.remember(tokenOf(String(n)), n, key, 100, 0)
+  assert.equal(other.size, 4)
 })
 
 test('a finding ends with the key it rests on, and can be learnt anew', () => {
   const memory = new TokenMemory<string>({ maxTokens: 10, maxChars: 10_000 })
   const old = keyOf()
-  memory.remember(tokenOf('a'), 'alice', old, 100)
+  memory.remember(tokenOf('a'), 'alice', old, 100, 0)
   old.isLive = false
   assert.equal(memory.find(tokenOf('a'), 1), undefined)
-  memory.remember(tokenOf('a'), 'alice again', key, 100)
+  memory.remember(tokenOf('a'), 'alice again', key, 100, 0)
   assert.equal(memory.find(tokenOf('a'), 1), 'alice again')
   assert.equal(memory.size, 1)
 })
 
 test('keeps what is used and gives up what is not', () => {
   const memory = new TokenMemory<number>({ maxTokens: 3, maxChars: 10_000 })
-  for (const n of [0, 1, 2]) memory.remember(tokenOf(String(n)), n, key, 100)
+  for (const n of [0, 1, 2]) memory.remember(tokenOf(String(n)), n, key, 100, 0)
   assert.equal(memory.find(tokenOf('0'), 1), 0)
   assert.equal(memory.find(tokenOf('2'), 1), 2)
-  memory.remember(tokenOf('3'), 3, key, 100)
+  memory.remember(tokenOf('3'), 3, key, 100, 0)
   assert.equal(memory.find(tokenOf('1'), 1), undefined)
   assert.deepEqual(
     [0, 2, 3].map((n) => memory.find(tokenOf(String(n)), 1)),
@@ -52,13 +67,13 @@ test('keeps what is used and gives up what is not', () => {
 
 test('text is bounded too, and what is longer than that is not kept', () => {
   const memory = new TokenMemory<string>({ maxTokens: 100, maxChars: 1000 })
-  for (let n = 0; n < 50; n++) memory.remember(tokenOf(String(n), 300), String(n), key, 100)
+  for (let n = 0; n < 50; n++) memory.remember(tokenOf(String(n), 300), String(n), key, 100, 0)
   assert.equal(memory.size, 3)
-  memory.remember(tokenOf('long', 1001), 'long', key, 100)
+  memory.remember(tokenOf('long', 1001), 'long', key, 100, 0)
   assert.equal(memory.find(tokenOf('long', 1001), 1), undefined)
-  memory.remember('short', 'short', key, 100)
+  memory.remember('short', 'short', key, 100, 0)
   assert.equal(memory.find('short', 1), 'short')
-  memory.remember(tokenOf('whole', 1000), 'whole', key, 100)
+  memory.remember(tokenOf('whole', 1000), 'whole', key, 100, 0)
   assert.equal(memory.size, 1)
 })
 
@@ -78,7 +93,7 @@ test('never finds what was not remembered, and never holds more than it may', ()
           const found = memory.find(token, 1)
           assert.ok(found === undefined || found === last.get(token))
         } else {
-          memory.remember(token, String(i), key, 100)
+          memory.remember(token, String(i), key, 100, 0)
           last.set(token, String(i))
           assert.equal(memory.find(token, 1), String(i), 'what was just learnt is known')
         }
@@ -91,7 +106,7 @@ test('never finds what was not remembered, and never holds more than it may', ()
 test('however many tokens come and go, each that should be there is found', () => {
   const memory = new TokenMemory<number>({ maxTokens: 300, maxChars: 1_000_000 })
   for (let n = 0; n < 5000; n++) {
-    memory.remember(tokenOf(String(n)), n, key, 100)
+    memory.remember(tokenOf(String(n)), n, key, 100, 0)
     if (n % 97 !== 0) continue
     let found = 0
     for (let back = Math.max(0, n - 1000); back <= n; back++) if (memory.find(tokenOf(String(back)), 1) === back) found++
@@ -102,10 +117,10 @@ test('however many tokens come and go, each that should be there is found', () =
 
 test('forgets all when it is closed, and may be used again', () => {
   const memory = new TokenMemory<string>({ maxTokens: 2, maxChars: 1000 })
-  for (const name of ['a', 'b', 'c']) memory.remember(tokenOf(name), name, key, 100)
+  for (const name of ['a', 'b', 'c']) memory.remember(tokenOf(name), name, key, 100, 0)
   memory.close()
   assert.equal(memory.size, 0)
   assert.equal(memory.find(tokenOf('c'), 1), undefined)
-  memory.remember(tokenOf('d'), 'd', key, 100)
+  memory.remember(tokenOf('d'), 'd', key, 100, 0)
   assert.equal(memory.find(tokenOf('d'), 1), 'd')
 })

@@ -27,11 +27,14 @@ export interface TokenMemoryOptions {
 const hashedChars = 10
 /** Those behind them: the very last ones may carry few bits. */
 const skippedChars = 2
+/** Places that are looked at for each new token, so that what has ended makes up no more than a third of what is kept. */
+const sweptPerToken = 4
 
 /**
  * A bounded memory of judged tokens by their exact text. A finding holds until its time is up or the key it was judged
  * with is no longer published. The place of a new token is taken from one that was not looked up for a while (clock
- * eviction): constant time, no timers. Only what was judged with a key enters, so junk cannot fill it.
+ * eviction): constant time, no timers. What has ended leaves as new tokens come, so that the memory is as large as what is
+ * in use and not as it may be. Only what was judged with a key enters, so junk cannot fill it.
  *
  * A hash table of its own (linear probing, integers in front of the entries): a look-up among ten thousand tokens is
  * bound by cache misses, and a Map needs twice as many. The multiplier is random, so that nobody can aim for one slot.
@@ -47,6 +50,7 @@ export class TokenMemory<T> implements Closable {
   readonly #free: number[] = []
   #size = 0
   #hand = 0
+  #sweepHand = 0
   #chars = 0
 
   constructor(options: TokenMemoryOptions) {
@@ -69,8 +73,9 @@ export class TokenMemory<T> implements Closable {
     return entry.found
   }
 
-  /** Keeps a finding until `until`. A token longer than all the text that may be kept is not. */
-  remember(token: string, found: T, key: VerificationKey, until: number): void {
+  /** Keeps a finding until `until`; both times in milliseconds since 1970. A token longer than all the text that may be kept is not. */
+  remember(token: string, found: T, key: VerificationKey, until: number, now: number): void {
+    for (let looked = 0; looked < sweptPerToken; looked++) this.#sweep(now)
     if (token.length > this.#options.maxChars) return
     const home = this.#homeOf(token)
     const known = this.#slotOf(token, home)
@@ -94,6 +99,7 @@ export class TokenMemory<T> implements Closable {
     this.#size = 0
     this.#chars = 0
     this.#hand = 0
+    this.#sweepHand = 0
   }
 
   #homeOf(token: string): number {
@@ -121,6 +127,13 @@ export class TokenMemory<T> implements Closable {
       if (!entry.isUsed || !entry.key.isLive) return this.#drop(entry)
       entry.isUsed = false
     }
+  }
+
+  /** Frees the next place if its finding has ended. */
+  #sweep(now: number): void {
+    if (this.#sweepHand >= this.#places.length) this.#sweepHand = 0
+    const entry = this.#places[this.#sweepHand++]
+    if (entry !== undefined && (entry.until <= now || !entry.key.isLive)) this.#drop(entry)
   }
 
   #drop(entry: Remembered<T>): void {
