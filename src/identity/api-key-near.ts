@@ -8,6 +8,8 @@ import type { KnownIdentity } from './known-identity.ts'
 import type { Revocations } from './revocations.ts'
 
 const defaultMaxKeys = 10_000
+/** So many are looked at for each that is read, so that what has ended makes up no more than a third of what is kept. */
+const sweptPerKey = 4
 /** Last used is written at most so often, by each worker. */
 const touchEveryMs = 300_000
 const retryMs = 30_000
@@ -52,12 +54,17 @@ export class NearApiKeys implements Closable {
   readonly #known = new Map<string, NearApiKey>()
   readonly #loading = new Map<string, Promise<NearApiKey | undefined>>()
   #hand: MapIterator<NearApiKey> | undefined
+  #sweepHand: MapIterator<NearApiKey> | undefined
 
   constructor(stores: Stores, revocations: Revocations, clock: Clock, maxKeys = defaultMaxKeys) {
     this.#stores = stores
     this.#revocations = revocations
     this.#clock = clock
     this.#maxKeys = maxKeys
+  }
+
+  get size(): number {
+    return this.#known.size
   }
 
   find(id: string): NearApiKey | undefined {
@@ -111,9 +118,21 @@ export class NearApiKeys implements Closable {
     const key = new NearApiKey(record)
     key.epoch = this.#revocations.epoch
     if (this.#revocations.isRevoked(key.identity, undefined)) return undefined
+    this.#sweep()
     if (this.#known.size >= this.#maxKeys) this.#evict()
     this.#known.set(id, key)
     return key
+  }
+
+  /** Drops of the next few what has ended: nobody asks for it any more, and it would stay until there is no room. */
+  #sweep(): void {
+    const now = this.#clock.now()
+    for (let looked = 0; looked < sweptPerKey; looked++) {
+      this.#sweepHand ??= this.#known.values()
+      const { value: key, done } = this.#sweepHand.next()
+      if (done === true) return void (this.#sweepHand = undefined)
+      if (now >= key.endsAt || this.#revocations.isRevoked(key.identity, undefined)) this.#known.delete(key.id)
+    }
   }
 
   /** Drops the first key under the hand that was not used since it came by last. */

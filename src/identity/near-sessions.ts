@@ -8,6 +8,8 @@ import type { SessionValue } from './session-record.ts'
 import { sessionChange, sessionIdentity, sessionValue, touchMs } from './session-record.ts'
 
 const defaultMaxSessions = 50_000
+/** So many are looked at for each that is read, so that what has ended makes up no more than a third of what is kept. */
+const sweptPerSession = 4
 /** How soon last seen is tried again when the store did not take it. */
 const retryMs = 5000
 
@@ -55,6 +57,7 @@ export class NearSessions implements Closable {
   readonly #known = new Map<string, NearSession>()
   readonly #loading = new Map<string, Promise<NearSession | undefined>>()
   #hand: MapIterator<NearSession> | undefined
+  #sweepHand: MapIterator<NearSession> | undefined
 
   /** `touched` is told, at most once a minute each, of sessions in use that a provider vouched for. */
   constructor(
@@ -130,9 +133,24 @@ export class NearSessions implements Closable {
     const session = new NearSession(record, this.#spec)
     session.epoch = this.#revocations.epoch
     if (this.#revocations.isRevoked(session.identity, undefined)) return undefined
+    this.#sweep()
     if (this.#known.size >= this.#maxSessions) this.#evict()
     this.#known.set(id, session)
     return session
+  }
+
+  /**
+   * Drops of the next few what a look-up would not believe any more. Nobody asks for a session that was left or that ended
+   * on another worker: it would stay until there is no room.
+   */
+  #sweep(): void {
+    const now = this.#clock.now()
+    for (let looked = 0; looked < sweptPerSession; looked++) {
+      this.#sweepHand ??= this.#known.values()
+      const { value: session, done } = this.#sweepHand.next()
+      if (done === true) return void (this.#sweepHand = undefined)
+      if (now >= session.endsAt || now - session.usedAt >= this.#spec.sessions.idleMs) this.#known.delete(session.id)
+    }
   }
 
   /** Drops the first session under the hand that was not used since it came by last. */
