@@ -88,8 +88,8 @@ export function requestDirectives(headers: Headers): Directives {
 }
 
 // A member of an RFC 8941 dictionary, as far as directives need one: a key, perhaps an item, perhaps parameters.
-const item =
-  '-?(?:\\d{1,12}\\.\\d{1,3}|\\d{1,15})|[A-Za-z*][!#$%&\'*+\\-.^_`|~0-9A-Za-z:/]*|"(?:[ !#-[\\]-~]|\\\\["\\\\])*"|\\?[01]|:[A-Za-z0-9+/=]*:'
+const base64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?'
+const item = `-?(?:\\d{1,12}\\.\\d{1,3}|\\d{1,15})|[A-Za-z*][!#$%&'*+\\-.^_\`|~0-9A-Za-z:/]*|"(?:[ !#-[\\]-~]|\\\\["\\\\])*"|\\?[01]|:${base64}:`
 const key = '[a-z*][a-z0-9_\\-.*]*'
 const member = new RegExp(`[ \\t]*(${key})(?:=(${item}))?(?:; *${key}(?:=(?:${item}))?)*[ \\t]*(,|$)`, 'y')
 
