@@ -14,7 +14,9 @@ export function chooseCoding(accept: string | undefined, offered: readonly Conte
   for (const part of accept.toLowerCase().split(',')) {
     const [name, ...parameters] = part.split(';').map(trimSpace)
     if (name === '') continue
-    weights.set(name === 'x-gzip' ? 'gzip' : name, weightOf(parameters))
+    const coding = name === 'x-gzip' ? 'gzip' : name
+    // Of one that is named twice, what refuses more is heard, as in the keys of the cache.
+    weights.set(coding, Math.min(weightOf(parameters), weights.get(coding) ?? 1))
   }
   const any = weights.get('*')
   let chosen: ContentCoding | undefined

@@ -151,6 +151,8 @@ for (const [what, headers, expected] of [
   ['two types', [...json, ...json], ['accept', 'application/json']],
   ['a coding', [...json, 'content-encoding', 'gzip'], ['accept-encoding', 'identity']],
   ['another charset', ['content-type', 'application/json; charset=utf-16'], undefined],
+  ['another charset behind the right one', ['content-type', 'application/json; charset=utf-8; charset=utf-16'], undefined],
+  ['a charset that begins like the right one', ['content-type', 'application/json; charset=utf-8\u00a0x'], undefined],
 ] as const) {
   test(`a body with ${what} is 415, and nothing of it is read`, async () => {
     const content = new LateBody(['{"id":1}'])

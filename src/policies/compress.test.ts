@@ -75,6 +75,8 @@ describe('which coding is chosen', () => {
     ['*', 'zstd'],
     ['*;q=0', undefined],
     ['zstd;q=0, *', 'br'],
+    ['*;q=0, *', undefined],
+    ['gzip, gzip;q=0', undefined],
     ['X-GZIP', 'gzip'],
     ['gzip;q=0.5, identity', undefined],
     ['gzip;q=0.5, identity;q=0', 'gzip'],

@@ -1,4 +1,5 @@
 import type { Headers } from '../core/headers.ts'
+import { trimSpace } from '../lib/trim-space.ts'
 import type { CompiledContent } from './shapes/compiled-shape.ts'
 
 /** How content of a type is read: as JSON, as an urlencoded form, or not at all. */
@@ -32,6 +33,8 @@ export function isPlain(headers: Headers): boolean {
 export function isUtf8Named(headers: Headers): boolean {
   const contentType = headers.get('content-type') ?? ''
   if (!contentType.includes(';')) return true
-  const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(contentType)
-  return charset === null || /^(?:utf-?8|us-ascii)$/i.test(charset[1])
+  // Of several, a service may believe any.
+  for (const [, charset] of contentType.matchAll(/;\s*charset\s*=\s*"?([^";]*)/gi))
+    if (!/^(?:utf-?8|us-ascii)$/i.test(trimSpace(charset))) return false
+  return true
 }

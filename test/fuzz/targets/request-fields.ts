@@ -154,11 +154,9 @@ const acceptEncoding = defineTarget({
     for (const part of field.toLowerCase().split(',')) {
       const [name, ...parameters] = part.split(';').map(trimSpace)
       const q = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2)
-      if (name !== '')
-        weights.set(
-          name === 'x-gzip' ? 'gzip' : name,
-          q === undefined ? 1 : /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(q) ? Number(q) : 0,
-        )
+      const coding = name === 'x-gzip' ? 'gzip' : name
+      const weight = q === undefined ? 1 : /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(q) ? Number(q) : 0
+      if (name !== '') weights.set(coding, Math.min(weight, weights.get(coding) ?? 1))
     }
     const weightOf = (name: string): number => weights.get(name) ?? weights.get('*') ?? 0
     assert.ok(weightOf(chosen) > 0)
