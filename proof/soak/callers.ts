@@ -27,30 +27,48 @@ export interface Caller {
 
 const patienceMs = 30_000
 
+/** How often HTTP/1.1 was sent again, because its connection had been let go. */
+export const resets = { count: 0 }
+
 /** HTTP/1.1 on connections that are kept (`keepAlive`) or that serve one request each. */
 export function createHttp1Caller(origin: string, options: { readonly ca?: string; readonly keepAlive: boolean }): Caller {
   const isSecure = origin.startsWith('https:')
   const keeping = { keepAlive: options.keepAlive, maxSockets: 32, keepAliveMsecs: 20_000 }
   const agent = isSecure ? new HttpsAgent({ ...keeping, ca: options.ca, maxCachedSessions: 0 }) : new HttpAgent(keeping)
-  return {
-    ask({ method = 'GET', path, headers = {}, body }) {
-      const ask = isSecure ? httpsRequest : httpRequest
-      const length = body === undefined ? {} : { 'content-length': body.length }
-      const sent = ask(new URL(path, origin), { method, agent, headers: { ...headers, ...length }, timeout: patienceMs })
-      return new Promise((resolve, reject) => {
-        sent.on('timeout', () => sent.destroy(new Error('no answer within 30 s')))
-        sent.on('error', reject)
-        sent.on('response', (response: IncomingMessage) => {
-          const chunks: Buffer[] = []
-          response.on('data', (chunk: Buffer) => void chunks.push(chunk))
-          response.on('error', reject)
-          response.on('end', () => {
-            if (!response.complete) reject(new Error('the answer broke off'))
-            else resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) })
-          })
-        })
-        sent.end(body)
+  const askOnce = ({ method = 'GET', path, headers = {}, body }: Question): Promise<Reply | 'reset'> => {
+    const ask = isSecure ? httpsRequest : httpRequest
+    const length = body === undefined ? {} : { 'content-length': body.length }
+    const sent = ask(new URL(path, origin), { method, agent, headers: { ...headers, ...length }, timeout: patienceMs })
+    return new Promise((resolve, reject) => {
+      sent.on('timeout', () => sent.destroy(new Error('no answer within 30 s')))
+      let isAnswered = false
+      sent.on('error', (thrown: NodeJS.ErrnoException) => {
+        // The gateway let the connection go while it was idle, and the request crossed that on the way.
+        if (sent.reusedSocket && !isAnswered && thrown.code === 'ECONNRESET') resolve('reset')
+        else reject(thrown)
       })
+      sent.on('response', (response: IncomingMessage) => {
+        isAnswered = true
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => void chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () => {
+          if (!response.complete) reject(new Error('the answer broke off'))
+          else resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) })
+        })
+      })
+      sent.end(body)
+    })
+  }
+  return {
+    async ask(question) {
+      // Sent again as clients do (RFC 9112 §9.3.1); had a service seen it, it would arrive twice and be counted.
+      for (let tries = 0; tries < 3; tries++) {
+        const reply = await askOnce(question)
+        if (reply !== 'reset') return reply
+        resets.count++
+      }
+      throw new Error('reset on three connections')
     },
     close: () => agent.destroy(),
   }
@@ -79,7 +97,7 @@ export function createHttp2Caller(origin: string, options: { readonly ca?: strin
       for (let tries = 0; tries < 3; tries++) {
         const used = current()
         asked++
-        const reply = await askOnce(used, question)
+        const reply = await askOn(used, question)
         if (reply !== 'refused') return reply
         // Only the one that refused: others that were refused with this may have opened another meanwhile.
         if (!used.closed) used.close()
@@ -92,10 +110,7 @@ export function createHttp2Caller(origin: string, options: { readonly ca?: strin
 }
 
 /** One request on a session; `refused`: nobody has looked at it, and it may be asked again on another. */
-async function askOnce(
-  used: ClientHttp2Session,
-  { method = 'GET', path, headers = {}, body }: Question,
-): Promise<Reply | 'refused'> {
+async function askOn(used: ClientHttp2Session, { method = 'GET', path, headers = {}, body }: Question): Promise<Reply | 'refused'> {
   const stream = used.request({ ':method': method, ':path': path, ...headers }, { endStream: body === undefined })
   stream.setTimeout(patienceMs, () => stream.destroy(new Error('no answer within 30 s')))
   let answered: Record<string, string | string[] | undefined> = {}

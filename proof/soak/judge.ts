@@ -1,4 +1,5 @@
 import { table } from '../../bench/support/table.ts'
+import { resets } from './callers.ts'
 import type { Promised } from '../support/promises.ts'
 import type { GatewayProcess } from './gateway-process.ts'
 import { passed } from './http-activities.ts'
@@ -72,7 +73,7 @@ export function judge(run: Run): Promised[] {
     {
       done: `${total(({ sent }) => sent).toLocaleString('en')} requests, calls and sockets`,
       promised: 'none lost, none twice',
-      seen: `${ledger.lost} lost, ${ledger.doubled} twice, ${ledger.open} without an end, ${ledger.strangers} of nobody; ${total(({ retries }) => retries)} further tries where allowed`,
+      seen: `${ledger.lost} lost, ${ledger.doubled} twice, ${ledger.open} without an end, ${ledger.strangers} of nobody; ${total(({ retries }) => retries)} further tries where allowed, ${resets.count} sent again since an idle connection ended`,
       holds: ledger.lost === 0 && ledger.doubled === 0 && ledger.open === 0 && ledger.strangers === 0,
     },
     {
