@@ -31,6 +31,8 @@ interface Scenario {
 }
 
 const scenarios: readonly Scenario[] = [
+  { routes: 10, load: 'open', cores: '0' },
+  { routes: 10, load: 'closed', cores: '0' },
   { routes: 50, load: 'open', cores: '0' },
   { routes: 50, load: 'closed', cores: '0' },
   { routes: 500, load: 'open', cores: '0,1' },
