@@ -3,13 +3,12 @@ import type { Closable } from '../core/lasting.ts'
 import type { StoredRecord, Stores } from '../core/stores.ts'
 import type { OwnIssuerSpec } from './identity-spec.ts'
 import type { KnownIdentity } from './known-identity.ts'
+import { NearMemory } from './near-memory.ts'
 import type { Revocations } from './revocations.ts'
 import type { SessionValue } from './session-record.ts'
 import { sessionChange, sessionIdentity, sessionValue, touchMs } from './session-record.ts'
 
 const defaultMaxSessions = 50_000
-/** So many are looked at for each that is read, so that what has ended makes up no more than a third of what is kept. */
-const sweptPerSession = 4
 /** How soon last seen is tried again when the store did not take it. */
 const retryMs = 5000
 
@@ -52,12 +51,8 @@ export class NearSessions implements Closable {
   readonly #spec: OwnIssuerSpec
   readonly #revocations: Revocations
   readonly #clock: Clock
-  readonly #maxSessions: number
   readonly #touched: (id: string) => void
-  readonly #known = new Map<string, NearSession>()
-  readonly #loading = new Map<string, Promise<NearSession | undefined>>()
-  #hand: MapIterator<NearSession> | undefined
-  #sweepHand: MapIterator<NearSession> | undefined
+  readonly #near: NearMemory<NearSession, StoredRecord>
 
   /** `touched` is told, at most once a minute each, of sessions in use that a provider vouched for. */
   constructor(
@@ -73,31 +68,30 @@ export class NearSessions implements Closable {
     this.#spec = spec
     this.#revocations = revocations
     this.#clock = clock
-    this.#maxSessions = maxSessions
+    this.#near = new NearMemory({
+      most: maxSessions,
+      clock,
+      read: (id) => stores.records.get('session', id),
+      admit: (record) => this.#admit(record),
+      hasEnded: ({ endsAt, usedAt }, now) => now >= endsAt || now - usedAt >= spec.sessions.idleMs,
+    })
   }
 
   get size(): number {
-    return this.#known.size
+    return this.#near.size
   }
 
   find(id: string): NearSession | undefined {
-    const session = this.#known.get(id)
-    if (session !== undefined) session.isUsed = true
-    return session
+    return this.#near.find(id)
   }
 
   forget(id: string): void {
-    this.#known.delete(id)
+    this.#near.forget(id)
   }
 
   /** Reads a session; undefined when there is none. Rejects with `store-down`. */
   load(id: string): Promise<NearSession | undefined> {
-    let loading = this.#loading.get(id)
-    if (loading === undefined) {
-      loading = this.#load(id).finally(() => this.#loading.delete(id))
-      this.#loading.set(id, loading)
-    }
-    return loading
+    return this.#near.load(id)
   }
 
   /** Writes last seen, in the background. A session that was changed or ended meanwhile is read anew by its next request. */
@@ -111,13 +105,13 @@ export class NearSessions implements Closable {
   }
 
   close(): void {
-    this.#known.clear()
+    this.#near.clear()
   }
 
   async #write(session: NearSession, change: ReturnType<typeof sessionChange>, value: SessionValue): Promise<void> {
     try {
       const version = await this.#stores.records.update('session', session.record, change)
-      if (version === undefined) this.#known.delete(session.id)
+      if (version === undefined) this.#near.forget(session.id)
       else {
         session.record = { ...session.record, ...change, version }
         session.value = value
@@ -127,43 +121,9 @@ export class NearSessions implements Closable {
     }
   }
 
-  async #load(id: string): Promise<NearSession | undefined> {
-    const record = await this.#stores.records.get('session', id)
-    if (record === undefined) return undefined
+  #admit(record: StoredRecord): NearSession | undefined {
     const session = new NearSession(record, this.#spec)
     session.epoch = this.#revocations.epoch
-    if (this.#revocations.isRevoked(session.identity, undefined)) return undefined
-    this.#sweep()
-    if (this.#known.size >= this.#maxSessions) this.#evict()
-    this.#known.set(id, session)
-    return session
-  }
-
-  /**
-   * Drops of the next few what a look-up would not believe any more. Nobody asks for a session that was left or that ended
-   * on another worker: it would stay until there is no room.
-   */
-  #sweep(): void {
-    const now = this.#clock.now()
-    for (let looked = 0; looked < sweptPerSession; looked++) {
-      this.#sweepHand ??= this.#known.values()
-      const { value: session, done } = this.#sweepHand.next()
-      if (done === true) return void (this.#sweepHand = undefined)
-      if (now >= session.endsAt || now - session.usedAt >= this.#spec.sessions.idleMs) this.#known.delete(session.id)
-    }
-  }
-
-  /** Drops the first session under the hand that was not used since it came by last. */
-  #evict(): void {
-    for (;;) {
-      this.#hand ??= this.#known.values()
-      const { value: session, done } = this.#hand.next()
-      if (done === true) {
-        this.#hand = undefined
-        continue
-      }
-      if (!session.isUsed) return void this.#known.delete(session.id)
-      session.isUsed = false
-    }
+    return this.#revocations.isRevoked(session.identity, undefined) ? undefined : session
   }
 }
