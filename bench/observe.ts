@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startOtlpReceiver } from '../test/support/otlp-receiver.ts'
@@ -8,16 +8,16 @@ import type { BenchOptions } from './run.ts'
 import { cleaningUp } from './support/cleanup.ts'
 import { interleaved } from './support/interleaved.ts'
 import type { Running } from './support/processes.ts'
-import { cpuMicros, freePort, startServer } from './support/processes.ts'
+import { cpuMicros, freePort } from './support/processes.ts'
 import { saveResults } from './support/results.ts'
 import { startScene } from './support/scale-proxy.ts'
+import { startVelum } from './support/start-velum.ts'
 import { median, table } from './support/table.ts'
 import { verdictCost } from './support/verdict-cost.ts'
 import type { Seen } from './support/watchers.ts'
 import { scrapeSeconds, visitOften, watch } from './support/watchers.ts'
 import { runWrk } from './support/wrk.ts'
 
-const launcher = join(import.meta.dirname, '../bin/velum.js')
 const script = join(import.meta.dirname, 'wrk/urls.lua')
 const gatewayCore = '0'
 const clientCore = '1'
@@ -131,8 +131,6 @@ function velumWith(name: string, on: Telemetry, adminPort: number, otlp: string)
   return {
     name,
     start({ folder, port, upstreamPort, cores }) {
-      mkdirSync(folder, { recursive: true })
-      const file = join(folder, 'velum.json')
       const service = { url: `http://127.0.0.1:${upstreamPort}` }
       const config = {
         name: 'bench',
@@ -149,14 +147,7 @@ function velumWith(name: string, on: Telemetry, adminPort: number, otlp: string)
         ...(on.hasAdmin === true ? { admin: { port: adminPort } } : {}),
         ...(on.hasTraces === true ? { telemetry: { otlp, sample: 0.01 } } : {}),
       }
-      writeFileSync(file, JSON.stringify(config, undefined, 2))
-      const profile = process.env['VELUM_BENCH_PROFILE'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
-      return startServer(process.execPath, [...profile, launcher, 'run', '--config', file, '--workers', '1'], {
-        cores,
-        port,
-        output: join(folder, 'output'),
-        env: { VELUM_ADMIN_TOKEN: token },
-      })
+      return startVelum({ folder, config, cores, port, env: { VELUM_ADMIN_TOKEN: token } })
     },
   }
 }

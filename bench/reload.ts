@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
@@ -10,12 +10,12 @@ import { startUpstream } from './peers/nginx.ts'
 import type { BenchOptions } from './run.ts'
 import { runOpen } from './support/open-load.ts'
 import type { Running } from './support/processes.ts'
-import { freePort, startServer } from './support/processes.ts'
+import { freePort } from './support/processes.ts'
 import { saveResults } from './support/results.ts'
+import { startVelum } from './support/start-velum.ts'
 import { median, quantile, table } from './support/table.ts'
 import { runWrk } from './support/wrk.ts'
 
-const launcher = join(import.meta.dirname, '../bin/velum.js')
 const script = join(import.meta.dirname, 'wrk/get.lua')
 const sockets = 50
 
@@ -111,18 +111,14 @@ async function measure(scenario: Scenario, rounds: number, seconds: number): Pro
   try {
     const [upstreamPort, port, adminPort] = [await freePort(), await freePort(), await freePort()]
     started.push(await startUpstream(join(folder, 'service'), upstreamPort, '1'))
-    mkdirSync(join(folder, 'velum'))
-    const file = join(folder, 'velum/velum.json')
     const echoPort = (echo.address() as AddressInfo).port
-    const config = (turn: number): string => configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes })
-    writeFileSync(file, config(0))
-    const args = [launcher, 'run', '--config', file, '--workers', '1']
-    started.push(await startServer(process.execPath, args, { cores, port, output: join(folder, 'velum/output') }))
+    const config = (turn: number): unknown => configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes })
+    started.push(await startVelum({ folder: join(folder, 'velum'), config: config(0), cores, port }))
     const lasting = await Promise.all(Array.from({ length: sockets }, () => openEcho(port)))
     const authorization = `Bearer ${readFileSync(join(folder, 'store/admin.token'), 'utf8').trim()}`
     let turns = 0
     const reload = async (): Promise<void> => {
-      writeFileSync(file, config(++turns))
+      writeFileSync(join(folder, 'velum/velum.json'), JSON.stringify(config(++turns)))
       const { status } = await fetch(`http://127.0.0.1:${adminPort}/api/reload`, { method: 'POST', headers: { authorization } })
       if (status !== 200) throw new Error(`a reload was answered with ${status}`)
     }
@@ -195,11 +191,11 @@ interface Places {
   readonly otherRoutes: number
 }
 
-function configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes }: Places): string {
+function configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes }: Places): unknown {
   const others = Array.from({ length: otherRoutes }, (_, i) => {
     return { name: `other-${i}`, match: { path: `/other/${i}/{id}` }, to: 'service', timeout: `${1 + (turn % 2)}s` }
   })
-  return JSON.stringify({
+  return {
     name: 'bench',
     listeners: { plain: { host: '127.0.0.1', port, maxRequests: 1_000_000_000, timeouts: { idle: '1h' } } },
     admin: { port: adminPort },
@@ -212,7 +208,7 @@ function configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, other
       ...others,
       { name: 'all', match: { path: '/**' }, to: 'service' },
     ],
-  })
+  }
 }
 
 /** Reloads again and again until it is told to stop; gives how long each one took, in ms. */

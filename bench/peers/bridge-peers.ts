@@ -1,8 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { benchProto } from '../support/bench-messages.ts'
 import type { Running } from '../support/processes.ts'
 import { startServer } from '../support/processes.ts'
+import { startVelum } from '../support/start-velum.ts'
 
 export interface BridgePeerOptions {
   readonly port: number
@@ -21,7 +22,6 @@ export interface BridgePeer {
 }
 
 const program = join(import.meta.dirname, 'bridge-peer.ts')
-const launcher = join(import.meta.dirname, '../../bin/velum.js')
 
 function ofNode(name: string, kind: string, speaks: BridgePeer['speaks']): BridgePeer {
   return {
@@ -47,8 +47,6 @@ export function velumBridge(speaks: BridgePeer['speaks']): BridgePeer {
     name: speaks === 'json' ? 'velum' : 'velum, graphql',
     speaks,
     start({ port, grpcPort, cores, folder }) {
-      mkdirSync(folder, { recursive: true })
-      const file = join(folder, 'velum.json')
       const route = { to: 'service', auth: 'public' }
       const config = {
         name: 'bench',
@@ -63,13 +61,7 @@ export function velumBridge(speaks: BridgePeer['speaks']): BridgePeer {
           { ...route, name: 'graphql', match: { path: '/graphql' }, bridge: 'graphql' },
         ],
       }
-      writeFileSync(file, JSON.stringify(config, undefined, 2))
-      const profile = process.env['VELUM_BENCH_PROFILE'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
-      return startServer(process.execPath, [...profile, launcher, 'run', '--config', file, '--workers', '1'], {
-        cores,
-        port,
-        output: join(folder, 'output'),
-      })
+      return startVelum({ folder, config, cores, port })
     },
   }
 }

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Running } from '../support/processes.ts'
 import { startServer } from '../support/processes.ts'
+import { startVelum } from '../support/start-velum.ts'
 import { filesServed, startNginx } from './nginx.ts'
 
 /** What a cache under measurement needs: a port, what stands behind it, its core, a folder, and how much it may keep. */
@@ -19,8 +20,6 @@ export interface CachePeer {
   readonly isCaching: boolean
   start(options: CachePeerOptions): Promise<Running>
 }
-
-const launcher = join(import.meta.dirname, '../../bin/velum.js')
 
 /** nginx from Debian's package with `proxy_cache` on a memory file system where there is one. */
 export function nginxCache(isCaching: boolean): CachePeer {
@@ -78,8 +77,6 @@ export function velumCache(isCaching: boolean): CachePeer {
     name: isCaching ? 'velum' : 'velum, no cache',
     isCaching,
     start({ port, upstreamPort, cores, folder, maxMegabytes }) {
-      mkdirSync(folder, { recursive: true })
-      const file = join(folder, 'velum.json')
       const config = {
         name: 'bench',
         listeners: { plain: { host: '127.0.0.1', port, maxRequests: 1_000_000_000, timeouts: { idle: '1h' } } },
@@ -97,9 +94,7 @@ export function velumCache(isCaching: boolean): CachePeer {
           },
         ],
       }
-      writeFileSync(file, JSON.stringify(config, undefined, 2))
-      const args = [launcher, 'run', '--config', file, '--workers', '1']
-      return startServer(process.execPath, args, { cores, port, output: join(folder, 'output') })
+      return startVelum({ folder, config, cores, port })
     },
   }
 }

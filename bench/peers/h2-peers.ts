@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Running } from '../support/processes.ts'
 import { startServer } from '../support/processes.ts'
+import { startVelum } from '../support/start-velum.ts'
 import { forwarded, startNginx } from './nginx.ts'
 import type { PeerOptions } from './peer.ts'
 
@@ -97,13 +98,10 @@ backend grpc
   },
 }
 
-const launcher = join(import.meta.dirname, '../../bin/velum.js')
-
 /** One worker, one public route to each service, log and metrics on. */
 export const velumH2: H2Peer = {
   name: 'velum',
   start({ port, tlsPort, upstreamPort, grpcPort, cores, folder, cert, key }) {
-    mkdirSync(folder, { recursive: true })
     const listener = { host: '127.0.0.1', maxRequests: 1_000_000_000, maxConnections: 15_000, timeouts: { idle: '1h' } }
     const config = {
       name: 'bench',
@@ -120,10 +118,6 @@ export const velumH2: H2Peer = {
         { name: 'grpc', match: { path: '/grpc/**' }, to: 'grpc' },
       ],
     }
-    const path = join(folder, 'velum.json')
-    writeFileSync(path, JSON.stringify(config, undefined, 2))
-    const profile = process.env['VELUM_BENCH_PROFILE'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
-    const args = [...profile, launcher, 'run', '--config', path, '--workers', '1']
-    return startServer(process.execPath, args, { cores, port, output: join(folder, 'output') })
+    return startVelum({ folder, config, cores, port })
   },
 }

@@ -1,10 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { startServer } from '../support/processes.ts'
+import { startVelum } from '../support/start-velum.ts'
 import type { Tokens } from '../support/tokens.ts'
 import type { Peer, PeerOptions } from './peer.ts'
-
-const launcher = join(import.meta.dirname, '../../bin/velum.js')
 
 export interface VelumVariant {
   readonly name: string
@@ -29,18 +26,9 @@ export function velum(variant: VelumVariant): Peer {
     name,
     start(options) {
       const { folder, cores, port } = options
-      mkdirSync(folder, { recursive: true })
-      const config = join(folder, 'velum.json')
-      writeFileSync(config, JSON.stringify(configOf(options, variant), undefined, 2))
-      const args = [...profileArgs(folder), launcher, 'run', '--config', config, '--workers', String(workers)]
-      return startServer(process.execPath, args, { cores, port, output: join(folder, 'output') })
+      return startVelum({ folder, config: configOf(options, variant), cores, port, workers })
     },
   }
-}
-
-/** `VELUM_BENCH_PROFILE=1` leaves V8 profiles of all threads in the peer's folder. */
-function profileArgs(folder: string): string[] {
-  return process.env['VELUM_BENCH_PROFILE'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
 }
 
 function configOf(
