@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import type { ConfigPath } from './finding.ts'
+import { membersOf } from './members-of.ts'
 
 /** A gateway of a file as it was written. */
 export interface WrittenGateway {
@@ -88,8 +89,4 @@ function claimsOf({ name, input }: WrittenGateway, file: string): Claim[] {
       remedy: 'give each gateway its own folder, or leave it out: it is .velum/NAME then',
     })
   return claims
-}
-
-function membersOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
 }

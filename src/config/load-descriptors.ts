@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { compileProtos } from '../bridges/descriptors/compile-protos.ts'
 import type { Compiled } from '../bridges/descriptors/compile-protos.ts'
+import { membersOf } from './members-of.ts'
 
 /** By name of the service: what its `protos` or `descriptors` came to. */
 export type LoadedDescriptors = ReadonlyMap<string, Compiled>
@@ -13,7 +14,7 @@ export type LoadedDescriptors = ReadonlyMap<string, Compiled>
 export async function loadDescriptors(input: unknown, file: string): Promise<LoadedDescriptors> {
   const folder = dirname(file)
   const loaded = new Map<string, Compiled>()
-  for (const [name, service] of entriesOf(membersOf(input)['services'])) {
+  for (const [name, service] of Object.entries(membersOf(membersOf(input)['services']))) {
     const { protos, descriptors } = membersOf(service)
     if (typeof descriptors === 'string' && protos === undefined) loaded.set(name, await readSet(resolve(folder, descriptors)))
     const files = typeof protos === 'string' ? [protos] : protos
@@ -37,12 +38,4 @@ async function readSet(path: string): Promise<Compiled> {
     const words = code === 'ENOENT' ? 'the file does not exist' : `the file cannot be read (${code ?? message})`
     return { set: undefined, faults: [{ file: path, message: words, line: undefined, column: undefined }], files: [] }
   }
-}
-
-function membersOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-}
-
-function entriesOf(value: unknown): [string, unknown][] {
-  return Array.isArray(value) ? [] : Object.entries(membersOf(value))
 }

@@ -7,6 +7,7 @@ import type { PolicyBudgets } from '../policies/custom/define-policy.ts'
 import type { PartTrial } from '../policies/custom/try-policy.ts'
 import type { EvaluateFault, EvaluateOptions } from './evaluate.ts'
 import { evaluatePolicy, evaluateTrial } from './evaluate.ts'
+import { membersOf } from './members-of.ts'
 import type { ReadOptions } from './read-input.ts'
 
 /** What came of the module of a custom policy. */
@@ -133,8 +134,4 @@ function contentsOf(files: readonly string[]): Pick<LoadedPolicy, 'digest' | 'so
     hash.update(`${file}\0${content.length}\0`).update(content)
   }
   return { digest: hash.digest('base64url').slice(0, 16), sourceBytes }
-}
-
-function membersOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
 }

@@ -16,6 +16,7 @@ import type {
   Writing,
 } from '../policies/shapes/shape.ts'
 import { normalLiteral, PatternError } from '../routing/path-pattern.ts'
+import { membersOf } from './members-of.ts'
 import { OpenapiSchemas } from './openapi-schemas.ts'
 import type { Direction, Place } from './openapi-schemas.ts'
 import { findingAt } from './schema-files.ts'
@@ -288,11 +289,6 @@ class Reader {
       }
     }
   }
-}
-
-/** An object's members; none of what is no object, though one should stand there. */
-export function membersOf(value: unknown): Keywords {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Keywords) : {}
 }
 
 function below({ file, pointer }: Place, ...names: readonly string[]): Place {
