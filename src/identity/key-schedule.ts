@@ -19,7 +19,8 @@ const skewMs = 60_000
 /**
  * What each key is for at this moment. It follows from the keys alone, so that all nodes agree without talking: the
  * latest active key of the wanted algorithm signs (of another one only while there is none), and a key that has been
- * succeeded is published until everything it signed has expired.
+ * succeeded is published until everything it signed has expired. Where none is active yet, the first to be so signs: a fleet's
+ * first key was made by a node whose clock is ahead of this one's.
  */
 export function scheduleOf<K extends ScheduledKey>(
   keys: readonly K[],
@@ -29,8 +30,9 @@ export function scheduleOf<K extends ScheduledKey>(
 ): { readonly signer: K | undefined; readonly published: readonly K[]; readonly removable: readonly K[]; readonly isDue: boolean } {
   const ordered = keys.toSorted((a, b) => b.activeAt - a.activeAt || (a.kid < b.kid ? -1 : 1))
   const active = ordered.filter((key) => key.activeAt <= now)
-  const signer = active.find((key) => key.algorithm === wanted) ?? active[0]
-  const latest = ordered.find((key) => key.algorithm === wanted)
+  const isWanted = (key: K): boolean => key.algorithm === wanted
+  const signer = active.find(isWanted) ?? active[0] ?? ordered.findLast(isWanted) ?? ordered.at(-1)
+  const latest = ordered.find(isWanted)
   const removable = active.filter((key) => key !== signer && lastUseOf(key, active) + longestTtlMs + keySetMaxAgeMs + skewMs < now)
   return {
     signer,
