@@ -47,11 +47,9 @@ export class FamilyTraffic implements Traffic {
   }
 
   async prepare(): Promise<void> {
-    for (let refused = 0; this.#pages.length < 5;) {
+    while (this.#pages.length < 5) {
       const told = await this.#logIn()
       const tokens = tokensOf(told)
-      // On a busy machine a login can meet the patience of a limit or a store; it says so and may be repeated.
-      if (told.status === 503 && ++refused < 10) continue
       if (tokens === undefined) throw new Error(`a login failed: ${told.status} ${told.text}`)
       this.#pages.push({ ...tokens, isBusy: false, lost: '' })
     }
