@@ -50,6 +50,8 @@ export async function openNamespace(t: Cleanup): Promise<OtherNamespace> {
     prefix,
     link(name, ours, theirs) {
       run('ip', 'link', 'add', 'name', name, 'type', 'veth', 'peer', 'name', `${name}-far`, 'netns', String(holder.pid))
+      // A namespace goes some time after its last process, and the next scene wants these names at once.
+      t.after(() => void spawnSync('ip', ['link', 'delete', name]))
       run('ip', 'addr', 'add', `${ours}/24`, 'dev', name)
       run('ip', 'link', 'set', name, 'up')
       there('ip', 'addr', 'add', `${theirs}/24`, 'dev', `${name}-far`)
