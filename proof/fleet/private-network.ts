@@ -51,7 +51,7 @@ export async function openNamespace(t: Cleanup): Promise<OtherNamespace> {
     link(name, ours, theirs) {
       run('ip', 'link', 'add', 'name', name, 'type', 'veth', 'peer', 'name', `${name}-far`, 'netns', String(holder.pid))
       // A namespace goes some time after its last process, and the next scene wants these names at once.
-      t.after(() => void spawnSync('ip', ['link', 'delete', name]))
+      t.after(() => void failureOf('ip', 'link', 'delete', name))
       run('ip', 'addr', 'add', `${ours}/24`, 'dev', name)
       run('ip', 'link', 'set', name, 'up')
       there('ip', 'addr', 'add', `${theirs}/24`, 'dev', `${name}-far`)
@@ -72,6 +72,12 @@ function namespaceOf(pid: number): string {
 }
 
 function run(command: string, ...args: string[]): void {
+  const failure = failureOf(command, ...args)
+  if (failure !== undefined) throw new Error(`${command} ${args.join(' ')} failed: ${failure}`)
+}
+
+/** What the command said, where it failed. */
+function failureOf(command: string, ...args: string[]): string | undefined {
   const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${stderr}`)
+  return status === 0 ? undefined : stderr
 }
