@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { MaybePromise } from '../core/handler.ts'
+import { EndedHand } from '../lib/ended-hand.ts'
 
 /** So many are looked at for each that is read, so that what has ended makes up no more than a third of what is kept. */
 const sweptPerRead = 4
@@ -32,7 +33,7 @@ export class NearMemory<T extends Near, R> {
   readonly #known = new Map<string, T>()
   readonly #loading = new Map<string, Promise<T | undefined>>()
   #hand: MapIterator<T> | undefined
-  #sweepHand: MapIterator<T> | undefined
+  readonly #endedHand = new EndedHand(this.#known)
 
   constructor(options: NearMemoryOptions<T, R>) {
     this.#options = options
@@ -79,12 +80,7 @@ export class NearMemory<T extends Near, R> {
   #sweep(): void {
     const { clock, hasEnded } = this.#options
     const now = clock.now()
-    for (let looked = 0; looked < sweptPerRead; looked++) {
-      this.#sweepHand ??= this.#known.values()
-      const { value: kept, done } = this.#sweepHand.next()
-      if (done === true) return void (this.#sweepHand = undefined)
-      if (hasEnded(kept, now)) this.#known.delete(kept.id)
-    }
+    this.#endedHand.sweep(sweptPerRead, (kept) => hasEnded(kept, now))
   }
 
   /** Drops the first under the hand that was not used since it came by last. */

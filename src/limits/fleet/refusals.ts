@@ -1,9 +1,12 @@
 import type { BudgetReply } from '../../core/budgets.ts'
 import type { Clock } from '../../core/clock.ts'
+import { EndedHand } from '../../lib/ended-hand.ts'
 import type { FleetStep } from './fleet-client.ts'
 
 const longestMs = 1000
 const mostRefusals = 65_536
+/** So many are looked at for each new one: who is refused may never ask again. */
+const sweptPerRefusal = 4
 
 interface Refusal {
   readonly at: number
@@ -19,9 +22,14 @@ interface Refusal {
 export class Refusals {
   readonly #clock: Clock
   readonly #refusals = new Map<string, Refusal>()
+  readonly #hand = new EndedHand(this.#refusals)
 
   constructor(clock: Clock) {
     this.#clock = clock
+  }
+
+  get size(): number {
+    return this.#refusals.size
   }
 
   remember({ id, limits }: FleetStep, reply: BudgetReply): void {
@@ -30,8 +38,9 @@ export class Refusals {
       if (limits[i].kind !== 'concurrency') retryAfterMs = Math.max(retryAfterMs, level.retryAfterMs)
     }
     if (retryAfterMs === 0) return
-    if (this.#refusals.size >= mostRefusals) this.#refusals.clear()
     const at = this.#clock.monotonic()
+    this.#hand.sweep(sweptPerRefusal, ({ until }) => until <= at)
+    if (this.#refusals.size >= mostRefusals) this.#refusals.clear()
     this.#refusals.set(id, { at, until: at + Math.min(retryAfterMs, longestMs), reply: { granted: 0, levels: reply.levels } })
   }
 

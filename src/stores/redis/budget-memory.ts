@@ -1,5 +1,6 @@
 import type { BudgetLevel, BudgetState } from '../../core/budgets.ts'
 import type { Clock } from '../../core/clock.ts'
+import { EndedHand } from '../../lib/ended-hand.ts'
 
 /** What was used of a budget when it was last seen. */
 export interface Recollection {
@@ -13,6 +14,8 @@ export interface Recollection {
 const shortestMs = 1000
 /** Of how many budgets at least the last state is remembered; twice as many at most. */
 const leastRemembered = 8192
+/** So many are looked at for each that is remembered, of the young and of the old, and forgotten when they are whole again. */
+const sweptPerPut = 4
 
 /**
  * How the budgets stood that were asked for last, so that a store that restarted empty can be told what was used. Places of
@@ -22,6 +25,8 @@ export class BudgetMemory {
   readonly #clock: Clock
   #young = new Map<string, Recollection>()
   #old = new Map<string, Recollection>()
+  #youngHand = new EndedHand(this.#young)
+  #oldHand = new EndedHand(this.#old)
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -30,18 +35,31 @@ export class BudgetMemory {
   saw(level: BudgetLevel, { remaining, resetAfterMs }: BudgetState): void {
     if (resetAfterMs <= shortestMs || level.kind === 'concurrency') return
     this.put({
-      level,
+      level: this.#lasting(level),
       used: Math.max(0, level.parameters[0] - remaining),
       wholeAt: this.#clock.monotonic() + resetAfterMs,
     })
   }
 
   put(recollection: Recollection): void {
+    const now = this.#clock.monotonic()
+    const isWhole = ({ wholeAt }: Recollection): boolean => wholeAt <= now
+    this.#youngHand.sweep(sweptPerPut, isWhole)
+    this.#oldHand.sweep(sweptPerPut, isWhole)
     if (this.#young.size >= leastRemembered) {
       this.#old = this.#young
+      this.#oldHand = this.#youngHand
       this.#young = new Map()
+      this.#youngHand = new EndedHand(this.#young)
     }
     this.#young.set(recollection.level.id, recollection)
+  }
+
+  /** A level of one piece: keys are cut from the heads of requests, which would live as long as these. */
+  #lasting(level: BudgetLevel): BudgetLevel {
+    const known = (this.#young.get(level.id) ?? this.#old.get(level.id))?.level
+    if (known !== undefined && known.parameters === level.parameters) return known
+    return { ...level, id: copyOf(level.id), place: copyOf(level.place) }
   }
 
   /** Takes out what is remembered of the budgets that are chosen. */
@@ -57,4 +75,10 @@ export class BudgetMemory {
     }
     return taken
   }
+}
+
+function copyOf(text: string): string {
+  const copy = Buffer.from(text).toString()
+  // Half a pair of surrogates has no bytes.
+  return copy === text ? copy : text
 }
