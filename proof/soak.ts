@@ -36,6 +36,7 @@ const { values } = parseArgs({
     samples: { type: 'string', default: 'proof/soak.samples.json' },
   },
 })
+const workers = 2
 const minutes = Number(values.minutes)
 if (!(minutes > 0) || !['redis', 'embedded'].includes(values.store)) throw new Error('usage: --minutes N --store redis|embedded')
 if (values.store === 'redis' && noRedis !== false) throw new Error(noRedis)
@@ -63,7 +64,8 @@ await cleaningUp(async (cleanup) => {
   const configs = [soakConfig('a', place, services), soakConfig('b', place, services)]
   folder.write('velum.config.json', JSON.stringify(configs[0]))
 
-  const gateway = await startGateway(cleanup, folder.path, 2)
+  const leftFolder = join(folder.path, 'left')
+  const gateway = await startGateway(cleanup, folder.path, workers, leftFolder)
   const [plain, secure] = [`http://127.0.0.1:${plainPort}`, `https://localhost:${securePort}`]
   const ca = authority.cert
   let isStopping = false
@@ -102,6 +104,8 @@ await cleaningUp(async (cleanup) => {
     isStopping: () => isStopping,
     redis,
     storeFolder: join(folder.path, '.velum'),
+    leftFolder,
+    workers,
   }
   const samples: Sample[] = []
   const rotating = setInterval(() => ledger.rotate(), 30_000)

@@ -1,6 +1,10 @@
 // What the soak judges by: a ledger that misses nothing, and trends that tell leaks from noise.
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { leftMemory } from '../proof/soak/left-memory.ts'
 import { Ledger } from '../proof/soak/ledger.ts'
 import type { Arrival } from '../proof/soak/ledger.ts'
 import { floorsOf, isFlat, mediansOf, trendOf } from '../proof/soak/trend.ts'
@@ -28,6 +32,25 @@ describe('the trend of the soak', () => {
   it('says nothing of too few readings', () => {
     assert.deepEqual(trendOf([[0, 1]]), { slope: 0, noise: 0, rise: 0 })
     assert.deepEqual(floorsOf([], 20), [])
+  })
+})
+
+describe('what is left of memory after collections', () => {
+  it('is summed over workers, and says nothing while one of them has not collected yet', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'velum-soak-left-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    assert.deepEqual(leftMemory(join(folder, 'none yet'), 2), {})
+    writeFileSync(join(folder, 'main'), '30 3')
+    writeFileSync(join(folder, 'worker-0'), '100 10')
+    writeFileSync(join(folder, 'worker-1.new'), '')
+    assert.deepEqual(leftMemory(folder, 2), {})
+    writeFileSync(join(folder, 'worker-1'), '200 20')
+    assert.deepEqual(leftMemory(folder, 2), {
+      'heap left of main': 30,
+      'heap left of workers': 300,
+      'external memory left of main': 3,
+      'external memory left of workers': 30,
+    })
   })
 })
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Cleanup } from '../../test/support/velum-process.ts'
+import { leftFolderVariable } from './left-memory.ts'
 
 /** The gateway under proof. Its access log is read and counted, not kept. */
 export interface GatewayProcess {
@@ -24,11 +25,12 @@ const storeWords = new Set(['the store does not answer', 'the store answers'])
 /** As pino numbers it. */
 const warning = 40
 
-export async function startGateway(cleanup: Cleanup, folder: string, workers: number): Promise<GatewayProcess> {
+/** `leftFolder`: where its threads write what is left after they collected their garbage. */
+export async function startGateway(cleanup: Cleanup, folder: string, workers: number, leftFolder: string): Promise<GatewayProcess> {
   const launcher = fileURLToPath(new URL('../../bin/velum.js', import.meta.url))
   const child = spawn(process.execPath, [launcher, 'run', '--workers', String(workers)], {
     cwd: folder,
-    env: { ...process.env, VELUM_ADMIN_TOKEN: adminToken },
+    env: { ...process.env, VELUM_ADMIN_TOKEN: adminToken, NODE_OPTIONS: preloading(), [leftFolderVariable]: leftFolder },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const kill = (): void => void child.kill('SIGKILL')
@@ -70,6 +72,11 @@ export async function startGateway(cleanup: Cleanup, folder: string, workers: nu
       return child.exitCode
     },
   }
+}
+
+function preloading(): string {
+  const collector = new URL('collector.ts', import.meta.url).href
+  return `${process.env['NODE_OPTIONS'] ?? ''} --import=${collector}`.trim()
 }
 
 function parsed(line: string): { readonly level: number; readonly msg: string } | undefined {

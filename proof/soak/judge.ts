@@ -34,15 +34,15 @@ const spans = 20
 const leastJudged = 5
 
 /**
- * What must be flat: its most growth per hour, read as floors (after collections) or as medians; `settledAfter` is the
- * minute from which on it can be.
+ * What must be flat: its most growth per hour, read as floors or as medians; `settledAfter` is the minute from which on it can
+ * be. What is left of memory is what threads hold after a collection of all garbage, which they make once a minute.
  */
 const flat: readonly { name: string; most: number; unit: 'MiB' | ''; by: 'floor' | 'median'; settledAfter?: number }[] = [
   { name: 'resident memory', most: 24 * mib, unit: 'MiB', by: 'median' },
-  { name: 'heap of workers', most: 8 * mib, unit: 'MiB', by: 'floor' },
-  { name: 'heap of main', most: 4 * mib, unit: 'MiB', by: 'floor' },
-  { name: 'external memory of workers', most: 8 * mib, unit: 'MiB', by: 'floor' },
-  { name: 'external memory of main', most: 4 * mib, unit: 'MiB', by: 'floor' },
+  { name: 'heap left of workers', most: 8 * mib, unit: 'MiB', by: 'median' },
+  { name: 'heap left of main', most: 4 * mib, unit: 'MiB', by: 'median' },
+  { name: 'external memory left of workers', most: 8 * mib, unit: 'MiB', by: 'median' },
+  { name: 'external memory left of main', most: 4 * mib, unit: 'MiB', by: 'median' },
   { name: 'files: sockets', most: 10, unit: '', by: 'floor' },
   { name: 'files: others', most: 2, unit: '', by: 'median' },
   { name: 'threads', most: 0.5, unit: '', by: 'median' },

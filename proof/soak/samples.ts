@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisServer } from '../../test/support/redis-server.ts'
 import type { Admin } from './gateway-process.ts'
+import { leftMemory } from './left-memory.ts'
 
 /** What the gateway holds at one moment, by name. */
 export type Sample = Readonly<Record<string, number>>
@@ -14,6 +15,9 @@ export interface SampleSource {
   /** One of the two stores. */
   readonly redis: RedisServer | undefined
   readonly storeFolder: string
+  /** Where the threads write what is left after collections, and how many workers there are. */
+  readonly leftFolder: string
+  readonly workers: number
 }
 
 const everyMs = 5000
@@ -32,9 +36,9 @@ export async function keepSampling(source: SampleSource, samples: Sample[], fail
 }
 
 /** Everything that must not grow. */
-export async function sample({ pid, admin, redis, storeFolder }: SampleSource): Promise<Sample> {
+export async function sample({ pid, admin, redis, storeFolder, leftFolder, workers }: SampleSource): Promise<Sample> {
   const { text } = await admin.call('GET', '/metrics')
-  const found: Record<string, number> = { 'metrics: lines': text.split('\n').length }
+  const found: Record<string, number> = { 'metrics: lines': text.split('\n').length, ...leftMemory(leftFolder, workers) }
   const sum = (name: string, value: number): void => void (found[name] = (found[name] ?? 0) + value)
   for (const [, name, labels = '', value] of text.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)) {
     const label = (wanted: string): string => new RegExp(`(?:^|,)${wanted}="([^"]*)"`).exec(labels)?.[1] ?? ''
