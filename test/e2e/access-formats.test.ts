@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const configuration = `
 name: edge
@@ -24,7 +24,7 @@ test('an access log in the combined format, which replay says that it cannot rea
     readFileSync(join(folder.path, 'access.log'), 'utf8'),
     /^127\.0\.0\.1 - - \[\d\d\/[A-Z][a-z]{2}\/\d{4}:[\d:]{8} \+0000\] "GET \/hello\?token=\[redacted\] HTTP\/1\.1" 200 5 "https:\/\/shop\.example\/\?code=\[redacted\]" "a \\"b\\""\n$/,
   )
-  const replayed = await runVelum(t, ['replay', '--log', 'access.log'], { folder: folder.path })
+  const replayed = await runCommand(['replay', '--log', 'access.log'], { folder: folder.path })
   assert.notEqual(replayed.code, 0)
   assert.match(replayed.err, /access\.log is written in a format of Apache, .* log\.format: json/)
 })

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test'
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
 import { serviceOf } from '../support/http-service.ts'
 import { launchChromium, noChromium } from '../support/chromium.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const base = 'https://gateway.velum.test'
 const account = `${base}/auth/account`
@@ -35,7 +35,7 @@ async function openWorld(t: TestContext): Promise<Browser> {
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
   const options = { folder: folder.path, env: { UPSTREAM: upstream } }
-  const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin', '--roles', 'staff'], { ...options, input: password })
+  const added = await runCommand(['user', 'add', 'ada', '--password-stdin', '--roles', 'staff'], { ...options, input: password })
   assert.equal(added.code, 0, added.err)
   const velum = startVelum(t, ['run', '--workers', '2'], options)
   const { port } = new URL((await readyListeners(velum))['web'])

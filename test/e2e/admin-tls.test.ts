@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect } from 'node:tls'
 import { createTestAuthority } from '../support/authority.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 import type { WorkFolder } from '../support/velum-process.ts'
 
 const config = (tls: string): string => `
@@ -97,7 +97,7 @@ test('the admin server by HTTPS, with a certificate from files', { timeout: 60_0
   assert.equal((await ask(admin, trust, '/api/config', signedIn)).status, 200)
 
   // Commands trust what the configuration names, by its name and not by the address.
-  const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin'], {
+  const added = await runCommand(['user', 'add', 'ada', '--password-stdin'], {
     folder: folder.path,
     input: 'correct horse battery',
   })
@@ -118,7 +118,7 @@ test('the admin server by HTTPS, with a certificate from files', { timeout: 60_0
   while ((await served()).trim() !== renewed.trim());
   lasting.write(`GET /healthz HTTP/1.1\r\nHost: admin.test\r\nConnection: close\r\n\r\n`)
   assert.match(String(await once(lasting, 'data')), /^HTTP\/1\.1 200/)
-  const list = await runVelum(t, ['user', 'list'], { folder: folder.path })
+  const list = await runCommand(['user', 'list'], { folder: folder.path })
   assert.equal(list.code, 0, list.err)
   assert.match(list.out, /ada/)
 
@@ -127,7 +127,7 @@ test('the admin server by HTTPS, with a certificate from files', { timeout: 60_0
   folder.write('other.pem', impostor.cert)
   folder.write('other.key', impostor.key)
   folder.write('other.yaml', config('{ certificates: [{ cert: other.pem, key: other.key }] }'))
-  const refused = await runVelum(t, ['user', 'list', '--config', 'other.yaml'], { folder: folder.path })
+  const refused = await runCommand(['user', 'list', '--config', 'other.yaml'], { folder: folder.path })
   assert.equal(refused.code, 3)
   assert.match(refused.err, /does not answer: .*(?:certificate|issuer)/)
 })
@@ -136,6 +136,6 @@ test('the admin server by HTTPS, with a development certificate', { timeout: 60_
   const { folder, admin } = await start(t, workFolder(t), '{ dev: true }')
   const ca = readFileSync(join(folder.path, '.velum', 'dev-ca.pem'), 'utf8')
   assert.equal((await ask(admin, { ca }, '/readyz')).status, 200)
-  const list = await runVelum(t, ['user', 'list'], { folder: folder.path })
+  const list = await runCommand(['user', 'list'], { folder: folder.path })
   assert.equal(list.code, 0, list.err)
 })

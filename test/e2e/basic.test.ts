@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import { test } from 'node:test'
 import { headersServiceOf } from '../support/http-service.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('basic.yaml', import.meta.url), 'utf8')
 
@@ -20,8 +20,8 @@ test('user names and passwords in every request', async (t) => {
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
   const options = { folder: folder.path, env: { UPSTREAM: await headersServiceOf(t) } }
-  const velum = (args: string[], input?: string): ReturnType<typeof runVelum> =>
-    runVelum(t, args, input === undefined ? options : { ...options, input })
+  const velum = (args: string[], input?: string): ReturnType<typeof runCommand> =>
+    runCommand(args, input === undefined ? options : { ...options, input })
   for (const [name, roles] of [
     ['alice', 'staff'],
     ['bob', ''],
@@ -110,7 +110,7 @@ test('user names and passwords in every request', async (t) => {
 test('passwords without TLS are a mistake of the configuration', async (t) => {
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config.replace(', tls: { dev: true }', '').replace('[basic, session]', '[basic]'))
-  const { code, out, err } = await runVelum(t, ['check'], { folder: folder.path, env: { UPSTREAM: 'http://127.0.0.1:1' } })
+  const { code, out, err } = await runCommand(['check'], { folder: folder.path, env: { UPSTREAM: 'http://127.0.0.1:1' } })
   assert.equal(code, 1)
   assert.match(out + err, /passwords anybody on the way could read/)
 })

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { test } from 'node:test'
 import { RawClient } from '../support/raw-client.ts'
 import { okay, startRawService } from '../support/raw-service.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = `
 name: schemas
@@ -40,7 +40,7 @@ test('a schema stands between hostile clients and a service', async (t) => {
   folder.write('velum.config.yaml', config)
   folder.write('order.json', JSON.stringify(schema))
   const env = { ORDERS: `http://127.0.0.1:${service.port}` }
-  assert.equal((await runVelum(t, ['check', '--strict'], { folder: folder.path, env })).code, 0)
+  assert.equal((await runCommand(['check', '--strict'], { folder: folder.path, env })).code, 0)
   const velum = startVelum(t, ['run', '--workers', '1'], { folder: folder.path, env })
   const port = Number(new URL((await readyListeners(velum)).web).port)
   const ask = async (path: string, content: string | Buffer, fields = ''): Promise<{ status: number; content: string }> => {

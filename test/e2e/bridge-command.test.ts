@@ -3,7 +3,7 @@ import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { buildSchema } from 'graphql'
-import { runVelum, workFolder } from '../support/velum-process.ts'
+import { runCommand, runVelum, workFolder } from '../support/velum-process.ts'
 import type { WorkFolder } from '../support/velum-process.ts'
 
 const config = `
@@ -39,7 +39,7 @@ test('velum bridge list tells every method behind a bridge, and whom only a runn
   assert.match(out, /^asked +\?/m)
   assert.doesNotMatch(out, /^plain/m)
   assert.match(err, /what asked offers is known only while a gateway runs/)
-  const json = await runVelum(t, ['bridge', 'list', '--json'], { folder })
+  const json = await runCommand(['bridge', 'list', '--json'], { folder })
   const [billing, asked] = JSON.parse(json.out) as { service: string; methods?: { method: string; summary: string }[] }[]
   assert.equal(billing.methods![0].summary, 'One invoice. NOT_FOUND when there is none.')
   assert.equal(asked.methods, undefined)
@@ -47,18 +47,18 @@ test('velum bridge list tells every method behind a bridge, and whom only a runn
 
 test('velum bridge openapi gives a document that velum import takes, and velum check too', async (t) => {
   const folder = folderOf(t).path
-  const { code, out, err } = await runVelum(t, ['bridge', 'openapi', 'billing'], { folder })
+  const { code, out, err } = await runCommand(['bridge', 'openapi', 'billing'], { folder })
   assert.equal(code, 0, err)
   writeFileSync(join(folder, 'billing.json'), out)
-  const imported = await runVelum(t, ['import', 'openapi', 'billing.json'], { folder })
+  const imported = await runCommand(['import', 'openapi', 'billing.json'], { folder })
   assert.equal(imported.code, 0, imported.err)
   writeFileSync(join(folder, 'imported.yaml'), imported.out)
-  const checked = await runVelum(t, ['check', '--config', 'imported.yaml'], { folder })
+  const checked = await runCommand(['check', '--config', 'imported.yaml'], { folder })
   assert.equal(checked.code, 0, checked.out + checked.err)
 })
 
 test('velum bridge sdl gives a schema that GraphQL’s own reader takes', async (t) => {
-  const { code, out, err } = await runVelum(t, ['bridge', 'sdl', 'billing'], { folder: folderOf(t).path })
+  const { code, out, err } = await runCommand(['bridge', 'sdl', 'billing'], { folder: folderOf(t).path })
   assert.equal(code, 0, err)
   assert.deepEqual(Object.keys(buildSchema(out).getQueryType()!.getFields()), ['getInvoice', 'listInvoices'])
 })
@@ -66,7 +66,7 @@ test('velum bridge sdl gives a schema that GraphQL’s own reader takes', async 
 test('wrong words end with what would be right', async (t) => {
   const folder = folderOf(t).path
   const wrong = async (...args: string[]): Promise<[number | null, string]> => {
-    const { code, err } = await runVelum(t, ['bridge', ...args], { folder })
+    const { code, err } = await runCommand(['bridge', ...args], { folder })
     return [code, err.split('\n').find((line) => line.startsWith('velum: ')) ?? err]
   }
   assert.deepEqual(await wrong('openapi'), [1, 'velum: say which service: those with a bridge are billing, asked'])

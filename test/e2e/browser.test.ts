@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { serviceOf } from '../support/http-service.ts'
 import { launchChromium, noChromium } from '../support/chromium.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('browser.yaml', import.meta.url), 'utf8')
 const clientModule = stripTypeScriptTypes(readFileSync(new URL('../../src/browser.ts', import.meta.url), 'utf8'))
@@ -39,7 +39,7 @@ async function openWorld(t: TestContext): Promise<World> {
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
   const options = { folder: folder.path, env: { UPSTREAM: upstream } }
-  const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin', '--roles', 'staff'], {
+  const added = await runCommand(['user', 'add', 'ada', '--password-stdin', '--roles', 'staff'], {
     ...options,
     input: 'correct horse battery',
   })

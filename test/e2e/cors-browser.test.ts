@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import { serviceOf } from '../support/http-service.ts'
 import { launchChromium, noChromium } from '../support/chromium.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('cors-browser.yaml', import.meta.url), 'utf8')
 
@@ -67,7 +67,7 @@ async function openWorld(t: TestContext): Promise<World> {
   const port = await unusedPort()
   const options = { folder: folder.path, env: { PORT: String(port), UPSTREAM: upstream } }
   const password = { ...options, input: 'correct horse battery' }
-  const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin'], password)
+  const added = await runCommand(['user', 'add', 'ada', '--password-stdin'], password)
   assert.equal(added.code, 0, added.err)
   const velum = startVelum(t, ['run', '--workers', '1'], options)
   await readyListeners(velum)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
 /*
  * Policies of an operator's own in a gateway as it is run: one that works, one that throws, one that never comes back, and
@@ -120,7 +120,7 @@ test(
 test('the example passes its check and its tests', async (t) => {
   const folder = workFolder(t).path
   cpSync(example, folder, { recursive: true })
-  const checked = await runVelum(t, ['check'], { folder })
+  const checked = await runCommand(['check'], { folder })
   assert.equal(checked.code, 0, checked.out + checked.err)
   const { code, out, err } = await runVelum(t, ['test'], { folder })
   assert.equal(code, 0, out + err)

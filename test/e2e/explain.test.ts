@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Explanation } from '../../src/gateway/explanation.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
 test('explain, by a running gateway and without one', async (t) => {
   const folder = workFolder(t)
@@ -14,7 +14,7 @@ test('explain, by a running gateway and without one', async (t) => {
   const { admin } = JSON.parse(line) as { admin: string }
   const token = readFileSync(join(folder.path, 'store', 'admin.token'), 'utf8').trim()
   const explain = async (...args: string[]): Promise<Explanation> => {
-    const { code, out, err } = await runVelum(t, ['explain', ...args, '--json'], { folder: folder.path })
+    const { code, out, err } = await runCommand(['explain', ...args, '--json'], { folder: folder.path })
     assert.equal(code, 0, err)
     return JSON.parse(out) as Explanation
   }
@@ -77,8 +77,8 @@ test('explain, by a running gateway and without one', async (t) => {
 
   await t.test('a command line that asks nothing is a usage error', async () => {
     for (const args of [['GET'], ['GET', '/', '-H', 'novalue'], ['GET', '/', '--tenant', 'a']]) {
-      assert.equal((await runVelum(t, ['explain', ...args], { folder: folder.path })).code, 2, args.join(' '))
+      assert.equal((await runCommand(['explain', ...args], { folder: folder.path })).code, 2, args.join(' '))
     }
-    assert.equal((await runVelum(t, ['explain', 'GET', 'x y'], { folder: folder.path })).code, 1)
+    assert.equal((await runCommand(['explain', 'GET', 'x y'], { folder: folder.path })).code, 1)
   })
 })

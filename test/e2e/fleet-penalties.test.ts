@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { noRedis, startRedis } from '../support/redis-server.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('fleet-penalties.yaml', import.meta.url), 'utf8')
 
@@ -61,7 +61,7 @@ test('a fleet shares one penalty box', { skip: noRedis }, async (t) => {
     const { folder } = nodes[0]
     const env = { REDIS: redis.url }
     const run = async (...args: string[]): Promise<string> => {
-      const { code, out, err } = await runVelum(t, ['penalty', ...args], { folder, env })
+      const { code, out, err } = await runCommand(['penalty', ...args], { folder, env })
       assert.equal(code, 0, err)
       return out
     }

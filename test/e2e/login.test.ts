@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test'
 import { serviceOf } from '../support/http-service.ts'
 import { httpsAsker } from '../support/velum-https.ts'
 import type { Reply } from '../support/velum-https.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
 const config = readFileSync(new URL('login.yaml', import.meta.url), 'utf8')
 const password = 'correct horse battery'
@@ -26,13 +26,11 @@ test('people, from the shell to the service, over TLS, two workers and the embed
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
   const options = { folder: folder.path, env: { UPSTREAM: await upstreamOf(t) } }
-  const velum = (args: readonly string[], input = ''): ReturnType<typeof runVelum> => runVelum(t, args, { ...options, input })
+  const velum = (args: readonly string[], input = ''): ReturnType<typeof runCommand> => runCommand(args, { ...options, input })
 
   await t.test('users are kept without a gateway', async () => {
-    const added = await velum(
-      ['user', 'add', 'Ada', '--password-stdin', '--roles', 'staff,ops', '--tenant', 'acme'],
-      `${password}\n`,
-    )
+    const adding = ['user', 'add', 'Ada', '--password-stdin', '--roles', 'staff,ops', '--tenant', 'acme']
+    const added = await runVelum(t, adding, { ...options, input: `${password}\n` })
     assert.equal(added.code, 0, added.err)
     assert.equal(added.out, 'ada (subject ada) added\n')
     const again = await velum(['user', 'add', 'ada', '--password-stdin'], password)
@@ -57,7 +55,7 @@ test('people, from the shell to the service, over TLS, two workers and the embed
       [{ name: 'ada', subject: 'ada', tenant: 'acme', roles: ['staff', 'ops'], isEnabled: true }],
     )
     assert.ok(!listed.out.includes('argon2'))
-    const rotated = await velum(['keys', 'rotate', '--json'])
+    const rotated = await runVelum(t, ['keys', 'rotate', '--json'], options)
     assert.equal(rotated.code, 0, rotated.err)
     assert.match(jsonOf<{ kid: string }>(rotated.out).kid, /^[\w-]{43}$/)
   })
@@ -124,7 +122,7 @@ test('people, from the shell to the service, over TLS, two workers and the embed
         'bad-signature',
       )
       assert.equal((await velum(['token', 'inspect'], 'nonsense')).code, 1)
-      const revoked = await velum(['token', 'revoke'], memory.access_token)
+      const revoked = await runVelum(t, ['token', 'revoke'], { ...options, input: memory.access_token })
       assert.equal(revoked.code, 0, revoked.err)
       assert.match(revoked.out, /^revoked: token https:\/\/localhost:8443 /)
       await until(async () => (await ask('GET', '/orders/1', { headers: bearer })).status === 401)

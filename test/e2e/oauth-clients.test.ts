@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { upstreamOf } from '../support/identity-fleet.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const issuer = new URL('https://api.example.com')
 // Characters that must be form-encoded before they are joined for Basic.
@@ -19,7 +19,7 @@ test('strict clients of OAuth get along with the endpoints', async (t) => {
   folder.write('velum.config.yaml', readFileSync(new URL('oauth-clients.yaml', import.meta.url), 'utf8'))
   const env = { UPSTREAM: await upstreamOf(t), SECRET_HASH: createHash('sha256').update(secret).digest('hex') }
   const options = { folder: folder.path, env }
-  const added = await runVelum(t, ['user', 'add', 'alice', '--password-stdin', '--roles', 'staff'], { ...options, input: password })
+  const added = await runCommand(['user', 'add', 'alice', '--password-stdin', '--roles', 'staff'], { ...options, input: password })
   assert.equal(added.code, 0, added.err)
   const { web } = await readyListeners(startVelum(t, ['run', '--workers', '1'], options))
   /** What stands at the public address, as a proxy would have it. */

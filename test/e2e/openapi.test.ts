@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { RawClient } from '../support/raw-client.ts'
 import type { RawRequest } from '../support/raw-service.ts'
 import { okay, startRawService } from '../support/raw-service.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
 const data = join(import.meta.dirname, '../data/openapi')
 
@@ -121,7 +121,7 @@ for (const [name, list] of Object.entries(tries)) {
     copyFileSync(join(data, `${name}.json`), join(folder.path, 'api.json'))
     const imports = ['import', 'openapi', 'api.json', '--out', 'velum.config.yaml', '--service', `http://127.0.0.1:${service.port}`]
     assert.equal((await runVelum(t, imports, { folder: folder.path })).code, 0)
-    const checked = await runVelum(t, ['check', '--strict'], { folder: folder.path })
+    const checked = await runCommand(['check', '--strict'], { folder: folder.path })
     assert.equal(checked.code, 0, checked.err)
     const file = join(folder.path, 'velum.config.yaml')
     writeFileSync(file, readFileSync(file, 'utf8').replace('port: 8080', 'port: 0\nlog: { format: none }'))
@@ -168,11 +168,11 @@ test('an import that cannot be says why, and writes over nothing', async (t) => 
     [['import', 'openapi', 'old.json'], 1, 'this is no OpenAPI description'],
     [['import', 'openapi', 'api.json', '--out', 'there.yaml'], 1, 'there.yaml is there already'],
   ] as const) {
-    const ended = await runVelum(t, args, { folder: folder.path })
+    const ended = await runCommand(args, { folder: folder.path })
     assert.equal(ended.code, code, args.join(' '))
     assert.ok(ended.err.includes(words), ended.err)
     assert.equal(ended.out, '')
   }
   assert.equal(readFileSync(join(folder.path, 'there.yaml'), 'utf8'), 'name: mine\n')
-  assert.match((await runVelum(t, ['import', 'openapi', 'api.json'], { folder: folder.path })).out, /^# Swagger Petstore/)
+  assert.match((await runCommand(['import', 'openapi', 'api.json'], { folder: folder.path })).out, /^# Swagger Petstore/)
 })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 import type { VelumProcess, WorkFolder } from '../support/velum-process.ts'
 
 interface Told {
@@ -183,18 +183,18 @@ test('the penalty box over real sockets, on two workers', async (t) => {
     assert.equal(added.code, 0, added.err)
     assert.match(added.out, /^address=198\.51\.100\.9 is boxed as banned until /)
     await until(() => node.ask('/free', '198.51.100.9'), 429)
-    const listed = await runVelum(t, ['penalty', 'list', '--json'], options)
+    const listed = await runCommand(['penalty', 'list', '--json'], options)
     const found = (JSON.parse(listed.out) as Record<string, unknown>[]).find(({ penalty }) => penalty === 'banned')!
     assert.deepEqual([found['by'], found['reason']], ['hand', 'a test'])
-    assert.match((await runVelum(t, ['penalty', 'list'], options)).out, /^ID +WHO +UNTIL +BY +REASON\n/)
-    assert.equal((await runVelum(t, ['penalty', 'lift', String(found['id'])], options)).code, 0)
+    assert.match((await runCommand(['penalty', 'list'], options)).out, /^ID +WHO +UNTIL +BY +REASON\n/)
+    assert.equal((await runCommand(['penalty', 'lift', String(found['id'])], options)).code, 0)
     await until(() => node.ask('/free', '198.51.100.9'), 200)
-    const again = await runVelum(t, ['penalty', 'lift', String(found['id'])], options)
+    const again = await runCommand(['penalty', 'lift', String(found['id'])], options)
     assert.deepEqual([again.code, again.err], [1, 'velum: Nobody is boxed under this id\n'])
-    const wrong = await runVelum(t, ['penalty', 'add', 'banned', 'address=nobody'], options)
+    const wrong = await runCommand(['penalty', 'add', 'banned', 'address=nobody'], options)
     assert.equal(wrong.code, 1)
     assert.match(wrong.err, /"nobody" is no address/)
-    assert.equal((await runVelum(t, ['penalty', 'add', 'banned'], options)).code, 2)
+    assert.equal((await runCommand(['penalty', 'add', 'banned'], options)).code, 2)
   })
 
   await t.test('by hand through the admin API, an IPv6 client by its /64', async (sub) => {
@@ -232,9 +232,9 @@ test('the penalty box over real sockets, on two workers', async (t) => {
     node.velum.kill('SIGTERM')
     assert.equal((await node.velum.ended).code, 0)
     const options = { folder: folder.path }
-    const listed = JSON.parse((await runVelum(t, ['penalty', 'list', '--json'], options)).out) as { id: string; penalty: string }[]
+    const listed = JSON.parse((await runCommand(['penalty', 'list', '--json'], options)).out) as { id: string; penalty: string }[]
     assert.deepEqual(listed.map(({ id }) => id).toSorted(), before.toSorted())
-    assert.equal((await runVelum(t, ['penalty', 'lift', listed.find(({ penalty }) => penalty === 'app')!.id], options)).code, 0)
+    assert.equal((await runCommand(['penalty', 'lift', listed.find(({ penalty }) => penalty === 'app')!.id], options)).code, 0)
     node = await start(t, folder)
     const told = await node.ask('/free', '203.0.113.1')
     assert.equal(told.status, 429)

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test'
 import { compileFolder } from '../../src/bridges/descriptors/compile-protos.ts'
 import { builtInProtos } from '../../src/bridges/descriptors/built-in-protos.ts'
 import { startReflecting } from '../support/reflecting-service.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const proto = (field: string): string => `syntax = "proto3";
 package things.v1;
@@ -82,7 +82,7 @@ suite('services that say by reflection what they offer', { timeout: 120_000 }, (
     // Without a store to find it by, a gateway is found by its port.
     const { folder } = await started(t, service.url, 'true', await freePort())
     const told = async (...args: string[]): Promise<string> => {
-      const { code, out, err } = await runVelum(t, ['bridge', ...args, '--config', 'velum.yaml'], { folder })
+      const { code, out, err } = await runCommand(['bridge', ...args, '--config', 'velum.yaml'], { folder })
       assert.equal(code, 0, err)
       return out
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ReplayReport } from '../../src/gateway/replay.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 
 const configuration = (limit: number): string => `
 listeners: { web: { port: 0 } }
@@ -27,10 +27,10 @@ test('velum replay reads what a gateway wrote, and names who would be treated di
   for (let tries = 0; tries < 200 && readFileSync(log, 'utf8').split('\n').length < 8; tries++) await sleep(20)
   assert.ok(!readFileSync(log, 'utf8').includes('geheim'))
   appendFileSync(log, '{"level":30,"time":17\nnonsense\n')
-  const replay = (...args: string[]): ReturnType<typeof runVelum> =>
-    runVelum(t, ['replay', '--log', 'access.log', ...args], { folder: folder.path })
+  const replay = (...args: string[]): ReturnType<typeof runCommand> =>
+    runCommand(['replay', '--log', 'access.log', ...args], { folder: folder.path })
 
-  const same = await replay('--json')
+  const same = await runVelum(t, ['replay', '--log', 'access.log', '--json'], { folder: folder.path })
   assert.equal(same.code, 0, same.err)
   const { requests, changed, broken } = JSON.parse(same.out) as ReplayReport
   assert.deepEqual([requests, changed, broken], [7, 0, 2])
@@ -46,6 +46,6 @@ test('velum replay reads what a gateway wrote, and names who would be treated di
   assert.match(text.out, /2 lines are no lines of an access log/)
 
   assert.equal((await replay('--config', 'missing.yaml')).code, 1)
-  assert.equal((await runVelum(t, ['replay'], { folder: folder.path })).code, 2)
-  assert.equal((await runVelum(t, ['replay', '--log', 'none'], { folder: folder.path })).code, 1)
+  assert.equal((await runCommand(['replay'], { folder: folder.path })).code, 2)
+  assert.equal((await runCommand(['replay', '--log', 'none'], { folder: folder.path })).code, 1)
 })

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { RequestDocument } from '../../src/admin/request-endpoints.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const configuration = (port: number): string => `
 name: watched
@@ -69,7 +69,7 @@ test('the latest requests with what was decided about them', async (t) => {
         ['limits', 'refuses'],
       ],
     )
-    const told = await runVelum(t, ['explain', '--request', row.id], { folder: folder.path })
+    const told = await runCommand(['explain', '--request', row.id], { folder: folder.path })
     assert.match(told.out, /It was answered with 429 by limits \(over-limit\) at routes\[0\]\.limits\[0\], label limited:few/)
   })
 
@@ -112,7 +112,7 @@ test('the latest requests with what was decided about them', async (t) => {
   })
 
   await t.test('a pass keeps a request whole and tells its verdicts; no service sees it', async () => {
-    const { out } = await runVelum(t, ['explain', '--pass'], { folder: folder.path })
+    const { out } = await runCommand(['explain', '--pass'], { folder: folder.path })
     const [, pass] = /^x-velum-explain: (\S+)\n$/.exec(out)!
     seen.length = 0
     const traced = await ask('/orders/3', { 'x-app': 'c', 'x-velum-explain': pass })

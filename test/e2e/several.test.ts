@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { runCommand, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
 import type { VelumProcess } from '../support/velum-process.ts'
 
 const gateway = (name: string, more = ''): string => `
@@ -102,8 +102,8 @@ test('--only takes one gateway of a file, whatever is wrong with the others', as
   velum.kill('SIGINT')
   assert.equal((await velum.ended).code, 0)
 
-  const run = (...args: string[]): ReturnType<typeof runVelum> => runVelum(t, args, { folder: folder.path })
-  const refused = await run('run', '--only', 'billing')
+  const run = (...args: string[]): ReturnType<typeof runCommand> => runCommand(args, { folder: folder.path })
+  const refused = await runVelum(t, ['run', '--only', 'billing'], { folder: folder.path })
   assert.equal(refused.code, 1)
   assert.match(refused.err, /floor\.body\.max/)
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
 import { flowProto, startFlow } from '../support/flow-service.ts'
 import { httpsAsker } from '../support/velum-https.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from '../support/velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 
 const password = 'correct horse battery'
 
@@ -16,7 +16,7 @@ test('a WebSocket of a session: pages of other origins have none, and it ends wi
   folder.write('velum.config.yaml', readFileSync(new URL('websocket-session.yaml', import.meta.url), 'utf8'))
   const flow = await startFlow(t)
   const options = { folder: folder.path, env: { FLOW: flow.url, FLOW_PROTO: fileURLToPath(flowProto) } }
-  const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin', '--roles', 'staff'], {
+  const added = await runCommand(['user', 'add', 'ada', '--password-stdin', '--roles', 'staff'], {
     ...options,
     input: `${password}\n`,
   })

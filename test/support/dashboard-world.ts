@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { execFileSync } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import { serviceOf } from './http-service.ts'
-import { runVelum, startVelum, workFolder } from './velum-process.ts'
+import { runCommand, startVelum, workFolder } from './velum-process.ts'
 import type { WorkFolder } from './velum-process.ts'
 
 /** A gateway with its dashboard built, two services behind it, and a person. */
@@ -48,7 +48,7 @@ export async function openDashboardWorld(t: TestContext, config: string): Promis
   const folder = workFolder(t)
   folder.write('velum.config.yaml', config)
   const options = { folder: folder.path, env: { UPSTREAM: upstreams[0], SECOND: upstreams[1] } }
-  const added = await runVelum(t, ['user', 'add', 'ada', '--password-stdin', '--roles', 'buyer'], {
+  const added = await runCommand(['user', 'add', 'ada', '--password-stdin', '--roles', 'buyer'], {
     ...options,
     input: 'correct horse battery',
   })

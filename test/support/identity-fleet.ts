@@ -7,7 +7,7 @@ import { newCredential, secretHash } from '../../src/identity/credential-text.ts
 import { sessionRecord } from '../../src/identity/session-record.ts'
 import { openRedisStores } from '../../src/stores/redis/redis-stores.ts'
 import { serviceOf } from './http-service.ts'
-import { readyListeners, runVelum, startVelum, workFolder } from './velum-process.ts'
+import { readyListeners, runCommand, startVelum, workFolder } from './velum-process.ts'
 import type { Cleanup, VelumProcess } from './velum-process.ts'
 
 /** The configuration of every node: `test/e2e/identity.yaml` on a Redis. */
@@ -71,7 +71,7 @@ export async function addUser(t: Cleanup, env: Record<string, string>, name: str
   const folder = workFolder(t)
   folder.write('velum.config.yaml', fleetConfig)
   const options = { folder: folder.path, env, input: password }
-  const { code, err } = await runVelum(t, ['user', 'add', name, '--password-stdin', '--roles', 'staff'], options)
+  const { code, err } = await runCommand(['user', 'add', name, '--password-stdin', '--roles', 'staff'], options)
   if (code !== 0) throw new Error(err)
 }
 

@@ -3,7 +3,9 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { main } from '../../src/cli/main.ts'
 
 const launcher = fileURLToPath(new URL('../../bin/velum.js', import.meta.url))
 
@@ -124,6 +126,26 @@ export function startVelum(t: Cleanup, args: readonly string[], options: StartOp
 /** Runs one command to its end. */
 export function runVelum(t: Cleanup, args: readonly string[], options: StartOptions): Promise<Ended> {
   return startVelum(t, args, options).ended
+}
+
+/**
+ * Runs one command to its end within this process, which spares the start of another: what `runVelum` gives, but for what the
+ * process around it does.
+ */
+export async function runCommand(
+  args: readonly string[],
+  { folder, env, input = '' }: Pick<StartOptions, 'folder' | 'env' | 'input'>,
+): Promise<Ended> {
+  const { VELUM_ADMIN_TOKEN: _, ...outer } = process.env
+  const said = { out: '', err: '' }
+  const code = await main(args, {
+    out: (text) => void (said.out += text),
+    err: (text) => void (said.err += text),
+    env: { ...outer, ...env },
+    folder,
+    stdin: Readable.from([Buffer.from(input)]),
+  })
+  return { code, signal: null, ...said }
 }
 
 /** Where the listeners of a running gateway are, once it says that it is ready. */
