@@ -5,14 +5,16 @@ import type { Log } from '../core/log.ts'
 import type { Count, Meter } from '../core/meter.ts'
 import { stableJson } from '../lib/stable-json.ts'
 import { Exemplars } from './exemplars.ts'
-import type { SpanRow } from './span-row.ts'
+import type { SpanBatch } from './span-row.ts'
 import { spanTopic } from './span-row.ts'
 import { droppedSpans } from './span-sender.ts'
 import type { ExportSpans } from './trace-exporter.ts'
 
 /** Spans that wait for the collector at most; about ten seconds of a busy node. */
 const mostQueued = 16_384
-const batchSpans = 512
+/** Spans, and bytes of them, that are sent at once: what many a collector takes by default is 20 MiB. */
+const sentSpans = 2048
+const sentBytes = 4 * 1024 * 1024
 /** Longest time a span waits for company. */
 const batchMs = 500
 /** Longest time that a batch is tried for; what is not taken by then is dropped. */
@@ -46,7 +48,9 @@ export class NodeTraces {
   readonly exemplars = new Exemplars()
   #model: TelemetryModel | undefined
   #export: ExportSpans | undefined
-  #queue: SpanRow[] = []
+  #queue: SpanBatch[] = []
+  /** Spans in all batches of it. */
+  #queued = 0
   #sending: Promise<void> | undefined
   #timer: Timer | undefined
   #pauseMs = 0
@@ -59,7 +63,7 @@ export class NodeTraces {
     this.#isFull = droppedSpans(meter, 'queue-full')
     this.#isRefused = droppedSpans(meter, 'collector')
     this.#isStopped = droppedSpans(meter, 'stopped')
-    this.#unanswer = hub.answer(spanTopic, (rows) => this.#take(rows as readonly SpanRow[]))
+    this.#unanswer = hub.answer(spanTopic, (batch) => this.#take(batch as SpanBatch))
   }
 
   /** Loads what a configuration needs; nothing where it makes no traces. What waits already goes to the new collector. */
@@ -100,21 +104,25 @@ export class NodeTraces {
         await this.#send(this.#export)
     }
     if (this.#sending !== undefined || this.#queue.length > 0) await Promise.race([sent(), late])
-    this.#isStopped.add(this.#queue.length)
+    this.#isStopped.add(this.#queued)
     this.#queue = []
+    this.#queued = 0
   }
 
-  #take(rows: readonly SpanRow[]): void {
-    for (const row of rows) this.exemplars.note(row)
-    const room = this.#export === undefined ? 0 : mostQueued - this.#queue.length
-    if (rows.length > room) this.#isFull.add(rows.length - Math.max(0, room))
-    for (let i = 0; i < rows.length && i < room; i++) this.#queue.push(rows[i])
+  #take(batch: SpanBatch): void {
+    this.exemplars.note(batch.served)
+    if (this.#export === undefined || this.#queued + batch.count > mostQueued) {
+      this.#isFull.add(batch.count)
+    } else {
+      this.#queue.push(batch)
+      this.#queued += batch.count
+    }
     this.#pump()
   }
 
   #pump(): void {
     if (this.#sending !== undefined || this.#export === undefined || this.#queue.length === 0 || this.#isClosed) return
-    const isDue = this.#queue.length >= batchSpans && this.#pauseMs === 0
+    const isDue = this.#queued >= sentSpans && this.#pauseMs === 0
     if (isDue) {
       this.#timer?.cancel()
       this.#timer = undefined
@@ -137,9 +145,24 @@ export class NodeTraces {
     this.#pump()
   }
 
-  /** Sends one batch. Never rejects. */
+  /** What is sent next: whole batches, one at least. */
+  #next(): { readonly spans: readonly Uint8Array[]; readonly count: number } {
+    let taken = 0
+    let count = 0
+    let bytes = 0
+    for (const batch of this.#queue) {
+      if (taken > 0 && (count + batch.count > sentSpans || bytes + batch.bytes.length > sentBytes)) break
+      taken++
+      count += batch.count
+      bytes += batch.bytes.length
+    }
+    this.#queued -= count
+    return { spans: this.#queue.splice(0, taken).map((batch) => batch.bytes), count }
+  }
+
+  /** Sends what comes next. Never rejects. */
   async #send(send: ExportSpans): Promise<void> {
-    const rows = this.#queue.splice(0, batchSpans)
+    const { spans, count } = this.#next()
     const { clock, log } = this.#options
     let timer: Timer | undefined
     // A collector that drips its answer would keep its connection busy for ever.
@@ -147,12 +170,12 @@ export class NodeTraces {
       timer = clock.after(exportMs + 1000, () => reject(new Error('no answer in time')))
     })
     try {
-      await Promise.race([send(rows), late])
-      this.#exported.add(rows.length)
+      await Promise.race([send(spans), late])
+      this.#exported.add(count)
       if (this.#pauseMs > 0) log.info('the collector takes traces again')
       this.#pauseMs = 0
     } catch (error) {
-      this.#isRefused.add(rows.length)
+      this.#isRefused.add(count)
       if (this.#pauseMs === 0)
         log.warn('the collector does not take traces; spans are dropped until it does', { why: wordsOf(error) })
       this.#pauseMs = Math.min(longestPauseMs, Math.max(leastPauseMs, this.#pauseMs * 2))

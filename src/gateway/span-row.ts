@@ -3,8 +3,9 @@ export const spanTopic = 'traces/spans'
 
 export type SpanValue = string | number
 
-/** A finished span as it goes from a worker to main: plain, and without a secret in it. */
+/** A finished span: plain, and without a secret in it. */
 export interface SpanRow {
+  /** In lower-case hex, as the other ids. */
   readonly traceId: string
   readonly spanId: string
   readonly parentId: string | undefined
@@ -20,4 +21,13 @@ export interface SpanRow {
   readonly route?: string | undefined
   /** Name, value, name, value …; names are ours. */
   readonly attributes: readonly SpanValue[]
+}
+
+/** Spans as they go from a worker to main, and from there to the collector. */
+export interface SpanBatch {
+  readonly count: number
+  /** One field of OTLP's `ScopeSpans` behind the other. */
+  readonly bytes: Uint8Array
+  /** Of each server's span what examples are made of: route, trace id, span id, milliseconds since 1970 of its begin and its end. */
+  readonly served: readonly SpanValue[]
 }

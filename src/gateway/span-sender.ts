@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Link } from '../core/link.ts'
 import type { Count, Meter } from '../core/meter.ts'
-import type { SpanRow } from './span-row.ts'
+import { spanText } from './otlp-text.ts'
+import type { SpanBatch, SpanRow, SpanValue } from './span-row.ts'
 import { spanTopic } from './span-row.ts'
 
 /** Spans that are handed over without waiting for more, and the longest time one waits in its worker. */
@@ -16,11 +17,16 @@ export interface SpanSenderOptions {
   readonly meter: Meter
 }
 
-/** A worker's spans on their way to main, in batches. When main falls behind, they are dropped and counted: nothing waits. */
+/**
+ * A worker's spans on their way to main, in batches and in the bytes that the collector gets. When main falls behind, they
+ * are dropped and counted: nothing waits.
+ */
 export class SpanSender {
   readonly #options: SpanSenderOptions
   readonly #dropped: Count
-  #rows: SpanRow[] = []
+  #text = ''
+  #count = 0
+  #served: SpanValue[] = []
   readonly #underWay = new Set<Promise<void>>()
   #timer: Timer | undefined
   readonly #flush = (): void => this.flush()
@@ -31,8 +37,10 @@ export class SpanSender {
   }
 
   add(row: SpanRow): void {
-    this.#rows.push(row)
-    if (this.#rows.length >= batchSpans) this.flush()
+    this.#text += spanText(row)
+    this.#count++
+    if (row.kind === 'server') this.#served.push(row.route ?? '', row.traceId, row.spanId, row.beganAt, row.endedAt)
+    if (this.#count >= batchSpans) this.flush()
     else this.#timer ??= this.#options.clock.after(batchMs, this.#flush)
   }
 
@@ -40,18 +48,25 @@ export class SpanSender {
   flush(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    const rows = this.#rows
-    if (rows.length === 0) return
-    this.#rows = []
+    const count = this.#count
+    if (count === 0) return
+    const text = this.#text
+    const served = this.#served
+    this.#text = ''
+    this.#count = 0
+    this.#served = []
     if (this.#underWay.size >= mostBatches) {
-      this.#dropped.add(rows.length)
+      this.#dropped.add(count)
       return
     }
-    const taken: Promise<void> = this.#options.link.ask(spanTopic, rows).then(
+    // Memory of its own: of a piece of the shared pool the whole pool would be cloned.
+    const bytes = Buffer.allocUnsafeSlow(text.length)
+    bytes.write(text, 'latin1')
+    const taken: Promise<void> = this.#options.link.ask(spanTopic, { count, bytes, served } satisfies SpanBatch).then(
       () => void this.#underWay.delete(taken),
       () => {
         this.#underWay.delete(taken)
-        this.#dropped.add(rows.length)
+        this.#dropped.add(count)
       },
     )
     this.#underWay.add(taken)

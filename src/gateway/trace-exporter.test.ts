@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startOtlpReceiver } from '../../test/support/otlp-receiver.ts'
+import { spanText } from './otlp-text.ts'
 import { createTraceExporter } from './trace-exporter.ts'
 
 test('the configuration alone says where spans go and with what; variables of other programs say nothing', async (t) => {
@@ -26,20 +27,19 @@ test('the configuration alone says where spans go and with what; variables of ot
   })
   const model = { url: `${collector.url}/v1/traces`, sample: 1, secretHeaders: { 'x-key': 'ours' }, serviceName: 'edge' }
   const send = createTraceExporter(model, 5000)
-  await send([
-    {
-      traceId: 'a'.repeat(32),
-      spanId: 'b'.repeat(16),
-      parentId: undefined,
-      hasRemoteParent: false,
-      name: 'GET /a',
-      kind: 'server',
-      beganAt: 1,
-      endedAt: 2,
-      isError: false,
-      attributes: ['velum.route', 'a'],
-    },
-  ])
+  const span = spanText({
+    traceId: 'a'.repeat(32),
+    spanId: 'b'.repeat(16),
+    parentId: undefined,
+    hasRemoteParent: false,
+    name: 'GET /a',
+    kind: 'server',
+    beganAt: 1,
+    endedAt: 2,
+    isError: false,
+    attributes: ['velum.route', 'a'],
+  })
+  await send([Buffer.from(span, 'latin1')])
   assert.equal(collector.spans.length, 1)
   const [{ name, resource }] = collector.spans
   assert.deepEqual([name, resource], ['GET /a', { 'service.name': 'edge' }])

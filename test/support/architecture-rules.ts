@@ -50,8 +50,6 @@ export const fences: ReadonlyMap<string, readonly string[]> = new Map([
   ['@opentelemetry/api', ['src/gateway/']],
   ['@opentelemetry/otlp-exporter-base', ['src/gateway/']],
   ['@opentelemetry/otlp-transformer', ['src/gateway/']],
-  ['@opentelemetry/resources', ['src/gateway/']],
-  ['@opentelemetry/sdk-trace', ['src/gateway/']],
 ])
 
 /** Modules of Node.js that have one place too; the others may be used anywhere. */

@@ -51,7 +51,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
       if (response.statusCode === 200) {
         bodies.push(body)
         headers.push(request.headers)
-        spans.push(...readRequest(body))
+        spans.push(...readExport(body))
       }
       response.end()
       came?.()
@@ -117,7 +117,8 @@ function all(bytes: Buffer, number: number): Buffer[] {
   return [...fieldsOf(bytes)].flatMap(([field, value]) => (field === number && typeof value !== 'bigint' ? [value] : []))
 }
 
-function readRequest(body: Buffer): ReceivedSpan[] {
+/** The spans of an `ExportTraceServiceRequest`. */
+export function readExport(body: Buffer): ReceivedSpan[] {
   return all(body, 1).flatMap((resourceSpans) => {
     const resource = attributesOf(all(resourceSpans, 1)[0] ?? Buffer.alloc(0), 1)
     return all(resourceSpans, 2).flatMap((scopeSpans) => all(scopeSpans, 2).map((span) => readSpan(span, resource)))
@@ -148,7 +149,11 @@ function attributesOf(bytes: Buffer, number: number): Record<string, string | nu
     all(bytes, number).map((pair) => {
       const fields = new Map(fieldsOf(pair))
       const [kind, value] = [...fieldsOf(fields.get(2) as Buffer)][0]
-      return [String(fields.get(1)), kind === 1 ? String(value) : Number(value)]
+      return [String(fields.get(1)), kind === 1 ? String(value) : kind === 4 ? doubleOf(value as bigint) : Number(value)]
     }),
   )
+}
+
+function doubleOf(bits: bigint): number {
+  return new Float64Array(BigUint64Array.of(bits).buffer)[0]
 }
