@@ -69,6 +69,8 @@ export async function openHandlerServer(options: HandlerServerOptions): Promise<
           ticketKeys: randomBytes(48),
           protocols: ['http/1.1'],
           handshakeMs: limits.headMs,
+          clock,
+          sweeper,
           meter: options.tls.meter,
           secured: (socket, peer) => wire.accept(socket, peer),
         })

@@ -162,6 +162,8 @@ function createTerminator({ model, ticketKeys, secured, env }: FrontOptions, mat
     ticketKeys,
     protocols: model.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
     handshakeMs: model.limits.headMs,
+    clock: env.clock,
+    sweeper: env.sweeper,
     meter: env.meter,
     secured,
   })

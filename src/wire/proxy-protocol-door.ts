@@ -2,10 +2,12 @@ import type { Socket } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import type { Count, Meter } from '../core/meter.ts'
-import type { Due, Sweeper } from '../core/sweeper.ts'
+import type { Sweeper } from '../core/sweeper.ts'
 import { canonicalAddress } from '../lib/address.ts'
 import type { Peer } from './connection-facts.ts'
+import { awaitFirstBytes, giveBack } from './first-bytes.ts'
 import { readProxyHeader } from './proxy-protocol.ts'
+import type { ProxyHeader } from './proxy-protocol.ts'
 
 /** Why a connection was closed instead of being passed on; the values of the metric's label `reason`. */
 const failures = ['malformed', 'timeout', 'left', 'untrusted', 'overloaded'] as const
@@ -32,7 +34,7 @@ export interface ProxyDoorOptions {
 export class ProxyDoor {
   readonly #options: ProxyDoorOptions
   readonly #failures: Readonly<Record<Failure, Count>>
-  readonly #pending = new Set<PendingHeader>()
+  readonly #pending = new Set<Socket>()
   #hasTold = false
 
   constructor(options: ProxyDoorOptions) {
@@ -73,71 +75,32 @@ export class ProxyDoor {
       return fail('untrusted')
     }
     if (this.#pending.size >= maxPending) return fail('overloaded')
-    const pending = new PendingHeader(socket, clock.monotonic() + headerMs, (failure, peer) => {
-      this.#pending.delete(pending)
-      sweeper.unwatch(pending)
-      if (failure === undefined) passed(peer)
-      else fail(failure)
+    this.#pending.add(socket)
+    awaitFirstBytes<ProxyHeader | 'malformed'>({
+      socket,
+      sweeper,
+      dueAt: clock.monotonic() + headerMs,
+      read: headerIn,
+      ended: (header, bytes) => {
+        this.#pending.delete(socket)
+        if (typeof header === 'string') return fail(header)
+        const { length, source } = header
+        giveBack(socket, bytes.subarray(length))
+        return passed(source === undefined ? undefined : { remoteAddress: source.address, remotePort: source.port })
+      },
     })
-    this.#pending.add(pending)
-    sweeper.watch(pending)
     return undefined
   }
 
   /** Closes the connections whose header is still waited for. */
   close(): void {
-    for (const pending of this.#pending) pending.socket.destroy()
+    for (const socket of this.#pending) socket.destroy()
   }
 }
 
-type Ended = (failure: Failure | undefined, peer: Peer | undefined) => void
-
-class PendingHeader implements Due {
-  readonly socket: Socket
-  readonly dueAt: number
-  readonly #ended: Ended
-  #bytes: Buffer | undefined
-  readonly #onData = (chunk: Buffer): void => this.#received(chunk)
-  readonly #onEnd = (): void => this.#end('left', undefined)
-
-  constructor(socket: Socket, dueAt: number, ended: Ended) {
-    this.socket = socket
-    this.dueAt = dueAt
-    this.#ended = ended
-    socket.on('data', this.#onData)
-    socket.on('end', this.#onEnd)
-    socket.on('close', this.#onEnd)
-  }
-
-  onDue(): void {
-    this.#end('timeout', undefined)
-  }
-
-  #received(chunk: Buffer): void {
-    this.#bytes = this.#bytes === undefined ? chunk : Buffer.concat([this.#bytes, chunk])
-    const header = readProxyHeader(this.#bytes)
-    if (header === 'more') return
-    if (header === 'malformed') return this.#end('malformed', undefined)
-    const { length, source } = header
-    const rest = this.#bytes.subarray(length)
-    this.#leave()
-    // As a new socket, whose first bytes may have come already: its next reader finds them.
-    this.socket.pause()
-    ;(this.socket as { readableFlowing: boolean | null }).readableFlowing = null
-    if (rest.length > 0) this.socket.unshift(rest)
-    return this.#ended(undefined, source === undefined ? undefined : { remoteAddress: source.address, remotePort: source.port })
-  }
-
-  #end(failure: Failure, peer: undefined): void {
-    this.#leave()
-    this.#ended(failure, peer)
-  }
-
-  #leave(): void {
-    this.socket.off('data', this.#onData)
-    this.socket.off('end', this.#onEnd)
-    this.socket.off('close', this.#onEnd)
-  }
+function headerIn(bytes: Buffer): ProxyHeader | 'malformed' | undefined {
+  const header = readProxyHeader(bytes)
+  return header === 'more' ? undefined : header
 }
 
 function ignore(): void {}

@@ -9,47 +9,24 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { connect } from 'node:tls'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { systemClock } from '../../core/clock.ts'
-import type { Labels, Meter } from '../../core/meter.ts'
+import { Sweeper } from '../../core/sweeper.ts'
 import { parseCertificate } from './certificate.ts'
+import { WaitingMeter } from '../../../test/support/waiting-meter.ts'
 import { ensureDevCertificate } from './dev-certificate.ts'
 import { createTlsTerminator } from './terminator.ts'
 import type { TlsTerminator } from './terminator.ts'
 import type { CertificateMaterial, TlsMaterial } from './tls-spec.ts'
 
-/** Counts by reason or kind, so that tests can see what was counted. */
-class CountingMeter implements Meter {
-  readonly counts = new Map<string, number>()
-  #waiting: (() => void)[] = []
-
-  counter(_name: string, _help: string, labels: Labels = {}) {
-    const key = labels['reason'] ?? `resumed ${labels['resumed']}`
-    return {
-      add: (n = 1) => {
-        this.counts.set(key, (this.counts.get(key) ?? 0) + n)
-        for (const run of this.#waiting.splice(0)) run()
-      },
-    }
-  }
-  gauge() {
-    return { add() {} }
-  }
-  histogram() {
-    return { observe() {} }
-  }
-  async until(key: string, count: number): Promise<void> {
-    while ((this.counts.get(key) ?? 0) < count) await new Promise<void>((run) => this.#waiting.push(run))
-  }
-}
-
 interface Running {
   readonly terminator: TlsTerminator
-  readonly meter: CountingMeter
+  readonly meter: WaitingMeter
   readonly port: number
   readonly server: Server
   readonly accepted: Socket[]
 }
 
 let folder: string
+let sweeper: Sweeper
 let authorities: string[]
 let first: CertificateMaterial
 let second: CertificateMaterial
@@ -63,7 +40,7 @@ async function mint(name: string, names: string[]): Promise<CertificateMaterial>
 }
 
 async function start(material: TlsMaterial, ticketKeys: Uint8Array = Buffer.alloc(48, 7), handshakeMs = 10_000): Promise<Running> {
-  const meter = new CountingMeter()
+  const meter = new WaitingMeter()
   const accepted: Socket[] = []
   const terminator = createTlsTerminator({
     listener: 'api',
@@ -71,6 +48,8 @@ async function start(material: TlsMaterial, ticketKeys: Uint8Array = Buffer.allo
     ticketKeys,
     protocols: ['h2', 'http/1.1'],
     handshakeMs,
+    clock: systemClock,
+    sweeper,
     meter,
     secured: (socket) => {
       socket.on('error', () => undefined)
@@ -103,6 +82,13 @@ async function dial(port: number, servername: string | undefined, more: Connecti
   return socket
 }
 
+/** A client that has not begun a handshake. */
+function dialPlain(port: number): Socket {
+  const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true })
+  clients.push(socket)
+  return socket.on('error', () => undefined)
+}
+
 const fingerprintOf = (socket: TLSSocket): string => socket.getPeerCertificate().fingerprint256.replaceAll(':', '').toLowerCase()
 
 async function echo(socket: TLSSocket, text: string): Promise<string> {
@@ -118,6 +104,21 @@ async function sessionFrom(port: number, name: string, options: ConnectionOption
   return session
 }
 
+/** The first bytes of a client that asks for `name`. */
+async function helloOf(name: string): Promise<Buffer> {
+  const listener = createServer()
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const client = connect({ port: (listener.address() as AddressInfo).port, host: '127.0.0.1', servername: name })
+  client.on('error', () => undefined)
+  const [socket] = (await once(listener, 'connection')) as [Socket]
+  const [bytes] = (await once(socket, 'data')) as [Buffer]
+  client.destroy()
+  socket.destroy()
+  listener.close()
+  return bytes
+}
+
 const serves = (server: Running, name: string | undefined, authority: string): boolean => server.terminator.serves(name, authority)
 
 const of = (...certificates: CertificateMaterial[]): TlsMaterial => ({ minVersion: 'TLSv1.2', certificates })
@@ -130,10 +131,12 @@ before(async () => {
 })
 after(() => rm(folder, { recursive: true }))
 beforeEach(() => {
+  sweeper = new Sweeper(systemClock, 10)
   running = []
   clients = []
 })
 afterEach(async () => {
+  sweeper.close()
   for (const client of clients) client.destroy()
   for (const { server, accepted } of running) {
     for (const socket of accepted) socket.destroy()
@@ -217,10 +220,11 @@ describe('a TLS terminator', () => {
 
   it('counts what breaks a handshake and serves on', async () => {
     const { port, meter, terminator } = await start(of(first))
-    const plain = connectTcp(port, '127.0.0.1')
-    clients.push(plain)
-    plain.on('error', () => undefined)
+    const plain = dialPlain(port)
     plain.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+    const [told] = (await once(plain, 'data')) as [Buffer]
+    assert.match(told.toString(), /^HTTP\/1\.1 400 Bad Request\r\n[^]*Connection: close\r\n\r\n\{[^]*use https:\/\/"\}$/)
+    await once(plain, 'close')
     await meter.until('not-tls', 1)
     const gone = connectTcp(port, '127.0.0.1')
     await once(gone, 'connect')
@@ -250,17 +254,57 @@ describe('a TLS terminator', () => {
 
   it('closes a connection that does not finish its handshake in time', async () => {
     const { port, meter, terminator } = await start(of(first), Buffer.alloc(48), 30)
-    const idle = connectTcp(port, '127.0.0.1')
-    clients.push(idle)
-    idle.on('error', () => undefined)
+    const idle = dialPlain(port)
     await once(idle, 'close')
+    await meter.until('timeout', 1)
+    assert.equal(terminator.pending, 0)
+  })
+
+  it('makes nothing of TLS before a whole hello has come, in however many pieces', async () => {
+    const { port, meter, terminator } = await start(of(first))
+    const hello = await helloOf('a.test')
+    const slow = dialPlain(port)
+    const answered = once(slow, 'data')
+    let at = 0
+    for (const end of [1, 5, 9, hello.length - 1]) {
+      slow.write(hello.subarray(at, end))
+      at = end
+      // Served meanwhile, so what was written has been read.
+      assert.equal(await echo(await dial(port, 'a.test'), 'others'), 'others')
+      assert.equal(slow.bytesRead, 0)
+    }
+    slow.write(hello.subarray(at))
+    const [bytes] = (await answered) as [Buffer]
+    assert.equal(bytes[0], 22, 'a ServerHello')
+    assert.equal(terminator.pending, 1)
+    slow.destroy()
+    await meter.until('left', 1)
+    assert.equal(terminator.pending, 0)
+  })
+
+  it('gives a whole handshake its time, not each piece of it', async () => {
+    const { port, meter, terminator } = await start(of(first), Buffer.alloc(48), 200)
+    const slow = dialPlain(port)
+    slow.write(await helloOf('a.test'))
+    await once(slow, 'data')
+    // The header of a record of 64 bytes, and then one more whenever the last one was sent: never silent for long.
+    slow.write(Buffer.from([23, 3, 3, 0, 64]))
+    const drip = setInterval(() => slow.write(Buffer.alloc(1)), 10)
+    await new Promise((closed) => slow.once('close', closed))
+    clearInterval(drip)
     await meter.until('timeout', 1)
     assert.equal(terminator.pending, 0)
   })
 
   it('hands nothing over once it is closed', async () => {
     const { port, terminator } = await start(of(first))
+    const waiting = dialPlain(port)
+    await once(waiting, 'connect')
+    const earlier = await dial(port, 'a.test')
+    assert.equal(await echo(earlier, 'is here'), 'is here')
     terminator.close()
+    await once(waiting.resume(), 'close')
+    assert.equal(await echo(earlier, 'stays'), 'stays')
     const socket = await dial(port, 'a.test')
     socket.on('error', () => undefined)
     await once(socket.resume(), 'close')

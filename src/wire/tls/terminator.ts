@@ -2,9 +2,12 @@ import { constants, createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createSecureContext, createServer } from 'node:tls'
 import type { SecureContext, SecureContextOptions, TLSSocket } from 'node:tls'
+import type { Clock } from '../../core/clock.ts'
 import type { Count, Meter } from '../../core/meter.ts'
+import type { Due, Sweeper } from '../../core/sweeper.ts'
 import { stableJson } from '../../lib/stable-json.ts'
 import type { Peer } from '../connection-facts.ts'
+import { HelloDoor } from './hello-door.ts'
 import { ServerNames, hostOf } from './server-names.ts'
 import { isRevokedBy } from './revocation-list.ts'
 import type { ClientsMaterial, RevokedCertificates, TlsMaterial } from './tls-spec.ts'
@@ -36,14 +39,19 @@ export interface TlsTerminatorOptions {
   readonly protocols: readonly ('h2' | 'http/1.1')[]
   /** From the accepted connection to the end of the handshake. */
   readonly handshakeMs: number
+  readonly clock: Clock
+  readonly sweeper: Sweeper
   readonly meter: Meter
   /** Takes a handshaken socket over, with what was said of its peer; errors and its end are the taker's business from here. */
   secured(socket: TLSSocket, peer: Peer | undefined): void
 }
 
-/** Turns accepted connections into handshaken ones. A failed handshake is counted and never an error of ours. */
+/**
+ * Turns accepted connections into handshaken ones. Nothing of TLS is made before a whole ClientHello has come, and only a few
+ * handshakes begin in each turn of the event loop. A failed one is counted and never an error of ours.
+ */
 export interface TlsTerminator {
-  /** Takes a connection over whose handshake has not begun; `peer` as in `ServerWire.accept`. */
+  /** Takes a connection over of which nothing was read; `peer` as in `ServerWire.accept`. */
   accept(socket: Socket, peer?: Peer): void
   /** New handshakes get these certificates; open connections keep theirs. Throws, changing nothing, when one is unusable. */
   update(material: TlsMaterial): void
@@ -58,13 +66,18 @@ export interface TlsTerminator {
   inherit(before: TlsTerminator): void
   /** Handshakes under way. */
   readonly pending: number
-  /** Ends what still becomes handshaken; connections already handed over are not touched. */
+  /** Ends what is waited for, and what still becomes handshaken; connections already handed over are not touched. */
   close(): void
 }
 
 /** See `TlsTerminator`. Throws when a certificate of the material is unusable. */
 export function createTlsTerminator(options: TlsTerminatorOptions): TlsTerminator {
   return new Terminator(options)
+}
+
+/** A handshake under way, until it is done, has failed or its time is up. */
+interface Handshake extends Due {
+  readonly peer: Peer | undefined
 }
 
 interface Chosen {
@@ -76,9 +89,14 @@ class Terminator implements TlsTerminator {
   readonly #server: ReturnType<typeof createServer>
   readonly #listener: string
   readonly #failures: Readonly<Record<HandshakeFailure, Count>>
-  /** What was said of peers, by the ends of their connections: all that a TLS socket has in common with the one below. */
-  readonly #peers = new Map<string, Peer>()
-  #pending = 0
+  /** By the ends of their connections: all that a TLS socket has in common with the one below. */
+  readonly #handshakes = new Map<string, Handshake>()
+  readonly #door: HelloDoor
+  readonly #clock: Clock
+  readonly #sweeper: Sweeper
+  readonly #handshakeMs: number
+  /** Those that were ended because their time was up, and whose end has not been reported yet. */
+  #overdue = 0
   #isClosed = false
   #ticketKeys: Buffer
   #chosen: Chosen
@@ -87,11 +105,15 @@ class Terminator implements TlsTerminator {
   #revoked: readonly RevokedCertificates[]
 
   constructor(options: TlsTerminatorOptions) {
-    const { listener, meter, material } = options
+    const { listener, meter, material, clock, sweeper, handshakeMs } = options
     const help = 'TLS handshakes'
     const full = meter.counter('velum_tls_handshakes_total', help, { listener, resumed: 'no' })
     const resumed = meter.counter('velum_tls_handshakes_total', help, { listener, resumed: 'yes' })
     this.#failures = failureCounts(meter, listener)
+    this.#clock = clock
+    this.#sweeper = sweeper
+    this.#handshakeMs = handshakeMs
+    this.#door = new HelloDoor({ clock, sweeper, failed: (reason) => this.#failures[reason].add() })
     this.#listener = listener
     this.#ticketKeys = Buffer.from(options.ticketKeys)
     this.#chosen = chosenOf(material)
@@ -101,7 +123,6 @@ class Terminator implements TlsTerminator {
       ...contextOptions(material, 0),
       ticketKeys: this.#ticketKeys,
       sessionIdContext: sessionIdContext(listener, material),
-      handshakeTimeout: options.handshakeMs,
       requestCert: material.clients !== undefined,
       // In TLS 1.3 a refused client learns of it only after its handshake; either way nobody gets past this.
       rejectUnauthorized: material.clients?.mode === 'required',
@@ -109,7 +130,7 @@ class Terminator implements TlsTerminator {
       SNICallback: (name, found) => found(null, this.#contextFor(name)),
     })
     this.#server.on('secureConnection', (socket) => {
-      this.#pending--
+      const handshake = this.#handshakeOver(placeOf(socket))
       // From here on a client may end its side and wait for its answer.
       socket.allowHalfOpen = true
       ;(socket.isSessionReused() ? resumed : full).add()
@@ -118,30 +139,27 @@ class Terminator implements TlsTerminator {
         return
       }
       if (material.clients !== undefined && socket.authorized) this.#watch(socket)
-      options.secured(socket, this.#peers.get(placeOf(socket)))
+      options.secured(socket, handshake?.peer)
     })
     this.#server.on('tlsClientError', (error, socket) => {
-      this.#pending--
-      this.#failures[failureOf(error)].add()
+      const failure = failureOf(error)
+      const isOverdue = failure === 'left' && this.#overdue > 0
+      if (isOverdue) this.#overdue--
+      this.#failures[isOverdue ? 'timeout' : failure].add()
       socket.destroy()
     })
   }
 
   get pending(): number {
-    return this.#pending
+    return this.#door.pending + this.#handshakes.size
   }
 
   accept(socket: Socket, peer?: Peer): void {
     if (socket.destroyed) return
-    this.#pending++
     // Nobody finishes a handshake after saying that nothing more will come: such a client has left, now and not later.
     socket.allowHalfOpen = false
-    if (peer !== undefined) {
-      const place = placeOf(socket)
-      this.#peers.set(place, peer)
-      socket.once('close', () => void this.#peers.delete(place))
-    }
-    this.#server.emit('connection', socket)
+    const dueAt = this.#clock.monotonic() + this.#handshakeMs
+    this.#door.receive(socket, dueAt, () => this.#begin(socket, dueAt, peer))
   }
 
   update(material: TlsMaterial): void {
@@ -185,6 +203,32 @@ class Terminator implements TlsTerminator {
 
   close(): void {
     this.#isClosed = true
+    this.#door.close()
+  }
+
+  #begin(socket: Socket, dueAt: number, peer: Peer | undefined): void {
+    const place = placeOf(socket)
+    const onDue = (): void => {
+      this.#handshakeOver(place)
+      this.#overdue++
+      socket.destroy()
+    }
+    const handshake: Handshake = { peer, dueAt, onDue }
+    this.#handshakes.set(place, handshake)
+    this.#sweeper.watch(handshake)
+    socket.once('close', () => {
+      // Its place may be another's by now.
+      if (this.#handshakes.get(place) === handshake) this.#handshakeOver(place)
+    })
+    this.#server.emit('connection', socket)
+  }
+
+  #handshakeOver(place: string): Handshake | undefined {
+    const handshake = this.#handshakes.get(place)
+    if (handshake === undefined) return undefined
+    this.#handshakes.delete(place)
+    this.#sweeper.unwatch(handshake)
+    return handshake
   }
 
   #watch(socket: TLSSocket): void {
