@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { capacityPlan } from './capacity.ts'
@@ -120,6 +120,7 @@ function first(text: string): string {
 }
 
 function plotFiles(): string[] {
+  if (!existsSync(plotsFolder)) return []
   return readdirSync(plotsFolder)
     .filter((file) => file.endsWith('.svg'))
     .toSorted()

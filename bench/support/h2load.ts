@@ -28,13 +28,27 @@ export interface H2LoadResult {
   readonly errors: number
 }
 
-/** Runs h2load once. Rejects when it cannot run or prints nothing usable. */
+/** How long h2load may take to begin and to end beyond its load, and how often it is started when it does not end. */
+const graceSeconds = 30
+const tries = 3
+
+/**
+ * Runs h2load. Rejects when it cannot run or prints nothing usable. With HTTP/1.1 it sometimes says that it has stopped all
+ * clients and goes on with some of them for ever (1.52): then it is started again.
+ */
 export async function runH2load(load: H2Load): Promise<H2LoadResult> {
-  const { url, seconds, connections, streams, cores, warmUpSeconds, counting } = load
+  for (let left = tries; ; left--) {
+    const printed = await printedBy(load)
+    if (printed.hasEnded || left === 1) return resultIn(printed.text, load.url)
+  }
+}
+
+async function printedBy(load: H2Load): Promise<{ readonly text: string; readonly hasEnded: boolean }> {
+  const { url, seconds, connections, streams, cores, warmUpSeconds = 0, counting } = load
   const args = ['-c', cores, 'h2load', `-D${seconds}`, '-t1', `-c${connections}`, `-m${streams}`]
   for (const header of load.headers ?? []) args.push('-H', header)
   if (load.isHttp1 === true) args.push('--h1')
-  if (warmUpSeconds !== undefined) args.push(`--warm-up-time=${warmUpSeconds}`)
+  if (warmUpSeconds > 0) args.push(`--warm-up-time=${warmUpSeconds}`)
   if (load.bodyPath !== undefined) args.push('-d', load.bodyPath)
   const child = spawn('taskset', [...args, url], { stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
@@ -45,10 +59,16 @@ export async function runH2load(load: H2Load): Promise<H2LoadResult> {
     if (text.includes('Main benchmark duration is over')) counting?.('over')
   })
   child.stderr.on('data', (bytes: Buffer) => (printed += bytes.toString()))
-  await new Promise<void>((resolve, reject) => {
+  const timer = setTimeout(() => child.kill('SIGKILL'), (warmUpSeconds + seconds + graceSeconds) * 1000)
+  const signal = await new Promise<NodeJS.Signals | null>((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', () => resolve())
+    child.once('close', (_code, endedBy) => resolve(endedBy))
   })
+  clearTimeout(timer)
+  return { text: printed, hasEnded: signal === null }
+}
+
+function resultIn(printed: string, url: string): H2LoadResult {
   const finished = /finished in [\d.]+\w+, ([\d.]+) req\/s/.exec(printed)
   const counts = /(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored/.exec(printed)
   const codes = /status codes: \d+ 2xx, \d+ 3xx, (\d+) 4xx, (\d+) 5xx/.exec(printed)

@@ -217,7 +217,7 @@ async function loadConnections(
   { isTls = false, path, connections }: Trial,
   seconds: number,
 ): Promise<Sample> {
-  const marks: number[] = []
+  let marks: number[] = []
   const { requestsPerSecond, requests, errors } = await runH2load({
     url: `http${isTls ? 's' : ''}://127.0.0.1:${isTls ? tlsPort : port}${path}`,
     seconds,
@@ -226,7 +226,10 @@ async function loadConnections(
     streams: 1,
     cores: clientCore,
     isHttp1: true,
-    counting: () => marks.push(cpuMicros(running.pid)),
+    counting: (phase) => {
+      if (phase === 'began') marks = []
+      marks.push(cpuMicros(running.pid))
+    },
   })
   return {
     cpuMicros: requests === 0 ? Number.NaN : (marks[1] - marks[0]) / requests,
