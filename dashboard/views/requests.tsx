@@ -39,7 +39,11 @@ export function RequestsView({ query }: ViewProps): VNode {
       </ViewHead>
       <Filters query={chosen} />
       <Waiting error={error} of={rows} />
-      {missed > 0 && <p class="notice muted">{missed} more came too fast to be shown.</p>}
+      {missed > 0 && (
+        <p class="notice muted">
+          {missed.toLocaleString('en')} more came too fast to be shown, of all kinds; refused ones are shown first.
+        </p>
+      )}
       {rows !== undefined && (
         <Panel isFlush>
           <Table

@@ -29,6 +29,21 @@ test('who falls behind is told how much was missed', async () => {
   assert.equal(await text(body), 'event: missed\ndata: {"missed":2}\n\ndata: 3\n\n')
 })
 
+test('what is left out is told at once, and together with what a reader missed who falls behind', async () => {
+  const body = new EventBody(new ManualClock(), () => {})
+  await body.pull()
+  body.send(1)
+  body.miss(0)
+  body.miss(7)
+  assert.equal(await text(body), 'data: 1\n\nevent: missed\ndata: {"missed":7}\n\n')
+  body.send('x'.repeat(600_000))
+  body.send(2)
+  body.miss(3)
+  await body.pull()
+  body.miss(2)
+  assert.equal(await text(body), 'event: missed\ndata: {"missed":6}\n\n')
+})
+
 test('once nobody reads it, it says so once and stays silent', async () => {
   let ended = 0
   const body = new EventBody(new ManualClock(), () => void ended++)

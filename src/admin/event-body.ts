@@ -34,11 +34,14 @@ export class EventBody extends StreamBody {
       this.#missed++
       return
     }
-    if (this.#missed > 0) {
-      this.#waiting += eventText(JSON.stringify({ missed: this.#missed }), 'missed')
-      this.#missed = 0
-    }
-    this.#give(eventText(JSON.stringify(value), event))
+    this.#give(this.#missedText() + eventText(JSON.stringify(value), event))
+  }
+
+  /** There was more than is sent: so much, besides what a reader missed by falling behind. Told once he can follow. */
+  miss(count: number): void {
+    if (this.#isOver || count === 0) return
+    this.#missed += count
+    if (this.#waiting.length <= maxWaiting) this.#give(this.#missedText())
   }
 
   trailers(): undefined {
@@ -59,6 +62,13 @@ export class EventBody extends StreamBody {
     this.#heartbeat?.cancel()
     this.#reader?.(END)
     this.#ended()
+  }
+
+  #missedText(): string {
+    if (this.#missed === 0) return ''
+    const text = eventText(JSON.stringify({ missed: this.#missed }), 'missed')
+    this.#missed = 0
+    return text
   }
 
   #give(text: string): void {

@@ -42,7 +42,7 @@ export function requestDocument(row: RequestRow): RequestDocument {
 
 /**
  * The latest requests with what was decided about them: those that are kept, as JSON, or what comes from now on as a stream
- * of server-sent events (`Accept: text/event-stream`); one by its id; and passes for `x-velum-explain`.
+ * of server-sent events (`Accept: text/event-stream`), as many as somebody can follow, with how many others there were; one by its id; and passes for `x-velum-explain`.
  */
 export function requestEndpoints(gateway: RequestSource, clock: Clock = systemClock): readonly Endpoint[] {
   const roles = ['admin'] as const
@@ -70,8 +70,10 @@ export function requestEndpoints(gateway: RequestSource, clock: Clock = systemCl
           streams--
           stop()
         })
-        const stop = gateway.requests.watch((rows) => {
+        const stop = gateway.requests.watch(({ rows, missed }) => {
           for (const row of rows) if (filter.has(row)) body.send(requestDocument(row))
+          // What was never put into words cannot be held against a filter.
+          body.miss(missed)
         })
         x.whenLeft((why) => body.cancel(why))
         const headers = new Headers()

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Hub } from '../core/link.ts'
 import { longestPassMs, signPass } from './explain-pass.ts'
-import type { NotesAnswer, NotesQuestion, NotesState } from './request-notes.ts'
+import type { NotesAnswer, NotesQuestion, NotesSeen, NotesState } from './request-notes.ts'
 import { requestTopics } from './request-notes.ts'
 import type { RequestRow } from './request-row.ts'
 
@@ -27,15 +27,15 @@ export class RequestDesk {
   readonly #hub: Hub
   readonly #options: RequestDeskOptions
   readonly #collecting = new Map<number, Collecting>()
-  readonly #watchers = new Set<(rows: readonly RequestRow[]) => void>()
+  readonly #watchers = new Set<(seen: NotesSeen) => void>()
   #lastId = 0
 
   constructor(hub: Hub, options: RequestDeskOptions) {
     this.#hub = hub
     this.#options = options
     hub.answer(requestTopics.state, () => this.#state())
-    hub.hear(requestTopics.seen, (rows) => {
-      for (const watcher of this.#watchers) watcher(rows as readonly RequestRow[])
+    hub.hear(requestTopics.seen, (seen) => {
+      for (const watcher of this.#watchers) watcher(seen as NotesSeen)
     })
     hub.hear(requestTopics.answer, (message) => {
       const { id, rows } = message as NotesAnswer
@@ -57,8 +57,11 @@ export class RequestDesk {
     return (await this.#collect(id))[0]
   }
 
-  /** Calls `watcher` with what is noted from now on. Returns how to stop. */
-  watch(watcher: (rows: readonly RequestRow[]) => void): () => void {
+  /**
+   * Calls `watcher` with what ends from now on: some 60 requests a second of each worker at most, refused and failed ones
+   * first, and how many there were besides. Returns how to stop.
+   */
+  watch(watcher: (seen: NotesSeen) => void): () => void {
     this.#watchers.add(watcher)
     if (this.#watchers.size === 1) this.#tell()
     return () => {

@@ -151,11 +151,11 @@ describe('what is kept of requests', () => {
     const { desk, done, clock } = await scene()
     const seen: RequestRow[] = []
     done('before', { status: 429 }, refused)
-    const stop = desk.watch((rows) => void seen.push(...rows))
+    const stop = desk.watch(({ rows }) => void seen.push(...rows))
     done('one', { status: 429 }, refused)
     done('two', { status: 429 }, refused)
     assert.equal(seen.length, 0)
-    clock.advance(200)
+    clock.advance(500)
     assert.deepEqual(
       seen.map(({ id }) => id),
       ['one', 'two'],
@@ -166,5 +166,29 @@ describe('what is kept of requests', () => {
     done('four', { status: 429 }, refused)
     clock.advance(1000)
     assert.equal(seen.length, 2)
+  })
+
+  test('as much is told as eyes can follow, refused ones first, and of the rest how much it was', async () => {
+    const { desk, done, clock } = await scene()
+    const told: { ids: string[]; missed: number }[] = []
+    desk.watch(({ rows, missed }) => void told.push({ ids: rows.map(({ id }) => id), missed }))
+    for (let i = 0; i < 3; i++) done(`few-${i}`)
+    clock.advance(500)
+    assert.deepEqual(told, [{ ids: ['few-0', 'few-1', 'few-2'], missed: 0 }])
+
+    for (let i = 0; i < 1000; i++) {
+      done(`many-${i}`)
+      if (i % 2 === 1) clock.advance(1)
+    }
+    assert.deepEqual([told[1].ids.length, told[1].ids[0], told[1].ids.length + told[1].missed], [32, 'many-0', 1000])
+
+    for (let i = 0; i < 100; i++) {
+      done(`refused-${i}`, { status: 429 }, refused)
+      done(`passed-${i}`)
+      clock.advance(5)
+    }
+    const { ids, missed } = told[2]
+    assert.equal(ids.filter((id) => id.startsWith('refused')).length, 24)
+    assert.deepEqual([ids.length, ids.at(-1), missed], [32, 'refused-99', 168])
   })
 })

@@ -38,14 +38,26 @@ export interface NotesAnswer {
   readonly rows: readonly RequestRow[]
 }
 
+/** What a worker tells of its requests while somebody watches. */
+export interface NotesSeen {
+  /** In the order in which they ended. */
+  readonly rows: readonly RequestRow[]
+  /** Others that ended meanwhile, of whatever kind. */
+  readonly missed: number
+}
+
 /** Requests of each of the two kinds that a worker keeps: refused or failed ones, and those by chance. */
 const keptOfEach = 256
-/** Least time between two that are kept by chance, while nobody watches and while somebody does. */
+/** Time between two that are kept by chance, while nobody watches and while somebody does, in the mean. */
 const sampleEveryMs = 100
-const watchedEveryMs = 5
-/** While somebody watches, how often what was noted is told, and how much at most. */
-const tellEveryMs = 200
-const mostTold = 200
+const watchedEveryMs = 40
+/** While somebody watches, how many follow each other at once: where there are few, all of them are seen. */
+const watchedBurst = 20
+/** While somebody watches, how often what was noted is told, and how much at most: eyes follow no more, and each costs some 50 µs. */
+const tellEveryMs = 500
+const mostTold = 32
+/** Of these, places of others than refused and failed ones. */
+const leastOthers = 8
 
 /** Exchanges that came with a pass. */
 const traced = new Slot<true>()
@@ -89,10 +101,15 @@ export class RequestNotes {
   #noted = 0
   #nextSampleAt = 0
   #sampleEveryMs = sampleEveryMs
+  /** By how much one that is kept by chance may come before its time. */
+  #earlyMs = 0
   #isWatched = false
   #keys: readonly Uint8Array[] = []
   /** Numbers of what was noted and told already. */
   #told = 0
+  /** Requests that ended, and how many of them had when it was told last. */
+  #ended = 0
+  #endedBefore = 0
   #timer: Timer | undefined
 
   constructor(link: Link, clock: Clock, worker: number) {
@@ -118,6 +135,7 @@ export class RequestNotes {
         answer.headers.set(passHeader, codesOf(x, outlines, behind, offset))
       },
       done: (x, outcome, behind) => {
+        this.#ended++
         const keptFor = this.#keptFor(x, outcome)
         if (keptFor === undefined) return
         const slot = (keptFor === 'refused' || keptFor === 'failed' ? this.#refused : this.#others).take()
@@ -126,6 +144,7 @@ export class RequestNotes {
         if (this.#isWatched) this.#tellSoon()
       },
       refused: (id, fault, { listener, remoteAddress }, status) => {
+        this.#ended++
         const slot = this.#refused.take()
         slot.number = ++this.#noted
         slot.noteRefused(id, fault, listener, remoteAddress, status, this.#clock.now(), generation)
@@ -151,15 +170,20 @@ export class RequestNotes {
     if (x.fault !== undefined || status >= 500) return 'failed'
     // Refused before any policy was asked: no route, another method, a path that cannot be read.
     if (status >= 400 && x.route === undefined) return 'refused'
-    if (endedAt < this.#nextSampleAt) return undefined
-    this.#nextSampleAt = endedAt + this.#sampleEveryMs
+    if (endedAt < this.#nextSampleAt - this.#earlyMs) return undefined
+    this.#nextSampleAt = Math.max(endedAt, this.#nextSampleAt) + this.#sampleEveryMs
     return 'sample'
   }
 
   #take({ isWatched, keys }: NotesState): void {
     this.#keys = keys
     this.#sampleEveryMs = isWatched ? watchedEveryMs : sampleEveryMs
-    if (isWatched && !this.#isWatched) this.#told = this.#noted
+    this.#earlyMs = isWatched ? watchedEveryMs * (watchedBurst - 1) : 0
+    if (isWatched && !this.#isWatched) {
+      this.#told = this.#noted
+      this.#endedBefore = this.#ended
+      this.#nextSampleAt = 0
+    }
     this.#isWatched = isWatched
   }
 
@@ -171,22 +195,34 @@ export class RequestNotes {
   #tellSoon(): void {
     this.#timer ??= this.#clock.after(tellEveryMs, () => {
       this.#timer = undefined
-      const fresh = this.#kept(({ number }) => number > this.#told)
+      const fresh = this.#isWatched ? this.#fresh() : []
+      const missed = this.#ended - this.#endedBefore - fresh.length
       this.#told = this.#noted
+      this.#endedBefore = this.#ended
       if (!this.#isWatched) return
-      this.#link.tell(
-        requestTopics.seen,
-        fresh.slice(-mostTold).map((slot) => slot.row(this.#worker)),
-      )
+      const rows = fresh.map((slot) => slot.row(this.#worker))
+      this.#link.tell(requestTopics.seen, { rows, missed } satisfies NotesSeen)
     })
+  }
+
+  /** What is told of those that were not yet: the latest of each kind, refused and failed ones first. */
+  #fresh(): RequestSlot[] {
+    const isFresh = ({ number }: RequestSlot): boolean => number > this.#told
+    const others = this.#others.slots.filter(isFresh).sort(byNumber)
+    const refused = this.#refused.slots.filter(isFresh).sort(byNumber)
+    const first = refused.slice(-(mostTold - Math.min(others.length, leastOthers)))
+    return [...first, ...others.slice(-(mostTold - first.length))].sort(byNumber)
   }
 
   /** In the order in which they were noted. */
   #kept(isWanted: (slot: RequestSlot) => boolean): RequestSlot[] {
-    return [...this.#refused.slots, ...this.#others.slots]
-      .filter((slot) => slot.number !== 0 && isWanted(slot))
-      .sort((a, b) => a.number - b.number)
+    return [...this.#refused.slots, ...this.#others.slots].filter((slot) => slot.number !== 0 && isWanted(slot)).sort(byNumber)
   }
+}
+
+/** In the order in which they were noted. */
+function byNumber(a: RequestSlot, b: RequestSlot): number {
+  return a.number - b.number
 }
 
 /** The codes of an exchange's verdicts for one header line; the words are in the admin API. */
