@@ -37,6 +37,18 @@ describe('the storage of the cache', () => {
     assert.equal(cache.find('short')!.copy?.buffer.byteLength, 300)
   })
 
+  it('keeps nothing near that was replaced, however often answers end and are fetched again', async () => {
+    const cache = storage()
+    const keys = Array.from({ length: 20 }, (_, i) => `key ${i}`)
+    for (let round = 0; round < 100; round++) {
+      for (const key of keys) {
+        store(cache, key, Buffer.alloc(1000, round))
+        assert.equal((await load(cache, key))?.[0], round)
+      }
+    }
+    assert.ok(cache.nearEntries < 3 * keys.length, `${cache.nearEntries} are near`)
+  })
+
   it('puts a new answer in the place of the old one', async () => {
     const cache = storage()
     store(cache, 'key', Buffer.from('one'))

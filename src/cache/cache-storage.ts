@@ -1,6 +1,7 @@
 import { emptyBody, BytesBody } from '../core/body.ts'
 import type { Body } from '../core/body.ts'
 import { Headers } from '../core/headers.ts'
+import { EndedHand } from '../lib/ended-hand.ts'
 import { KeyedHash } from '../lib/keyed-hash.ts'
 import { placesPerBucket, placeWords, ghostPlaces, unitBytes, urlEpochs, word } from './cache-memory.ts'
 import type { CacheMemory } from './cache-memory.ts'
@@ -44,6 +45,8 @@ const staleBit = ~unitMask
 /** Entries and copied bytes that a worker keeps near. */
 const mostNear = 8192
 const mostNearBytes = 16 * 1024 ** 2
+/** So many are looked at for each that comes near: what was replaced or dropped is never asked for again. */
+const sweptPerNear = 4
 
 /**
  * What the workers of a node have stored, seen by one of them. Everything is bounded by the memory: writing drops the
@@ -56,6 +59,7 @@ export class CacheStorage {
   readonly #probation: SlabWriter
   readonly #protected: SlabWriter
   readonly #near = new Map<number, Stored>()
+  readonly #nearHand = new EndedHand(this.#near)
   #nearBytes = 0
   /** Taken out of a slab that is being dropped, to be written again in the same step. */
   readonly #proven: Proven[] = []
@@ -196,6 +200,11 @@ export class CacheStorage {
     }
   }
 
+  /** Entries that this worker keeps near. */
+  get nearEntries(): number {
+    return this.#near.size
+  }
+
   get places(): number {
     return this.memory.buckets * placesPerBucket
   }
@@ -325,6 +334,11 @@ export class CacheStorage {
   #keepNear(record: CacheRecord, at: number, generation: number, place: number): Stored {
     const old = this.#near.get(at)
     if (old !== undefined) this.#forgetNear(old)
+    this.#nearHand.sweep(
+      sweptPerNear,
+      (kept) => !this.#isThere(kept),
+      (gone) => this.#forgetCopy(gone),
+    )
     if (this.#near.size >= mostNear) this.#dropNear()
     const headers = headersOf(record.head)
     const near: Stored = { record, headers, size: sizeOf(record.pieces), at, generation, place, isStale: false, copy: undefined }
@@ -347,9 +361,19 @@ export class CacheStorage {
   }
 
   #forgetNear(stored: Stored): void {
-    if (!this.#near.delete(stored.at)) return
+    if (this.#near.delete(stored.at)) this.#forgetCopy(stored)
+  }
+
+  #forgetCopy(stored: Stored): void {
     this.#nearBytes -= stored.copy?.length ?? 0
     stored.copy = undefined
+  }
+
+  /** Whether its place still leads to what lies there. */
+  #isThere({ at, generation, place }: Stored): boolean {
+    const { memory } = this
+    const unit = Atomics.load(memory.index, place * placeWords + 1) & unitMask
+    return unit === at / unitBytes + 1 && memory.generation(memory.slabOf(at)) === generation
   }
 }
 

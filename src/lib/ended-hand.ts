@@ -10,14 +10,16 @@ export class EndedHand<K, V> {
     this.#map = map
   }
 
-  /** Looks at `looks` entries, or at fewer where the round ends. */
-  sweep(looks: number, hasEnded: (value: V) => boolean): void {
+  /** Looks at `looks` entries, or at fewer where the round ends. `deleted` hears of each that went. */
+  sweep(looks: number, hasEnded: (value: V) => boolean, deleted?: (value: V) => void): void {
     if (this.#map.size === 0) return
     for (let looked = 0; looked < looks; looked++) {
       this.#entries ??= this.#map.entries()
       const { value: entry, done } = this.#entries.next()
       if (done === true) return void (this.#entries = undefined)
-      if (hasEnded(entry[1])) this.#map.delete(entry[0])
+      if (!hasEnded(entry[1])) continue
+      this.#map.delete(entry[0])
+      deleted?.(entry[1])
     }
   }
 }
