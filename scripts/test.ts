@@ -1,5 +1,5 @@
 // Runs the whole suite with Node's own runner, or the files given as arguments.
-import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from 'node:test'
@@ -17,14 +17,18 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-// Hundreds of processes read the same modules: what the first made of their TypeScript serves the others.
+// Hundreds of processes read the same modules: what the first made of their TypeScript serves the others. V8 takes only what
+// was compiled under the flags it has: tests have those of the launcher from the beginning, and give them on to it.
 const compiled = mkdtempSync(join(tmpdir(), 'velum-compiled-'))
 process.env['NODE_COMPILE_CACHE'] = compiled
 process.once('exit', () => rmSync(compiled, { recursive: true, force: true }))
 
+const launcher = readFileSync(new URL('../bin/velum.js', import.meta.url), 'utf8')
+const flags = [...launcher.matchAll(/setFlagsFromString\('(.*)'\)/g)].map(([, flag]) => flag)
+
 // Examples import 'velum' and 'velum/testing', as they would where the package is installed.
 const resolver = new URL('../src/testing/resolve-velum.ts', import.meta.url).href
-run({ files, concurrency, timeout: 120_000, execArgv: ['--import', resolver] })
+run({ files, concurrency, timeout: 120_000, execArgv: [...flags, '--import', resolver] })
   .on('test:summary', ({ file, success }) => {
     if (file === undefined && !success) process.exitCode = 1
   })

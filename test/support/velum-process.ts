@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url'
 import { main } from '../../src/cli/main.ts'
 
 const launcher = fileURLToPath(new URL('../../bin/velum.js', import.meta.url))
+/** The launcher's own, when scripts/test.ts says them: what was compiled under them is found from the beginning. */
+const launcherFlags = process.execArgv.filter((arg) => arg.startsWith('--max-inlined-'))
 
 /** Who cleans up in the end: a test, or a bench. */
 export interface Cleanup {
@@ -68,7 +70,7 @@ export interface StartOptions {
 /** Starts `velum` as a user would, through its launcher. It is killed at the end of the test if it still runs. */
 export function startVelum(t: Cleanup, args: readonly string[], options: StartOptions): VelumProcess {
   const { VELUM_ADMIN_TOKEN: _, ...env } = process.env
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), options.launcher ?? launcher, ...args], {
+  const child = spawn(process.execPath, [...launcherFlags, ...(options.nodeArgs ?? []), options.launcher ?? launcher, ...args], {
     cwd: options.folder,
     env: { ...env, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
