@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { describe, it } from 'node:test'
-import type { TestContext } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
 import { serviceOf } from '../support/http-service.ts'
 import { launchChromium, noChromium } from '../support/chromium.ts'
 import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
+import type { Cleanup } from '../support/velum-process.ts'
 
 const base = 'https://gateway.velum.test'
 const account = `${base}/auth/account`
@@ -27,7 +27,7 @@ const desktop = {
 } as const
 
 /** A gateway with a person, and a browser that finds it by its public name. */
-async function openWorld(t: TestContext): Promise<Browser> {
+async function openWorld(t: Cleanup): Promise<Browser> {
   const upstream = await serviceOf(t, (_incoming, response) => {
     response.setHeader('content-type', 'text/html')
     response.end('<!doctype html><title>orders</title>')
@@ -103,8 +103,16 @@ async function portrait(browser: Browser, page: Page): Promise<void> {
 }
 
 describe('accounts, in a real browser', { skip: noChromium }, () => {
-  it('a passkey is added, logs in without a name, and is removed', { timeout: 240_000 }, async (t) => {
-    const browser = await openWorld(t)
+  const steps: (() => unknown)[] = []
+  let browser: Browser
+  before(async () => {
+    browser = await openWorld({ after: (step) => void steps.unshift(step) })
+  })
+  after(async () => {
+    for (const step of steps) await step()
+  })
+
+  it('a passkey is added, logs in without a name, and is removed', { timeout: 240_000 }, async () => {
     const context = await newContext(browser, { viewport: { width: 800, height: 640 } })
     const page = await context.newPage()
     const said = watch(page)
@@ -155,8 +163,7 @@ describe('accounts, in a real browser', { skip: noChromium }, () => {
     assert.deepEqual(complaints, [])
   })
 
-  it('devices are logged out by forms, without scripts', { timeout: 240_000 }, async (t) => {
-    const browser = await openWorld(t)
+  it('devices are logged out by forms, without scripts', { timeout: 240_000 }, async () => {
     const laptop = await (await newContext(browser, { javaScriptEnabled: false })).newPage()
     const mobile = await (await newContext(browser, { javaScriptEnabled: false, ...phone })).newPage()
     for (const page of [laptop, mobile]) {
