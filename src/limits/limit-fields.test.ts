@@ -160,4 +160,7 @@ it('keeps few blocks, however many values there are', () => {
   assert.notEqual(voice.block('p', state(7 + 1024)), first)
   assert.notEqual(voice.block('p', state(7)), first)
   assert.equal(valueOf(voice.block('q', state(7)), 'ratelimit-policy'), 'q')
+  const seen = Array.from({ length: 1000 }, (_, left) => voice.block('p', state(left)))
+  // The latest first, so that looking pushes none of them out before its turn.
+  assert.equal(seen.toReversed().filter((block, i) => voice.block('p', state(999 - i)) === block).length, 128)
 })

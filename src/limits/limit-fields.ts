@@ -18,7 +18,8 @@ const legacyIds = legacyNames.map(headerId)
 /** The largest integer of a structured field (RFC 9651 §3.3.1). */
 const largestInteger = 999_999_999_999_999
 const shortestMonthSeconds = 28 * 86_400
-const blocksKept = 1024
+/** A block takes half a KiB, and each limit of each route keeps its own: a thousand routes would fill workers with them. */
+const blocksKept = 128
 
 interface Kept {
   readonly policies: string
