@@ -25,22 +25,36 @@ const rate = 2000
 /** A configuration of so many routes, under one kind of load, with the gateway's threads where they may run. */
 interface Scenario {
   readonly routes: number
+  /** What two configurations that alternate differ in: one route, or something in every route. */
+  readonly changed: 'one' | 'every'
   readonly load: 'open' | 'closed'
   /** On one core, everything that a reload does is done instead of requests; a worker seldom has to share its core with main. */
   readonly cores: '0' | '0,1'
 }
 
 const scenarios: readonly Scenario[] = [
-  { routes: 10, load: 'open', cores: '0' },
-  { routes: 10, load: 'closed', cores: '0' },
-  { routes: 50, load: 'open', cores: '0' },
-  { routes: 50, load: 'closed', cores: '0' },
-  { routes: 500, load: 'open', cores: '0,1' },
-  { routes: 500, load: 'open', cores: '0' },
-  { routes: 500, load: 'closed', cores: '0' },
-  { routes: 5000, load: 'open', cores: '0,1' },
-  { routes: 5000, load: 'open', cores: '0' },
+  { routes: 50, changed: 'one', load: 'open', cores: '0' },
+  { routes: 50, changed: 'one', load: 'closed', cores: '0' },
+  { routes: 500, changed: 'one', load: 'open', cores: '0,1' },
+  { routes: 500, changed: 'one', load: 'open', cores: '0' },
+  { routes: 500, changed: 'one', load: 'closed', cores: '0' },
+  { routes: 5000, changed: 'one', load: 'open', cores: '0,1' },
+  { routes: 5000, changed: 'one', load: 'open', cores: '0' },
+  { routes: 10, changed: 'every', load: 'open', cores: '0' },
+  { routes: 10, changed: 'every', load: 'closed', cores: '0' },
+  { routes: 50, changed: 'every', load: 'open', cores: '0' },
+  { routes: 50, changed: 'every', load: 'closed', cores: '0' },
+  { routes: 500, changed: 'every', load: 'open', cores: '0,1' },
+  { routes: 500, changed: 'every', load: 'open', cores: '0' },
+  { routes: 500, changed: 'every', load: 'closed', cores: '0' },
+  { routes: 5000, changed: 'every', load: 'open', cores: '0,1' },
+  { routes: 5000, changed: 'every', load: 'open', cores: '0' },
 ]
+
+function nameOf({ routes, changed, load, cores }: Scenario): string {
+  const what = `${changed === 'one' ? 'one' : 'every one'} changed`
+  return `${routes.toLocaleString('en')} routes, ${what}, ${load}, ${cores === '0' ? 'one core' : 'both cores'}`
+}
 
 /**
  * A gateway under load whose configuration is replaced every second, in turns with the same load without: by a client that sends
@@ -52,7 +66,7 @@ export async function benchReload(options: BenchOptions): Promise<void> {
   const rows: string[][] = []
   const all: unknown[] = []
   for (const scenario of scenarios) {
-    const name = `${scenario.routes.toLocaleString('en')} routes, ${scenario.load}, ${scenario.cores === '0' ? 'one core' : 'both cores'}`
+    const name = nameOf(scenario)
     if (!options.matches(name, options.scenario)) continue
     const seen = await measure(scenario, rounds, seconds)
     all.push({ name, ...seen })
@@ -95,11 +109,11 @@ interface Measured {
 }
 
 async function measure(scenario: Scenario, rounds: number, seconds: number): Promise<Measured> {
-  const { routes: otherRoutes, cores } = scenario
+  const { routes: otherRoutes, changed, cores } = scenario
   const folder = mkdtempSync(join(tmpdir(), 'velum-bench-'))
   const started: Running[] = []
-  // Of thousands of routes every second would be a second of work for each: nobody does that, and the core would be full.
-  const everyMs = otherRoutes > 1000 ? 5000 : 1000
+  // All of thousands of routes every second would be most of a second of work for each: nobody does that, and the core would be full.
+  const everyMs = otherRoutes > 1000 && changed === 'every' ? 5000 : 1000
   const echo = createServer()
   echo.on('upgrade', (_request, socket: Socket) => {
     socket.on('error', () => {})
@@ -112,7 +126,8 @@ async function measure(scenario: Scenario, rounds: number, seconds: number): Pro
     const [upstreamPort, port, adminPort] = [await freePort(), await freePort(), await freePort()]
     started.push(await startUpstream(join(folder, 'service'), upstreamPort, '1'))
     const echoPort = (echo.address() as AddressInfo).port
-    const config = (turn: number): unknown => configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes })
+    const config = (turn: number): unknown =>
+      reloadedConfig({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes, changed })
     started.push(await startVelum({ folder: join(folder, 'velum'), config: config(0), cores, port }))
     const lasting = await Promise.all(Array.from({ length: sockets }, () => openEcho(port)))
     const authorization = `Bearer ${readFileSync(join(folder, 'store/admin.token'), 'utf8').trim()}`
@@ -189,11 +204,15 @@ interface Places {
   readonly turn: number
   /** Routes besides those that are asked, so that a reload has something to do. */
   readonly otherRoutes: number
+  readonly changed: Scenario['changed']
 }
 
-function configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes }: Places): unknown {
+/** The configuration of a turn; those of two turns that follow each other differ in one route or in every one. */
+export function reloadedConfig({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes, changed }: Places): unknown {
+  const isTurned = turn % 2 === 1
   const others = Array.from({ length: otherRoutes }, (_, i) => {
-    return { name: `other-${i}`, match: { path: `/other/${i}/{id}` }, to: 'service', timeout: `${1 + (turn % 2)}s` }
+    const timeout = isTurned && (changed === 'every' || i === otherRoutes >> 1) ? '2s' : '1s'
+    return { name: `other-${i}`, match: { path: `/other/${i}/{id}` }, to: 'service', timeout }
   })
   return {
     name: 'bench',
@@ -202,7 +221,7 @@ function configOf({ port, adminPort, upstreamPort, echoPort, folder, turn, other
     store: { kind: 'embedded', path: join(folder, 'store') },
     services: { service: { url: `http://127.0.0.1:${upstreamPort}` }, echo: { url: `http://127.0.0.1:${echoPort}`, idle: '1h' } },
     log: { format: 'json', file: join(folder, 'access.log') },
-    defaults: { auth: 'public', headers: { response: { set: { 'x-turn': String(turn % 2) } } } },
+    defaults: { auth: 'public', headers: { response: { set: { 'x-turn': isTurned && changed === 'every' ? '1' : '0' } } } },
     routes: [
       { name: 'echo', match: { path: '/echo' }, to: 'echo', headers: {} },
       ...others,

@@ -10,6 +10,7 @@ import { benchMemory } from './memory.ts'
 import { benchObserve } from './observe.ts'
 import { benchProxy } from './proxy.ts'
 import { benchReload } from './reload.ts'
+import { benchReloadCpu } from './reload-cpu.ts'
 import { benchResilience } from './resilience.ts'
 import { benchScale } from './scale.ts'
 import { benchValidation } from './validation.ts'
@@ -39,6 +40,7 @@ const claims: Readonly<Record<string, (options: BenchOptions) => Promise<void>>>
   cache: benchCache,
   bridges: benchBridges,
   reload: benchReload,
+  'reload-cpu': benchReloadCpu,
   validation: benchValidation,
   scale: benchScale,
   observe: benchObserve,

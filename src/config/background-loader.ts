@@ -5,6 +5,7 @@ import { inSlices } from '../core/in-slices.ts'
 import type { Closable } from '../core/lasting.ts'
 import type { LoadTask, LoadWord } from './load-messages.ts'
 import type { LoadOptions, LoadResult } from './load.ts'
+import type { GatewayModel } from './model.ts'
 import { rememberPacked, unpacking } from './packed-model.ts'
 
 /** What of `LoadOptions` can be said to another thread, and where output of the configuration goes. */
@@ -32,6 +33,8 @@ export function createBackgroundLoader(options: BackgroundLoaderOptions): Backgr
   let idle: Timer | undefined
   let tail: Promise<unknown> = Promise.resolve()
   let isClosed = false
+  /** What was loaded last; the thread tells the next one by what is another. */
+  let before: GatewayModel | undefined
 
   const end = (): void => {
     idle?.cancel()
@@ -66,7 +69,7 @@ export function createBackgroundLoader(options: BackgroundLoaderOptions): Backgr
       }
       asked.on('message', heard).on('error', failed).on('exit', exited)
       asked.ref()
-      const task: LoadTask = { file, folder, only, env: env === undefined ? undefined : { ...env } }
+      const task: LoadTask = { file, folder, only, env: env === undefined ? undefined : { ...env }, before: before?.hash }
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
       asked.postMessage(task)
     })
@@ -77,9 +80,10 @@ export function createBackgroundLoader(options: BackgroundLoaderOptions): Backgr
     try {
       const { result, model: packed } = await ask()
       if (packed === undefined) return { ...result, model: undefined }
-      const model = await inSlices(unpacking(packed), clock)
-      // Workers get the routes as they came.
+      const model = await inSlices(unpacking(packed, before), clock)
+      // Workers that have nothing of it get the routes as they came.
       rememberPacked(model, packed)
+      before = model
       return { ...result, model }
     } finally {
       if (!isClosed) idle = clock.after(keepMs, end)

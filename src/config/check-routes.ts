@@ -4,6 +4,8 @@ import type { CheckContext } from './check-context.ts'
 import type { CheckedLimit } from './check-limits.ts'
 import { checkDefaultLimits, checkLimitUses } from './check-limit-uses.ts'
 import { checkMatch } from './check-match.ts'
+import type { CheckMemory } from './check-memory.ts'
+import { RouteRound } from './check-memory.ts'
 import { checkPolicies } from './check-policies.ts'
 import { checkTable } from './check-table.ts'
 import type { RouteModel } from './model.ts'
@@ -25,8 +27,8 @@ export interface RouteNames {
   readonly reservedPath: string | undefined
 }
 
-/** The routes: each for itself, then all of them against each other. */
-export function checkRoutes(context: CheckContext, names: RouteNames): RouteModel[] {
+/** The routes: each for itself, then all of them against each other. `memory`: what is known of the check before this one. */
+export function checkRoutes(context: CheckContext, names: RouteNames, memory: CheckMemory | undefined): RouteModel[] {
   const { reading, findings } = context
   const written = reading.at(['routes'])
   if (written === undefined) {
@@ -41,14 +43,21 @@ export function checkRoutes(context: CheckContext, names: RouteNames): RouteMode
   if (defaults.limits !== undefined) checkDefaultLimits(context, names.limits, defaults.limits)
   const models: RouteModel[] = []
   const seen = new Map<string, number>()
-  for (const i of list.keys()) {
-    const route = reading.readFields(routeFields, ['routes', i])
-    if (route === undefined) continue
-    checkRouteName(context, i, route.name, seen)
-    const model = routeModel(context, names, i, route, defaults)
+  const round = new RouteRound(context, memory)
+  for (const [i, one] of list.entries()) {
+    const known = round.known(i, one)
+    if (known !== undefined) checkRouteName(context, i, known.name === '' ? undefined : known.name, seen)
+    const model =
+      known ??
+      round.checked(i, one, (watched) => {
+        const route = reading.readFields(routeFields, ['routes', i])
+        if (route === undefined) return undefined
+        checkRouteName(context, i, route.name, seen)
+        return routeModel(watched, names, i, route, defaults)
+      })
     if (model !== undefined) models.push(model)
   }
-  checkTable(context, models, names.reservedPath)
+  round.together(models, names.reservedPath, () => checkTable(context, models, names.reservedPath))
   return models
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { supportedAlgorithms } from '../limits/limit-fault.ts'
 import { BodyShapes } from './body-shapes.ts'
 import type { CheckContext } from './check-context.ts'
+import type { CheckMemory } from './check-memory.ts'
 import { absolutePath, namesOf } from './check-context.ts'
 import { checkCustomPolicies } from './check-custom.ts'
 import { checkDescriptions } from './check-descriptions.ts'
@@ -41,6 +42,8 @@ export interface CheckOptions {
   readonly descriptors?: LoadedDescriptors
   /** What the modules of custom policies came to. Default: none was loaded. */
   readonly policies?: LoadedPolicies
+  /** What is known of the check before this one, of the same configuration. Default: nothing. */
+  readonly memory?: CheckMemory | undefined
 }
 
 export interface CheckResult {
@@ -87,7 +90,7 @@ export function checkGateway(input: unknown, source: ConfigSource, options: Chec
   const cacheBytes = reading.at(['cache']) === undefined ? undefined : reading.readFields(cacheMemorySchema, ['cache'])?.memory
   const reservedPath = reading.at(['identity']) === undefined ? undefined : identity.path
   const policies = checkCustomPolicies(context)
-  const routes = checkRoutes(context, { services: namesOf(context, ['services']), limits, reservedPath })
+  const routes = checkRoutes(context, { services: namesOf(context, ['services']), limits, reservedPath }, options.memory)
   const model: Omit<GatewayModel, 'hash'> = {
     name,
     listeners,

@@ -29,19 +29,37 @@ export function expandEnvironment(input: unknown, env: NodeJS.ProcessEnv): Expan
     // A short or numeric value is no secret, and would be found inside other words.
     if (held.length >= 6 && !/^\d+$/.test(held)) hidden.set(held, `\${${name}}`)
   }
-  const walk = (value: unknown, path: ConfigPath): unknown => {
+  const place: (string | number)[] = []
+  // What holds nothing to expand stays the object that it is: most of a large configuration.
+  const walk = (value: unknown): unknown => {
     if (typeof value === 'string') {
       if (!value.includes('${')) return value
+      const path = [...place]
       const known = faults.length
       const text = expandText(value, env, used, (message, remedy) => faults.push({ path, message, remedy }))
       if (text !== value.replaceAll('$${', '${') || faults.length > known) expansions.set(pathText(path), value)
       return text
     }
-    if (Array.isArray(value)) return value.map((item, i) => walk(item, [...path, i]))
     if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, walk(member, [...path, name])]))
+    const isList = Array.isArray(value)
+    const changes: [string, unknown][] = []
+    for (const name of Object.keys(value)) {
+      const member = (value as Record<string, unknown>)[name]
+      if (typeof member !== 'string' && (typeof member !== 'object' || member === null)) continue
+      place.push(isList ? Number(name) : name)
+      const walked = walk(member)
+      place.pop()
+      if (walked !== member) changes.push([name, walked])
+    }
+    if (changes.length === 0) return value
+    if (isList) {
+      const list: unknown[] = [...(value as unknown[])]
+      for (const [name, member] of changes) list[Number(name)] = member
+      return list
+    }
+    return Object.fromEntries([...Object.entries(value), ...changes])
   }
-  return { input: walk(input, []), expansions, hidden, faults }
+  return { input: walk(input), expansions, hidden, faults }
 }
 
 /** Whether the text as written is one variable and nothing else, so that its value may be a number or a boolean. */

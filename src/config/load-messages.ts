@@ -7,6 +7,8 @@ export interface LoadTask {
   readonly folder: string | undefined
   readonly only: string | undefined
   readonly env: Readonly<Record<string, string | undefined>> | undefined
+  /** Hash of the model of an earlier load that is still there: what was said then need not be said again. */
+  readonly before: string | undefined
 }
 
 /** What it says: output of the configuration itself, then how the load ended. */

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { extname } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/clock.ts'
@@ -110,7 +110,7 @@ function readDocument(file: string, options: ReadOptions): ReadInput {
 function missingFile(file: string): Finding | undefined {
   try {
     if (!statSync(file).isFile()) return fault(file, 'this is not a file', 'name a file, such as velum.config.ts')
-    readFileSync(file)
+    accessSync(file, constants.R_OK)
     return undefined
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException

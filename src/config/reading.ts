@@ -44,7 +44,9 @@ export class Reading {
     const unknown = Object.keys(written).filter((key) => !Object.hasOwn(schema.shape, key))
     if (unknown.length > 0) this.#report({ code: 'unrecognized_keys', keys: unknown, path: [], message: '' }, written, path)
     const fields: Record<string, unknown> = {}
+    const mayLack = keysToLack(schema)
     for (const [key, field] of Object.entries(schema.shape)) {
+      if (written[key] === undefined && mayLack.has(key)) continue
       const value = this.read(field as z.ZodType, [...path, key])
       if (value !== undefined) fields[key] = value
     }
@@ -118,6 +120,23 @@ export class Reading {
     this.#input = withValue(this.#input, place, changed)
     return changed
   }
+}
+
+const lacking = new WeakMap<z.ZodObject, ReadonlySet<string>>()
+
+/** Keys that come to nothing where nothing is written, by what their schemas say once: most keys of most routes. */
+function keysToLack(schema: z.ZodObject): ReadonlySet<string> {
+  let keys = lacking.get(schema)
+  if (keys === undefined) {
+    keys = new Set(Object.keys(schema.shape).filter((key) => comesToNothing(schema.shape[key] as z.ZodType)))
+    lacking.set(schema, keys)
+  }
+  return keys
+}
+
+function comesToNothing(schema: z.ZodType): boolean {
+  const result = schema.safeParse(undefined)
+  return result.success && result.data === undefined
 }
 
 /** What could be read of an object. */

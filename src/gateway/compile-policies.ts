@@ -15,7 +15,7 @@ import type { GenerationEnv } from './worker.ts'
 
 /** The penalty box, as far as the configuration has one. */
 export function openPenalties(
-  { penalties = [] }: GatewayModel,
+  { penalties = [] }: Pick<GatewayModel, 'penalties'>,
   env: GenerationEnv,
   isExempt: (address: string) => boolean,
 ): Partial<PenaltyPolicies> & { readonly ready?: Promise<void> } {
@@ -71,7 +71,7 @@ export function routeLimits(route: RouteModel, drawn: LimitStep['drawn'], env: L
 }
 
 /** Whether a limit counts for each service by itself. */
-export function countsPerService({ limits }: GatewayModel, name: string): boolean {
+export function countsPerService({ limits }: Pick<GatewayModel, 'limits'>, name: string): boolean {
   return limits.some((limit) => limit.name === name && limit.per.some(({ kind }) => kind === 'service'))
 }
 

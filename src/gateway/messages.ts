@@ -4,6 +4,7 @@ import type { PackedModel } from '../config/packed-model.ts'
 import type { FaultCode } from '../core/fault.ts'
 import type { LogFields } from '../core/log.ts'
 import type { SharedMemory } from '../core/build-env.ts'
+import type { ListDelta } from '../lib/list-delta.ts'
 import type { TlsMaterial } from '../wire/tls/tls-spec.ts'
 import type { LiveChallenge } from './acme/answer-challenges.ts'
 import type { SeriesEntry } from './meter-row.ts'
@@ -21,7 +22,20 @@ export interface GenerationOrder {
 }
 
 /** An order as a worker gets it. */
-export type PackedOrder = Omit<GenerationOrder, 'model'> & { readonly model: PackedModel }
+export type PackedOrder = Omit<GenerationOrder, 'model'> & {
+  readonly model: PackedModel
+  /** The prepared order that the worker committed last, by whose model this one is told; undefined: by none. */
+  readonly before: number | undefined
+}
+
+/**
+ * Whether a worker describes the routes that it prepared, and how: undefined, not at all; 'whole'; or 'changes', by those of the
+ * order before.
+ */
+export type Describe = 'whole' | 'changes' | undefined
+
+/** A route table, told by the one before. */
+export type RowsDelta = ListDelta<readonly RouteRow[]>
 
 /** Topics on which main tells workers what changes without a new Generation. */
 export const toldTopics = { ticketKeys: 'tls/ticket-keys', certificates: 'tls/certificates', challenges: 'tls/challenges' } as const
@@ -48,7 +62,7 @@ export interface ClonedError {
 
 /** What main says to a worker. */
 export type ToWorker =
-  | { readonly kind: 'prepare'; readonly id: number; readonly order: PackedOrder; readonly describe: boolean }
+  | { readonly kind: 'prepare'; readonly id: number; readonly order: PackedOrder; readonly describe: Describe }
   | { readonly kind: 'commit'; readonly id: number }
   | { readonly kind: 'discard'; readonly id: number }
   | { readonly kind: 'close-ports' }
@@ -61,7 +75,7 @@ export type ToWorker =
 /** What a worker says to main. */
 export type ToMain =
   /** Some more of the route table, before `prepared`. */
-  | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly RouteRow[] }
+  | { readonly kind: 'rows'; readonly id: number; readonly part: RowsDelta[number] }
   | { readonly kind: 'prepared'; readonly id: number }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string }
   | { readonly kind: 'committed'; readonly id: number }

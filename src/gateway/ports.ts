@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { GatewayModel, ListenerModel } from '../config/model.ts'
+import { samePlain } from '../lib/same-plain.ts'
 import { EnvironmentFault } from './environment-fault.ts'
 import { addressOf } from './listener.ts'
 
@@ -52,7 +53,8 @@ export async function resolvePorts(model: GatewayModel, before: GatewayModel | u
     port: resolved.get(listener.name)!,
     redirectPort: redirectPortOf(listener, resolved),
   }))
-  return { ...model, listeners }
+  // The same ones as before stay the same objects: by that is told what changed.
+  return { ...model, listeners: samePlain(listeners, before?.listeners) ? before!.listeners : listeners }
 }
 
 async function resolvePort(listener: ListenerModel, before: GatewayModel | undefined, open: ReadonlySet<string>): Promise<number> {

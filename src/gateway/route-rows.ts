@@ -1,5 +1,7 @@
 import type { ToAction, RedirectAction, RespondAction } from '../config/model.ts'
+import { telling } from '../lib/list-delta.ts'
 import type { CompiledRoute } from './generation.ts'
+import type { RowsDelta } from './messages.ts'
 
 /** A compiled route as tables show it: for `velum routes` and `/api/routes`. Plain data. */
 export interface RouteRow {
@@ -36,17 +38,13 @@ export function routeRows(routes: readonly CompiledRoute[]): RouteRow[] {
   }))
 }
 
-const rowsPerPiece = 32
-
-/** Tells the same in pieces; a step for each. */
-export function* describing(
+/** Tells the same by what of it stands in the table of `before`; a step for each part. */
+export function describing(
   routes: readonly CompiledRoute[],
-  tell: (rows: readonly RouteRow[]) => void,
+  before: readonly CompiledRoute[],
+  tell: (part: RowsDelta[number]) => void,
 ): Generator<void, void, void> {
-  for (let from = 0; from < routes.length; from += rowsPerPiece) {
-    tell(routeRows(routes.slice(from, from + rowsPerPiece)))
-    yield
-  }
+  return telling(routes, before, routeRows, tell)
 }
 
 function destination(action: ToAction | RedirectAction | RespondAction): string {

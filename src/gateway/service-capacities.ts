@@ -13,21 +13,25 @@ import { serviceCapacity } from '../policies/service-capacity.ts'
 
 const help = 'Requests that a service with adaptive concurrency gets at one time, summed over the workers.'
 
+/** What lets a route's requests to a service, or sheds them; undefined where its capacity is not bounded. */
+export type Capacity = (route: RouteModel, service: ServiceModel) => Policy | undefined
+
 /** Makes the gates of all services with `concurrency`, and gives each route its place at them. */
 export function serviceCapacities(
-  model: GatewayModel,
+  services: readonly ServiceModel[],
+  present: ReturnType<typeof prioritiesOf>,
   table: LimitTable,
   env: LimitEnv & Pick<BuildEnv, 'hold' | 'shared' | 'worker'>,
-): (route: RouteModel, service: ServiceModel) => Policy | undefined {
-  const fixed = model.services.flatMap(({ name, concurrency }) =>
+): Capacity {
+  const fixed = services.flatMap(({ name, concurrency }) =>
     typeof concurrency === 'number' ? [fixedGateSpec(name, concurrency)] : [],
   )
   const counters = table.open(fixed)
   const { rests } = env.shared
   const uses = new Map<string, Omit<CapacityUse, 'priority'>>()
-  for (const { name, concurrency } of model.services) {
+  for (const { name, concurrency } of services) {
     if (concurrency === undefined) continue
-    const present = prioritiesAt(model, name)
+    const served = present[name]
     const source = `services.${name}.concurrency`
     if (concurrency === 'adaptive') {
       const told = env.meter.gauge('velum_service_concurrency_limit', help, { service: name })
@@ -36,10 +40,10 @@ export function serviceCapacities(
         `services/adaptive-gate ${name}`,
         () => new AdaptiveGate(env.clock, told, rests && restsOf(rests, env.worker, name)),
       )
-      gate.serves(present)
+      gate.serves(served)
       uses.set(name, { service: name, gate, holds: 'until-head', source })
     } else {
-      uses.set(name, { service: name, gate: new FixedGate(name, concurrency, present, counters), holds: 'until-end', source })
+      uses.set(name, { service: name, gate: new FixedGate(name, concurrency, served, counters), holds: 'until-end', source })
     }
   }
   return (route, service) => {
@@ -48,8 +52,15 @@ export function serviceCapacities(
   }
 }
 
-/** The priorities of the routes that lead to a service. */
-function prioritiesAt({ routes }: GatewayModel, service: string): Priority[] {
-  const leading = routes.filter(({ action }) => action.kind === 'to' && action.services.some((share) => share.service === service))
-  return priorities.filter((priority) => leading.some((route) => (route.priority ?? 'default') === priority))
+/** By name of a service with `concurrency`: the priorities of the routes that lead to it. */
+export function prioritiesOf({
+  routes,
+  services,
+}: Pick<GatewayModel, 'routes' | 'services'>): Readonly<Record<string, readonly Priority[]>> {
+  const found = new Map<string, Set<Priority>>()
+  for (const { name, concurrency } of services) if (concurrency !== undefined) found.set(name, new Set())
+  if (found.size > 0)
+    for (const { action, priority = 'default' } of routes)
+      if (action.kind === 'to') for (const { service } of action.services) found.get(service)?.add(priority)
+  return Object.fromEntries([...found].map(([name, those]) => [name, priorities.filter((priority) => those.has(priority))]))
 }

@@ -1,13 +1,14 @@
 import { packing } from '../config/packed-model.ts'
 import type { Clock, Timer } from '../core/clock.ts'
-import { inSlices } from '../core/in-slices.ts'
+import { atOnce, inSlices } from '../core/in-slices.ts'
 import type { SharedMemory } from '../core/build-env.ts'
 import type { Log } from '../core/log.ts'
 import type { Meter } from '../core/meter.ts'
+import { toldBy } from '../lib/list-delta.ts'
 import { policyMark } from '../policies/custom/call-meter.ts'
 import type { MainHub } from './link.ts'
 import { replacedIdleMs } from './listener.ts'
-import type { GenerationOrder, ToMain } from './messages.ts'
+import type { GenerationOrder, PackedOrder, ToMain } from './messages.ts'
 import { beatsOf, metricsRow, runningSlot } from './meter-row.ts'
 import type { MeterTotals } from './meter-totals.ts'
 import { RestartPace } from './restart-pace.ts'
@@ -69,6 +70,8 @@ export class Supervisor {
   readonly #pace: RestartPace
   readonly #beatMs: number
   #order: GenerationOrder | undefined
+  /** The route table of the order that was committed last, as a worker described it. */
+  #described: { readonly id: number; readonly rows: readonly RouteRow[] } = { id: 0, rows: [] }
   #lastId = 0
   #tail: Promise<unknown> = Promise.resolve()
   #watch: Timer | undefined
@@ -176,8 +179,12 @@ export class Supervisor {
     for (const { name } of order.model.policies ?? []) this.#policies.set(policyMark(name), name)
     const id = ++this.#lastId
     const { clock, prepareMs = 60_000 } = this.#options
-    const packed = { ...order, model: await inSlices(packing(order.model), clock) }
-    const asked = handles.map((handle, index) => handle.prepare(id, packed, index === 0))
+    const packed = await this.#packedFor(handles, order)
+    const before = handles[0]?.served?.id === this.#described.id ? this.#described.rows : undefined
+    const describe = before === undefined ? 'whole' : 'changes'
+    const asked = handles.map((handle, index) =>
+      handle.prepare(id, packed.get(handle.served?.id)!, index === 0 ? describe : undefined),
+    )
     const prepared = await within(clock, prepareMs, Promise.allSettled(asked))
     const failures = prepared?.filter((result) => result.status === 'rejected').map(({ reason }) => (reason as Error).message)
     if (failures === undefined || failures.length > 0) {
@@ -190,13 +197,26 @@ export class Supervisor {
       )
     }
     this.#order = order
-    await Promise.allSettled(handles.map((handle) => this.#commit(handle, id)))
+    await Promise.allSettled(handles.map((handle) => this.#commit(handle, id, order.model)))
     const first = prepared![0]
-    return first.status === 'fulfilled' ? first.value : []
+    if (first.status === 'fulfilled') this.#described = { id, rows: atOnce(toldBy(first.value, before ?? [], (rows) => rows)) }
+    return this.#described.rows
   }
 
-  async #commit(handle: WorkerHandle, id: number): Promise<void> {
+  /** The order as each worker gets it, by the id of what it serves: told by that. */
+  async #packedFor(handles: readonly WorkerHandle[], order: GenerationOrder): Promise<Map<number | undefined, PackedOrder>> {
+    const packed = new Map<number | undefined, PackedOrder>()
+    for (const { served } of handles) {
+      if (packed.has(served?.id)) continue
+      const model = await inSlices(packing(order.model, served?.model), this.#options.clock)
+      packed.set(served?.id, { ...order, model, before: served?.id })
+    }
+    return packed
+  }
+
+  async #commit(handle: WorkerHandle, id: number, model: GenerationOrder['model']): Promise<void> {
     await handle.commit(id)
+    handle.served = { id, model }
     if (handle.state === 'starting') handle.state = 'serving'
     handle.hasServed = true
   }

@@ -17,7 +17,7 @@ export interface WorkerFleet extends Closable {
 }
 
 /** Whether this configuration has limits whose budgets a fleet shares through its store. */
-export function isFleet({ store, limits }: GatewayModel): boolean {
+export function isFleet({ store, limits }: Pick<GatewayModel, 'store' | 'limits'>): boolean {
   return store.kind === 'redis' && limits.length > 0
 }
 

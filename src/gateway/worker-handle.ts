@@ -1,8 +1,8 @@
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
+import type { GatewayModel } from '../config/model.ts'
 import { portTo } from './messages.ts'
-import type { PackedOrder, Port, ToMain, ToWorker, WorkerBirth } from './messages.ts'
-import type { RouteRow } from './route-rows.ts'
+import type { Describe, PackedOrder, Port, RowsDelta, ToMain, ToWorker, WorkerBirth } from './messages.ts'
 
 /**
  * Where a worker is in its life: it has not served yet; it serves; it serves although something broke in it; it was
@@ -22,7 +22,7 @@ interface Waiting {
   readonly id: number
   readonly until: 'prepared' | 'committed' | 'ports-closed' | 'drained' | 'marked'
   /** What was described so far. */
-  readonly rows: RouteRow[]
+  readonly rows: RowsDelta[number][]
   resolve(): void
   reject(why: Error): void
 }
@@ -38,6 +38,8 @@ export class WorkerHandle implements Port<ToWorker> {
   /** Whether its supervisor has given it up and looks for a successor. */
   isLost = false
   hasServed = false
+  /** The order that it committed last. */
+  served: { readonly id: number; readonly model: GatewayModel } | undefined
   readonly #thread: Worker
   readonly #port: Port<ToWorker>
   readonly #events: WorkerEvents
@@ -62,8 +64,8 @@ export class WorkerHandle implements Port<ToWorker> {
     if (this.state !== 'dead') this.#port.post(message, transfer)
   }
 
-  /** Rejects with the worker's words when it cannot serve this. Resolves with the route table; empty unless `describe`. */
-  prepare(id: number, order: PackedOrder, describe: boolean): Promise<readonly RouteRow[]> {
+  /** Rejects with the worker's words when it cannot serve this. Resolves with the route table, told as `describe` says. */
+  prepare(id: number, order: PackedOrder, describe: Describe): Promise<RowsDelta> {
     return this.#ask({ kind: 'prepare', id, order, describe }, id, 'prepared')
   }
 
@@ -107,10 +109,10 @@ export class WorkerHandle implements Port<ToWorker> {
     return since.utilization
   }
 
-  #ask(message: ToWorker, id: number, until: Waiting['until']): Promise<readonly RouteRow[]> {
+  #ask(message: ToWorker, id: number, until: Waiting['until']): Promise<RowsDelta> {
     if (this.state === 'dead') return Promise.reject(new Error(`worker ${this.number} is gone`))
     return new Promise((resolve, reject) => {
-      const rows: RouteRow[] = []
+      const rows: RowsDelta[number][] = []
       this.#waiting.push({ id, until, rows, resolve: () => resolve(rows), reject })
       this.#port.post(message)
     })
@@ -118,7 +120,7 @@ export class WorkerHandle implements Port<ToWorker> {
 
   #receive(message: ToMain): void {
     if (message.kind === 'prepared') this.#settle(message.id, 'prepared', (w) => w.resolve())
-    else if (message.kind === 'rows') this.#find(message.id, 'prepared')?.rows.push(...message.rows)
+    else if (message.kind === 'rows') this.#find(message.id, 'prepared')?.rows.push(message.part)
     else if (message.kind === 'failed') this.#settle(message.id, 'prepared', (w) => w.reject(new Error(message.message)))
     else if (message.kind === 'committed') this.#settle(message.id, 'committed', (w) => w.resolve())
     else if (message.kind === 'marked') this.#settle(message.id, 'marked', (w) => w.resolve())

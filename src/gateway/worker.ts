@@ -28,14 +28,13 @@ import { cloneError, WorkerLink } from './link.ts'
 import { Listeners } from './listeners.ts'
 import type { PreparedListeners } from './listeners.ts'
 import { toldTopics } from './messages.ts'
-import type { PackedOrder, Port, ToMain, ToWorker, WorkerBirth } from './messages.ts'
+import type { Describe, PackedOrder, Port, RowsDelta, ToMain, ToWorker, WorkerBirth } from './messages.ts'
 import { beat, metricsRow, RowMeter, runningSlot } from './meter-row.ts'
 import type { AccessLog } from './observe.ts'
 import type { LogLevel } from './operational-log.ts'
 import { RequestNotes } from './request-notes.ts'
 import { createResourceGauges } from './resource-gauges.ts'
 import { describing } from './route-rows.ts'
-import type { RouteRow } from './route-rows.ts'
 import { SpanSender } from './span-sender.ts'
 import { createTraceIds } from './trace-ids.ts'
 import type { Traces } from './traces.ts'
@@ -63,8 +62,11 @@ export interface GenerationEnv extends BuildEnv {
   readonly createService?: ((spec: ServiceSpec, env: BuildEnv) => NamedService) | undefined
 }
 
-/** Compiles a configuration, doing everything that can fail. Throws (or rejects) with a message for the operator. */
-export type CompileGeneration = (model: GatewayModel, env: GenerationEnv) => MaybePromise<Generation>
+/**
+ * Compiles a configuration, doing everything that can fail. Throws (or rejects) with a message for the operator. What is the same
+ * in the Generation `before` may be taken over.
+ */
+export type CompileGeneration = (model: GatewayModel, env: GenerationEnv, before?: Generation) => MaybePromise<Generation>
 
 /** The parts that a worker is put together from. */
 export interface WorkerParts {
@@ -74,6 +76,7 @@ export interface WorkerParts {
 
 interface Prepared {
   readonly id: number
+  readonly model: GatewayModel
   readonly generation: Generation
   readonly listeners: PreparedListeners
   readonly logLevel: LogLevel
@@ -102,6 +105,9 @@ export class GatewayWorker {
   readonly #uncaught: Count
   #isFaulty = false
   #prepared: Prepared | undefined
+  #served: Pick<Prepared, 'id' | 'model'> | undefined
+  /** The Generation that the next one may take things over from. After one that was not served: none, since both had a hand on them. */
+  #before: Generation | undefined
   /** The latest order that main no longer wants, in case it was still being prepared. */
   #discardedId = 0
 
@@ -203,13 +209,17 @@ export class GatewayWorker {
     this.#env.sweeper.close()
   }
 
-  async #prepare(id: number, packed: PackedOrder, describe: boolean): Promise<void> {
+  async #prepare(id: number, packed: PackedOrder, describe: Describe): Promise<void> {
     const hold = this.#lasting.hold()
     const { clock } = this.#env
+    const before = this.#before
+    this.#before = undefined
     this.#challenges.replace(packed.challenges ?? [])
     try {
-      const order = { ...packed, model: await inSlices(unpacking(packed.model), clock) }
-      const generation = await this.#compile(order.model, hold)
+      if (packed.before !== this.#served?.id) throw new Error('the configuration was told by another one than this worker serves')
+      const model = await inSlices(unpacking(packed.model, this.#served?.model), clock)
+      const order = { ...packed, model }
+      const generation = await this.#compile(model, hold, before)
       let listeners: PreparedListeners
       try {
         await generation.ready
@@ -218,10 +228,11 @@ export class GatewayWorker {
         generation.close()
         throw thrown
       }
-      this.#prepared = { id, generation, listeners, logLevel: order.model.log.level }
+      this.#prepared = { id, model, generation, listeners, logLevel: model.log.level }
       if (this.#discardedId >= id) return this.#discard(id)
-      const tell = (rows: readonly RouteRow[]): void => this.#port.post({ kind: 'rows', id, rows })
-      if (describe) await inSlices(describing(generation.routes, tell), clock)
+      const tell = (part: RowsDelta[number]): void => this.#port.post({ kind: 'rows', id, part })
+      const known = describe === 'changes' ? this.#current.generation?.routes : undefined
+      if (describe !== undefined) await inSlices(describing(generation.routes, known ?? [], tell), clock)
       this.#port.post({ kind: 'prepared', id })
     } catch (thrown) {
       hold.close()
@@ -229,7 +240,7 @@ export class GatewayWorker {
     }
   }
 
-  async #compile(model: GatewayModel, hold: Hold): Promise<Generation> {
+  async #compile(model: GatewayModel, hold: Hold, before: Generation | undefined): Promise<Generation> {
     const accessLog =
       model.log.format === 'none'
         ? noAccessLog
@@ -244,7 +255,7 @@ export class GatewayWorker {
             clock: this.#env.clock,
             ids: this.#traceIds,
           })
-    return this.#parts.compile(model, { ...this.#env, hold, accessLog, traces })
+    return this.#parts.compile(model, { ...this.#env, hold, accessLog, traces }, before)
   }
 
   #commit(id: number): void {
@@ -253,6 +264,8 @@ export class GatewayWorker {
     this.#prepared = undefined
     this.#log.setLevel(prepared.logLevel)
     this.#current.commit(prepared.generation)
+    this.#served = { id, model: prepared.model }
+    this.#before = prepared.generation
     prepared.listeners.commit()
     this.#port.post({ kind: 'committed', id })
   }

@@ -22,13 +22,20 @@ export interface WrongMethod {
   readonly problem: Problem
 }
 
-/** A candidate with what matching needs of it. */
-export interface Leaf<R> {
-  readonly candidate: Candidate<R>
+/** A candidate with what matching needs of it. It knows its route by place only, so that a table holds on to no route. */
+interface Leaf {
+  readonly candidate: Candidate<Routed>
   /** One bit per listed method; `anyMethod` when none is listed. */
   readonly methods: number
-  /** The hit, made beforehand, when nothing is caught from the path. */
-  readonly hit: RouteHit<R> | undefined
+}
+
+/** What matching goes by. Several routers may share one: matching is never interrupted, so the cursor of the hosts is free. */
+interface Table {
+  readonly hosts: HostTables<Leaf>
+  /** Places of routes in match order, each where its most particular candidate stands. */
+  readonly order: ReadonlySet<number>
+  readonly methodBits: ReadonlyMap<string, number>
+  readonly wrongMethods: Map<number, WrongMethod>
 }
 
 const anyMethod = -1
@@ -41,17 +48,35 @@ export function createRouter<R extends Routed>(routes: readonly R[]): Router<R> 
 
 /** The same in steps of some microseconds, for a thread that has requests to serve meanwhile. */
 export function* routerOf<R extends Routed>(routes: readonly R[]): Generator<void, Router<R>, void> {
-  const candidates: Candidate<R>[] = []
-  for (const [index, route] of routes.entries()) {
-    for (const candidate of candidatesOf(route, index)) candidates.push(candidate)
+  const candidates: Candidate<Routed>[] = []
+  for (const [index, { match }] of routes.entries()) {
+    for (const candidate of candidatesOf({ match }, index)) candidates.push(candidate)
     yield
   }
-  const router = new Router<R>()
+  const hosts = new HostTables<Leaf>()
+  const order = new Set<number>()
+  const methodBits = new Map<string, number>()
   for (const candidate of yield* sorting(candidates, compareCandidates)) {
-    router.add(candidate)
+    order.add(candidate.index)
+    hosts.add(candidate.host, candidate.pattern, { candidate, methods: bitsOf(candidate.methods, methodBits) })
     yield
   }
-  return router
+  return new Router(routes, { hosts, order, methodBits, wrongMethods: new Map() })
+}
+
+function bitsOf(methods: readonly string[], methodBits: Map<string, number>): number {
+  if (methods.length === 0) return anyMethod
+  let bits = 0
+  for (const method of methods) {
+    let bit = methodBits.get(method)
+    if (bit === undefined) {
+      if (methodBits.size === 31) throw new Error('routes list more than 31 different methods')
+      bit = 1 << methodBits.size
+      methodBits.set(method, bit)
+    }
+    bits |= bit
+  }
+  return bits
 }
 
 /**
@@ -59,10 +84,8 @@ export function* routerOf<R extends Routed>(routes: readonly R[]): Generator<voi
  * with one look-up each, so the number of routes does not matter. Not reentrant; one worker has one.
  */
 export class Router<R extends Routed> {
-  readonly #hosts = new HostTables<Leaf<R>>()
-  readonly #inOrder = new Set<R>()
-  readonly #methodBits = new Map<string, number>()
-  readonly #wrongMethods = new Map<number, WrongMethod>()
+  readonly #routes: readonly R[]
+  readonly #table: Table
 
   // The request being matched.
   #path = ''
@@ -77,19 +100,19 @@ export class Router<R extends Routed> {
   readonly #ends: number[] = []
   #steps = 0
 
-  /** Adds a way to reach a route; every one that comes before it in match order has been added. */
-  add(candidate: Candidate<R>): void {
-    this.#inOrder.add(candidate.route)
-    this.#hosts.add(candidate.host, candidate.pattern, {
-      candidate,
-      methods: this.#bitsOf(candidate.methods),
-      hit: candidate.paramCount === 0 ? { route: candidate.route, params: nothing } : undefined,
-    })
+  constructor(routes: readonly R[], table: Table) {
+    this.#routes = routes
+    this.#table = table
+  }
+
+  /** The router of other routes with the very same matches in the same order; it shares the table with this one. */
+  over<S extends Routed>(routes: readonly S[]): Router<S> {
+    return new Router(routes, this.#table)
   }
 
   /** Routes in match order, each at the place of its most particular candidate. */
   get routes(): R[] {
-    return [...this.#inOrder]
+    return Array.from(this.#table.order, (index) => this.#routes[index])
   }
 
   /**
@@ -129,12 +152,12 @@ export class Router<R extends Routed> {
 
   #match(method: string, authority: string, path: string, headers: Headers, query: string | undefined) {
     this.#path = path
-    this.#method = this.#methodBits.get(method) ?? 0
+    this.#method = this.#table.methodBits.get(method) ?? 0
     this.#headers = headers
     this.#query = query
     this.#others = 0
     this.#steps = 0
-    const hosts = this.#hosts
+    const { hosts } = this.#table
     let table = hosts.first(authority)
     while (table !== undefined) {
       const hit = this.#search(table)
@@ -144,7 +167,7 @@ export class Router<R extends Routed> {
     return this.#others === 0 ? undefined : this.#wrongMethod(this.#others)
   }
 
-  #search(table: PathTable<Leaf<R>>): RouteHit<R> | undefined {
+  #search(table: PathTable<Leaf>): RouteHit<R> | undefined {
     this.#steps++
     const leaves = table.exact.get(this.#path)
     const hit = leaves === undefined ? undefined : this.#try(leaves, 0)
@@ -152,7 +175,7 @@ export class Router<R extends Routed> {
   }
 
   /** From `node`, with the path read up to the slash at `at`: the more particular step first, back if it leads nowhere. */
-  #walk(node: PathNode<Leaf<R>>, at: number, caught: number): RouteHit<R> | undefined {
+  #walk(node: PathNode<Leaf>, at: number, caught: number): RouteHit<R> | undefined {
     this.#steps++
     const path = this.#path
     let hit: RouteHit<R> | undefined
@@ -183,58 +206,45 @@ export class Router<R extends Routed> {
     return node.rest === undefined ? undefined : this.#catch(node.rest, caught, at, path.length)
   }
 
-  #catch(leaves: readonly Leaf<R>[], caught: number, start: number, end: number): RouteHit<R> | undefined {
+  #catch(leaves: readonly Leaf[], caught: number, start: number, end: number): RouteHit<R> | undefined {
     this.#starts[caught] = start
     this.#ends[caught] = end
     return this.#try(leaves, caught + 1)
   }
 
-  #try(leaves: readonly Leaf<R>[], caught: number): RouteHit<R> | undefined {
+  #try(leaves: readonly Leaf[], caught: number): RouteHit<R> | undefined {
     for (let i = 0; i < leaves.length; i++) {
       this.#steps++
       const leaf = leaves[i]
       const { headers, query } = leaf.candidate
       if (headers !== undefined && !headersHold(headers, this.#headers!, this.#announced)) continue
       if (query !== undefined && !queryHolds(query, this.#query)) continue
-      if (leaf.methods === anyMethod || (leaf.methods & this.#method) !== 0) return leaf.hit ?? this.#hit(leaf.candidate, caught)
+      if (leaf.methods === anyMethod || (leaf.methods & this.#method) !== 0) return this.#hit(leaf.candidate, caught)
       this.#others |= leaf.methods
     }
     return undefined
   }
 
-  #hit(candidate: Candidate<R>, caught: number): RouteHit<R> {
+  #hit({ index, paramCount, slots }: Candidate<Routed>, caught: number): RouteHit<R> {
+    const route = this.#routes[index]
+    if (paramCount === 0) return { route, params: nothing }
     const params: (string | undefined)[] = []
-    for (let i = 0; i < candidate.paramCount; i++) params.push(undefined)
-    const { slots } = candidate
+    for (let i = 0; i < paramCount; i++) params.push(undefined)
     for (let i = 0; i < caught; i++) if (slots[i] !== -1) params[slots[i]] = this.#path.slice(this.#starts[i], this.#ends[i])
-    return { route: candidate.route, params }
-  }
-
-  #bitsOf(methods: readonly string[]): number {
-    if (methods.length === 0) return anyMethod
-    let bits = 0
-    for (const method of methods) {
-      let bit = this.#methodBits.get(method)
-      if (bit === undefined) {
-        if (this.#methodBits.size === 31) throw new Error('routes list more than 31 different methods')
-        bit = 1 << this.#methodBits.size
-        this.#methodBits.set(method, bit)
-      }
-      bits |= bit
-    }
-    return bits
+    return { route, params }
   }
 
   /** One answer per set of methods; the configuration bounds how many there can be. */
   #wrongMethod(bits: number): WrongMethod {
-    let wrong = this.#wrongMethods.get(bits)
+    const { methodBits, wrongMethods } = this.#table
+    let wrong = wrongMethods.get(bits)
     if (wrong === undefined) {
-      const allow = [...this.#methodBits]
+      const allow = [...methodBits]
         .flatMap(([method, bit]) => ((bits & bit) === 0 ? [] : [method]))
         .sort()
         .join(', ')
       wrong = { route: undefined, problem: { name: 'method-not-allowed', headers: headerBlock([['allow', allow]]) } }
-      this.#wrongMethods.set(bits, wrong)
+      wrongMethods.set(bits, wrong)
     }
     return wrong
   }

@@ -17,18 +17,37 @@ export interface Trust extends Closable {
  * renewed ones. Throws when one cannot be read or used.
  */
 export function serviceTrust(hold: Hold, tls: ServiceTlsSpec | undefined): Trust {
-  if (tls?.ca === undefined && tls?.client === undefined) return systemTrust(hold)
+  const files = readFiles(tls)
+  if (files === undefined) return systemTrust(hold)
+  const { ca, cert, key, hash } = files
+  return hold.take(`services/trust/${hash}`, (): Trust => {
+    const own = { ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) }
+    const context = createSecureContext({ ca: ca ?? systemAuthorities(), ...own, minVersion: 'TLSv1.2' })
+    return { context, key: hash, close() {} }
+  })
+}
+
+/** Tells what stands in the files that a service's `tls` names; undefined where it names none. Throws when one cannot be read. */
+export function trustFiles(tls: ServiceTlsSpec | undefined): string | undefined {
+  return readFiles(tls)?.hash
+}
+
+interface TrustFiles {
+  readonly ca: string | undefined
+  readonly cert: string | undefined
+  readonly key: string | undefined
+  readonly hash: string
+}
+
+function readFiles(tls: ServiceTlsSpec | undefined): TrustFiles | undefined {
+  if (tls?.ca === undefined && tls?.client === undefined) return undefined
   const ca = tls.ca === undefined ? undefined : read(tls.ca)
   const cert = tls.client === undefined ? undefined : read(tls.client.cert)
   const key = tls.client === undefined ? undefined : read(tls.client.key)
   const hash = createHash('sha256')
     .update(JSON.stringify([ca, cert, key]))
     .digest('hex')
-  return hold.take(`services/trust/${hash}`, (): Trust => {
-    const own = { ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) }
-    const context = createSecureContext({ ca: ca ?? systemAuthorities(), ...own, minVersion: 'TLSv1.2' })
-    return { context, key: hash, close() {} }
-  })
+  return { ca, cert, key, hash }
 }
 
 /**
