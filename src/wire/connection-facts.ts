@@ -28,6 +28,9 @@ function canonical(address: string): string {
 
 class SocketTls implements TlsFacts {
   readonly #socket: TLSSocket
+  // Both stand in lines and decisions of every request, and never change.
+  #protocol: string | undefined
+  #serverName: string | undefined | null = null
   /** Null until somebody asks: making the object costs more than the rest of a request. It never changes. */
   #certificate: PeerCertificate | undefined | null = null
 
@@ -36,7 +39,7 @@ class SocketTls implements TlsFacts {
   }
 
   get protocol(): string {
-    return this.#socket.getProtocol() ?? ''
+    return (this.#protocol ??= this.#socket.getProtocol() ?? '')
   }
 
   get cipher(): string {
@@ -44,8 +47,9 @@ class SocketTls implements TlsFacts {
   }
 
   get serverName(): string | undefined {
+    if (this.#serverName !== null) return this.#serverName
     const name: unknown = (this.#socket as { servername?: unknown }).servername
-    return typeof name === 'string' && name !== '' ? name.toLowerCase() : undefined
+    return (this.#serverName = typeof name === 'string' && name !== '' ? name.toLowerCase() : undefined)
   }
 
   clientCertificate(): PeerCertificate | undefined {
