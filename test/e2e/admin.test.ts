@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { test } from 'node:test'
-import type { TestContext } from 'node:test'
+import { after, before, test } from 'node:test'
 import { startVelum, workFolder } from '../support/velum-process.ts'
-import type { VelumProcess, WorkFolder } from '../support/velum-process.ts'
+import type { Cleanup, VelumProcess, WorkFolder } from '../support/velum-process.ts'
 
 const yaml = readFileSync(new URL('admin.yaml', import.meta.url), 'utf8')
 
@@ -19,7 +18,7 @@ interface Watched {
   readonly metricsToken: string
 }
 
-async function watched(t: TestContext, env: NodeJS.ProcessEnv = {}): Promise<Watched> {
+async function watched(t: Cleanup, env: NodeJS.ProcessEnv = {}): Promise<Watched> {
   const folder = workFolder(t)
   folder.write('velum.config.yaml', yaml)
   const velum = startVelum(t, ['run', '--workers', '1', '--shutdown-delay', '1h'], { folder: folder.path, env })
@@ -58,8 +57,18 @@ function call(base: string, path: string, options: { method?: string; token?: st
   })
 }
 
-test('the admin surface answers its owner and nobody else', async (t) => {
-  const { admin, token, metricsToken } = await watched(t)
+// Those that change nothing, or are the last to use it, share one gateway.
+const steps: (() => unknown)[] = []
+let shared: Watched
+before(async () => {
+  shared = await watched({ after: (step) => void steps.unshift(step) })
+})
+after(async () => {
+  for (const step of steps) await step()
+})
+
+test('the admin surface answers its owner and nobody else', async () => {
+  const { admin, token, metricsToken } = shared
   for (const path of ['/metrics', '/api/config', '/api/routes', '/api/services', '/nothing']) {
     const refused = await call(admin, path)
     assert.equal(refused.status, 401, path)
@@ -79,8 +88,8 @@ test('a token from the environment is the one that counts', async (t) => {
   assert.equal((await call(admin, '/api/config', { token: 'a-token-of-somebody' })).status, 401)
 })
 
-test('metrics tell what the workers counted', async (t) => {
-  const { web, admin, token } = await watched(t)
+test('metrics tell what the workers counted', async () => {
+  const { web, admin, token } = shared
   for (let i = 0; i < 3; i++) assert.equal((await call(web, '/')).status, 200)
   assert.equal((await call(web, '/nothing')).status, 404)
   const { text, headers } = await call(admin, '/metrics', { token })
@@ -91,8 +100,8 @@ test('metrics tell what the workers counted', async (t) => {
   assert.match(text, /^velum_workers 1$/m)
 })
 
-test('config, routes and services say what is being served', async (t) => {
-  const { web, admin, token } = await watched(t)
+test('config, routes and services say what is being served', async () => {
+  const { web, admin, token } = shared
   const config = JSON.parse((await call(admin, '/api/config', { token })).text) as {
     name: string
     generation: { number: number; hash: string }
@@ -119,8 +128,8 @@ test('config, routes and services say what is being served', async (t) => {
   assert.ok(services[0].requests['refused'] >= 1)
 })
 
-test('reload commits a good configuration; a bad one changes nothing and its findings are kept', async (t) => {
-  const { folder, web, admin, token } = await watched(t)
+test('reload commits a good configuration; a bad one changes nothing and its findings are kept', async () => {
+  const { folder, web, admin, token } = shared
   folder.write('velum.config.yaml', yaml.replace("body: 'hello'", "body: 'changed'"))
   const good = await call(admin, '/api/reload', { method: 'POST', token })
   assert.deepEqual([good.status, (JSON.parse(good.text) as { generation: { number: number } }).generation.number], [200, 2])
@@ -137,8 +146,8 @@ test('reload commits a good configuration; a bad one changes nothing and its fin
   assert.equal((await call(web, '/')).text, 'changed')
 })
 
-test('readiness goes first at SIGTERM, while requests are still answered', async (t) => {
-  const { velum, web, admin, probes } = await watched(t)
+test('readiness goes first at SIGTERM, while requests are still answered', async () => {
+  const { velum, web, admin, probes } = shared
   assert.equal((await call(probes, '/readyz')).status, 200)
   velum.kill('SIGTERM')
   await velum.printed(/"msg":"the gateway stops"/)
