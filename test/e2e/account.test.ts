@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
 import { serviceOf } from '../support/http-service.ts'
 import { launchChromium, noChromium } from '../support/chromium.ts'
+import { suiteCleanup } from '../support/suite-cleanup.ts'
 import { readyListeners, runCommand, startVelum, workFolder } from '../support/velum-process.ts'
 import type { Cleanup } from '../support/velum-process.ts'
 
@@ -103,13 +104,10 @@ async function portrait(browser: Browser, page: Page): Promise<void> {
 }
 
 describe('accounts, in a real browser', { skip: noChromium }, () => {
-  const steps: (() => unknown)[] = []
+  const cleanup = suiteCleanup()
   let browser: Browser
   before(async () => {
-    browser = await openWorld({ after: (step) => void steps.unshift(step) })
-  })
-  after(async () => {
-    for (const step of steps) await step()
+    browser = await openWorld(cleanup)
   })
 
   it('a passkey is added, logs in without a name, and is removed', { timeout: 240_000 }, async () => {

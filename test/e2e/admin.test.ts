@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
+import { suiteCleanup } from '../support/suite-cleanup.ts'
 import { startVelum, workFolder } from '../support/velum-process.ts'
 import type { Cleanup, VelumProcess, WorkFolder } from '../support/velum-process.ts'
 
@@ -58,13 +59,10 @@ function call(base: string, path: string, options: { method?: string; token?: st
 }
 
 // Those that change nothing, or are the last to use it, share one gateway.
-const steps: (() => unknown)[] = []
+const cleanup = suiteCleanup()
 let shared: Watched
 before(async () => {
-  shared = await watched({ after: (step) => void steps.unshift(step) })
-})
-after(async () => {
-  for (const step of steps) await step()
+  shared = await watched(cleanup)
 })
 
 test('the admin surface answers its owner and nobody else', async () => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
-import type { TestContext } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { newCredential } from '../../src/identity/credential-text.ts'
 import { revokedTopics } from '../../src/identity/revoked.ts'
@@ -19,8 +18,10 @@ import {
 import type { FleetNode, FleetRequest, Told } from '../support/identity-fleet.ts'
 import { noRedis, startRedis } from '../support/redis-server.ts'
 import type { RedisServer } from '../support/redis-server.ts'
+import { suiteCleanup } from '../support/suite-cleanup.ts'
+import type { Cleanup } from '../support/velum-process.ts'
 
-const config = fleetConfig.replace(
+const staleConfig = fleetConfig.replace(
   /^routes:\n/m,
   `routes:
   - name: stale
@@ -41,7 +42,7 @@ interface World {
   readonly nodes: readonly [FleetNode, FleetNode]
 }
 
-async function openWorld(t: TestContext): Promise<World> {
+async function openWorld(t: Cleanup, config = staleConfig): Promise<World> {
   const redis = await startRedis()
   t.after(() => redis.stop())
   const env = fleetEnv(redis.url, await upstreamOf(t))
@@ -181,15 +182,15 @@ describe('a fleet whose Redis fails', { skip: noRedis }, () => {
 })
 
 describe('a node that missed messages', { skip: noRedis }, () => {
-  let redis: RedisServer
+  const cleanup = suiteCleanup()
+  let world: World
   before(async () => {
-    redis = await startRedis()
+    world = await openWorld(cleanup, fleetConfig)
   })
-  after(() => redis.stop())
 
-  it('still denies within 1 s when every wake-up is lost', async (t) => {
-    const env = fleetEnv(redis.url, await upstreamOf(t))
-    const [one, other] = [await startNode(t, env), await startNode(t, env)]
+  it('still denies within 1 s when every wake-up is lost', async () => {
+    const { redis, nodes } = world
+    const [one, other] = nodes
     for (const cookie of await seedSessions(redis.url, 5)) {
       assert.equal((await other.ask('/orders/1', { headers: { cookie } })).status, 200)
       redis.cli('client', 'kill', 'type', 'pubsub')
@@ -203,9 +204,9 @@ describe('a node that missed messages', { skip: noRedis }, () => {
     }
   })
 
-  it('that stood still accepts nobody before it knows what it missed, also when the stream has lost that', async (t) => {
-    const env = fleetEnv(redis.url, await upstreamOf(t))
-    const [one, other] = [await startNode(t, env), await startNode(t, env)]
+  it('that stood still accepts nobody before it knows what it missed, also when the stream has lost that', async () => {
+    const { redis, nodes } = world
+    const [one, other] = nodes
     const [ended, good] = await seedSessions(redis.url, 2)
     for (const cookie of [ended, good]) assert.equal((await other.ask('/orders/1', { headers: { cookie } })).status, 200)
     other.velum.kill('SIGSTOP')
@@ -220,8 +221,8 @@ describe('a node that missed messages', { skip: noRedis }, () => {
   })
 
   it('booting amid 10,000 live revocations refuses them from its first request', async (t) => {
-    const env = fleetEnv(redis.url, await upstreamOf(t))
-    const one = await startNode(t, env)
+    const { redis, env, nodes } = world
+    const [one] = nodes
     const proof = { client_id: 'worker', client_secret: 'hush' }
     const tokens: string[] = []
     for (let i = 0; i < 10; i++) tokens.push(await clientToken(one))
