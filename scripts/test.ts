@@ -22,6 +22,7 @@ if (files.length === 0) {
 const compiled = mkdtempSync(join(tmpdir(), 'velum-compiled-'))
 process.env['NODE_COMPILE_CACHE'] = compiled
 process.once('exit', () => rmSync(compiled, { recursive: true, force: true }))
+process.once('SIGINT', () => process.exit(130))
 
 const launcher = readFileSync(new URL('../bin/velum.js', import.meta.url), 'utf8')
 const flags = [...launcher.matchAll(/setFlagsFromString\('(.*)'\)/g)].map(([, flag]) => flag)
