@@ -6,15 +6,21 @@ import type { Outcome } from '../core/policy.ts'
 import type { Port, ToMain } from './messages.ts'
 import type { AccessLog } from './observe.ts'
 
-/** Characters after which a batch is handed over without waiting for more: a message costs as much as fifty lines. */
-const batchLength = 128 * 1024
+/** Characters of which bytes are made at a time, while their pieces are young. */
+const pieceLength = 32 * 1024
+/**
+ * Bytes that are handed over without waiting for more: a message wakes main, a thread of its pool and this one, which costs as
+ * much as hundreds of lines.
+ */
+const batchBytes = 512 * 1024
 /** Longest time a line waits in its worker. */
 const batchMs = 100
-const bufferBytes = 256 * 1024
+/** Room for a batch and one piece more, whose characters may need three bytes. */
+const bufferBytes = 640 * 1024
 /** Buffers that main may hold; when it has them all, lines are dropped. */
-const maxBuffers = 32
+const maxBuffers = 16
 /** Buffers kept for the next batches. */
-const maxFree = 4
+const maxFree = 2
 
 export interface LineSenderOptions {
   readonly port: Port<ToMain>
@@ -34,7 +40,9 @@ export class LineSender {
   readonly #free: ArrayBuffer[] = []
   #buffers = 0
   #text = ''
-  #lines = 0
+  /** What comes next is written into it; undefined: nothing waits in one. */
+  #buffer: ArrayBuffer | undefined
+  #used = 0
   #timer: Timer | undefined
   readonly #flush = (): void => this.flush()
 
@@ -46,29 +54,14 @@ export class LineSender {
 
   add(line: string): void {
     this.#text += line
-    this.#lines++
-    if (this.#text.length >= batchLength) this.flush()
-    else this.#timer ??= this.#clock.after(batchMs, this.#flush)
+    if (this.#text.length >= pieceLength) this.#encode()
+    this.#timer ??= this.#clock.after(batchMs, this.#flush)
   }
 
   /** Hands over what there is. */
   flush(): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
-    if (this.#lines === 0) return
-    const buffer = this.#free.pop() ?? this.#newBuffer()
-    if (buffer === undefined) {
-      this.#dropped.add(this.#lines)
-      this.#text = ''
-      this.#lines = 0
-      return
-    }
-    const text = this.#text
-    const { read, written } = this.#encoder.encodeInto(text, new Uint8Array(buffer))
-    this.#port.post({ kind: 'lines', buffer, length: written }, [buffer])
-    this.#text = ''
-    if (read === text.length) this.#lines = 0
-    else this.#flushRest(text.slice(read))
+    if (this.#text !== '') this.#encode()
+    this.#post()
   }
 
   /** Main has written (or given up) what was in this buffer. */
@@ -77,19 +70,42 @@ export class LineSender {
     else this.#buffers--
   }
 
+  #encode(): void {
+    while (this.#text !== '') {
+      const buffer = (this.#buffer ??= this.#free.pop() ?? this.#newBuffer())
+      if (buffer === undefined) {
+        this.#dropped.add(linesIn(this.#text))
+        this.#text = ''
+        return
+      }
+      const { read, written } = this.#encoder.encodeInto(this.#text, new Uint8Array(buffer, this.#used))
+      this.#used += written
+      this.#text = read === this.#text.length ? '' : this.#text.slice(read)
+      if (this.#used >= batchBytes || this.#text !== '') this.#post()
+    }
+  }
+
+  #post(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    const buffer = this.#buffer
+    if (buffer === undefined) return
+    this.#port.post({ kind: 'lines', buffer, length: this.#used }, [buffer])
+    this.#buffer = undefined
+    this.#used = 0
+  }
+
   #newBuffer(): ArrayBuffer | undefined {
     if (this.#buffers >= maxBuffers) return undefined
     this.#buffers++
     return new ArrayBuffer(bufferBytes)
   }
+}
 
-  /** Text beyond ASCII may need more bytes than a buffer has. */
-  #flushRest(rest: string): void {
-    this.#text = rest
-    this.#lines = 0
-    for (let at = rest.indexOf('\n'); at !== -1; at = rest.indexOf('\n', at + 1)) this.#lines++
-    this.flush()
-  }
+function linesIn(text: string): number {
+  let lines = 0
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++
+  return lines
 }
 
 /** Lines that were lost on the way to the log, because it was slower than the traffic or could not be written. */
