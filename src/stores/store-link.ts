@@ -4,7 +4,7 @@ import type { Closable } from '../core/lasting.ts'
 import type { Hub, Link } from '../core/link.ts'
 import { silentLog } from '../core/log.ts'
 import type { Log } from '../core/log.ts'
-import type { BusMessage, Stores } from '../core/stores.ts'
+import type { BusListener, BusMessage, Following, Stores } from '../core/stores.ts'
 import { createStores } from './create-stores.ts'
 import { DirectCalls } from './direct-calls.ts'
 import { Followers } from './followers.ts'
@@ -14,12 +14,15 @@ import { MainCalls } from './main-calls.ts'
 import type { CallStore, PackedMessage, StoreCall, StoreVerbs } from './store-verbs.ts'
 
 const pulseMs = 100
+/** How long a start has patience with a store that answers too late while it is asked for everything, and how soon it asks again. */
+const startMs = 5000
+const startAgainMs = 200
 /** Main has said nothing for so long: it hangs, and so does every question. */
 const silentMs = 2000
 
 /**
  * Lets the workers of a node use its store: calls in one message a turn, the stream relayed to all of them. `direct` tells
- * them how to reach the store without main. Rejects with `store-down` when the stream cannot be followed.
+ * them how to reach the store without main. Rejects with `store-down` when the stream cannot be followed for some seconds.
  */
 export async function attachStoresToHub(
   hub: Hub,
@@ -28,7 +31,7 @@ export async function attachStoresToHub(
   clock: Clock,
   direct?: Direct,
 ): Promise<Closable> {
-  const following = await stores.bus.follow({
+  const following = await followInTime(stores, clock, {
     reload: (live, isFirst) => {
       if (!isFirst) hub.tellAll(topics.reload, live.map(packed))
     },
@@ -52,6 +55,18 @@ export async function attachStoresToHub(
       for (const stop of stops) stop()
       following.stop()
     },
+  }
+}
+
+async function followInTime(stores: Stores, clock: Clock, listener: BusListener): Promise<Following> {
+  const until = clock.monotonic() + startMs
+  for (;;) {
+    try {
+      return await stores.bus.follow(listener)
+    } catch (thrown) {
+      if (faultFrom(thrown).code !== 'store-down' || clock.monotonic() >= until) throw thrown
+      await new Promise<void>((resolve) => void clock.after(startAgainMs, resolve))
+    }
   }
 }
 
