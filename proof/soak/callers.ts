@@ -35,10 +35,12 @@ export function createHttp1Caller(origin: string, options: { readonly ca?: strin
   const isSecure = origin.startsWith('https:')
   const keeping = { keepAlive: options.keepAlive, maxSockets: 32, keepAliveMsecs: 20_000 }
   const agent = isSecure ? new HttpsAgent({ ...keeping, ca: options.ca, maxCachedSessions: 0 }) : new HttpAgent(keeping)
-  const askOnce = ({ method = 'GET', path, headers = {}, body }: Question): Promise<Reply | 'reset'> => {
+  const askOnce = ({ method = 'GET', path, headers = {}, body }: Question, isAgain: boolean): Promise<Reply | 'reset'> => {
     const ask = isSecure ? httpsRequest : httpRequest
     const length = body === undefined ? {} : { 'content-length': body.length }
-    const sent = ask(new URL(path, origin), { method, agent, headers: { ...headers, ...length }, timeout: patienceMs })
+    // Again on a connection of its own: when one is let go, all that are idle are.
+    const by = isAgain ? { agent: false, ca: options.ca } : { agent }
+    const sent = ask(new URL(path, origin), { method, ...by, headers: { ...headers, ...length }, timeout: patienceMs })
     return new Promise((resolve, reject) => {
       sent.on('timeout', () => sent.destroy(new Error('no answer within 30 s')))
       let isAnswered = false
@@ -63,12 +65,12 @@ export function createHttp1Caller(origin: string, options: { readonly ca?: strin
   return {
     async ask(question) {
       // Sent again as clients do (RFC 9112 §9.3.1); had a service seen it, it would arrive twice and be counted.
-      for (let tries = 0; tries < 3; tries++) {
-        const reply = await askOnce(question)
-        if (reply !== 'reset') return reply
-        resets.count++
-      }
-      throw new Error('reset on three connections')
+      const reply = await askOnce(question, false)
+      if (reply !== 'reset') return reply
+      resets.count++
+      const second = await askOnce(question, true)
+      if (second === 'reset') throw new Error('reset on a new connection')
+      return second
     },
     close: () => agent.destroy(),
   }

@@ -2,7 +2,7 @@
  * A handshake costs as much as twenty requests. When many begin at once, those who wait for an answer would wait for all
  * of them; so only a few begin in each turn of the event loop, and what else has come is served in between.
  */
-const perTurn = 4
+const perTurn = 2
 const maxBegunKept = 256
 let begun = 0
 let isTurnAwaited = false
