@@ -207,19 +207,27 @@ class Terminator implements TlsTerminator {
   }
 
   #begin(socket: Socket, dueAt: number, peer: Peer | undefined): void {
+    if (socket.remoteAddress === undefined) {
+      // Reset meanwhile: it has no place that would tell it from others.
+      this.#failures.left.add()
+      socket.destroy()
+      return
+    }
     const place = placeOf(socket)
     const onDue = (): void => {
-      this.#handshakeOver(place)
+      over()
       this.#overdue++
       socket.destroy()
     }
     const handshake: Handshake = { peer, dueAt, onDue }
+    // Its place may be another's by now, its deadline never is.
+    const over = (): void => {
+      this.#sweeper.unwatch(handshake)
+      if (this.#handshakes.get(place) === handshake) this.#handshakes.delete(place)
+    }
     this.#handshakes.set(place, handshake)
     this.#sweeper.watch(handshake)
-    socket.once('close', () => {
-      // Its place may be another's by now.
-      if (this.#handshakes.get(place) === handshake) this.#handshakeOver(place)
-    })
+    socket.once('close', over)
     this.#server.emit('connection', socket)
   }
 
