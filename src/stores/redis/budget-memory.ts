@@ -52,6 +52,8 @@ export class BudgetMemory {
       this.#young = new Map()
       this.#youngHand = new EndedHand(this.#young)
     }
+    // Or it would come back when this one has ended.
+    this.#old.delete(recollection.level.id)
     this.#young.set(recollection.level.id, recollection)
   }
 
