@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { reloadedConfig } from './reload.ts'
+import { changeName, reloadedConfig, reloaderOf } from './reload.ts'
 import type { BenchOptions } from './run.ts'
 import { freePort } from './support/processes.ts'
 import { saveResults } from './support/results.ts'
@@ -23,7 +23,7 @@ export async function benchReloadCpu(options: BenchOptions): Promise<void> {
   const all: unknown[] = []
   for (const changed of ['one', 'every'] as const) {
     for (const routes of sizes) {
-      const name = `${routes.toLocaleString('en')} routes, ${changed === 'one' ? 'one' : 'every one'} changed`
+      const name = changeName(routes, changed)
       if (!options.matches(name, options.scenario)) continue
       const spent = await measure(routes, changed, options.isQuick ? 8 : 30)
       all.push({ name, ...spent })
@@ -42,12 +42,9 @@ async function measure(routes: number, changed: 'one' | 'every', reloads: number
     reloadedConfig({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes: routes, changed })
   const velum = await startVelum({ folder: join(folder, 'velum'), config: config(0), cores: '0,1', port: adminPort })
   try {
-    const authorization = `Bearer ${readFileSync(join(folder, 'store/admin.token'), 'utf8').trim()}`
-    let turn = 0
+    const next = reloaderOf(folder, adminPort, config)
     const reload = async (): Promise<void> => {
-      writeFileSync(join(folder, 'velum/velum.json'), JSON.stringify(config(++turn)))
-      const { status } = await fetch(`http://127.0.0.1:${adminPort}/api/reload`, { method: 'POST', headers: { authorization } })
-      if (status !== 200) throw new Error(`a reload was answered with ${status}`)
+      await next()
       await sleep(restMs)
     }
     for (let i = 0; i < 10; i++) await reload()

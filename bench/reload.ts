@@ -52,8 +52,12 @@ const scenarios: readonly Scenario[] = [
 ]
 
 function nameOf({ routes, changed, load, cores }: Scenario): string {
-  const what = `${changed === 'one' ? 'one' : 'every one'} changed`
-  return `${routes.toLocaleString('en')} routes, ${what}, ${load}, ${cores === '0' ? 'one core' : 'both cores'}`
+  return `${changeName(routes, changed)}, ${load}, ${cores === '0' ? 'one core' : 'both cores'}`
+}
+
+/** How many routes there are, and how many of them a reload changes, in words. */
+export function changeName(routes: number, changed: Scenario['changed']): string {
+  return `${routes.toLocaleString('en')} routes, ${changed === 'one' ? 'one' : 'every one'} changed`
 }
 
 /**
@@ -130,13 +134,7 @@ async function measure(scenario: Scenario, rounds: number, seconds: number): Pro
       reloadedConfig({ port, adminPort, upstreamPort, echoPort, folder, turn, otherRoutes, changed })
     started.push(await startVelum({ folder: join(folder, 'velum'), config: config(0), cores, port }))
     const lasting = await Promise.all(Array.from({ length: sockets }, () => openEcho(port)))
-    const authorization = `Bearer ${readFileSync(join(folder, 'store/admin.token'), 'utf8').trim()}`
-    let turns = 0
-    const reload = async (): Promise<void> => {
-      writeFileSync(join(folder, 'velum/velum.json'), JSON.stringify(config(++turns)))
-      const { status } = await fetch(`http://127.0.0.1:${adminPort}/api/reload`, { method: 'POST', headers: { authorization } })
-      if (status !== 200) throw new Error(`a reload was answered with ${status}`)
-    }
+    const reload = reloaderOf(folder, adminPort, config)
     const load = (): Promise<Loaded> => (scenario.load === 'open' ? openly(port, seconds) : closely(port, seconds))
     await Promise.all([load(), reload()])
 
@@ -227,6 +225,17 @@ export function reloadedConfig({ port, adminPort, upstreamPort, echoPort, folder
       ...others,
       { name: 'all', match: { path: '/**' }, to: 'service' },
     ],
+  }
+}
+
+/** What has the gateway that was started in `folder` serve the configuration of the next turn; that of turn 0 is served. */
+export function reloaderOf(folder: string, adminPort: number, config: (turn: number) => unknown): () => Promise<void> {
+  const authorization = `Bearer ${readFileSync(join(folder, 'store/admin.token'), 'utf8').trim()}`
+  let turn = 0
+  return async () => {
+    writeFileSync(join(folder, 'velum/velum.json'), JSON.stringify(config(++turn)))
+    const { status } = await fetch(`http://127.0.0.1:${adminPort}/api/reload`, { method: 'POST', headers: { authorization } })
+    if (status !== 200) throw new Error(`a reload was answered with ${status}`)
   }
 }
 
