@@ -269,3 +269,16 @@ test('when main does not keep up, lines are dropped and counted; when it has, th
   lines.flush()
   assert.equal(sent.length, 17)
 })
+
+test('while main stands still, few lines wait for company instead of filling up its buffers one by one', () => {
+  const { lines, sent, buffers, clock, dropped } = sender()
+  for (let i = 0; i < 600; i++) {
+    lines.add(`${i}\n`)
+    clock.advance(100)
+  }
+  assert.equal(dropped(), 0)
+  assert.ok(sent.length < 16)
+  for (const buffer of buffers) lines.takeBack(buffer)
+  clock.advance(100)
+  assert.equal(sent.join(''), Array.from({ length: 600 }, (_, i) => `${i}\n`).join(''))
+})

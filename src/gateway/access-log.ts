@@ -44,7 +44,7 @@ export class LineSender {
   #buffer: ArrayBuffer | undefined
   #used = 0
   #timer: Timer | undefined
-  readonly #flush = (): void => this.flush()
+  readonly #whenDue = (): void => this.#due()
 
   constructor(options: LineSenderOptions) {
     this.#port = options.port
@@ -55,7 +55,7 @@ export class LineSender {
   add(line: string): void {
     this.#text += line
     if (this.#text.length >= pieceLength) this.#encode()
-    this.#timer ??= this.#clock.after(batchMs, this.#flush)
+    this.#timer ??= this.#clock.after(batchMs, this.#whenDue)
   }
 
   /** Hands over what there is. */
@@ -68,6 +68,14 @@ export class LineSender {
   takeBack(buffer: ArrayBuffer): void {
     if (this.#free.length < maxFree) this.#free.push(buffer)
     else this.#buffers--
+  }
+
+  /** A line has waited long enough; not while main is behind, or a few lines in each of all buffers would fill it up. */
+  #due(): void {
+    const withMain = this.#buffers - this.#free.length - (this.#buffer === undefined ? 0 : 1)
+    if (withMain <= maxBuffers / 2) return this.flush()
+    this.#timer = this.#clock.after(batchMs, this.#whenDue)
+    return undefined
   }
 
   #encode(): void {

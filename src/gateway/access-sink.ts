@@ -30,6 +30,7 @@ export class AccessSink {
   /** Opens what a configuration names; one and the same path is opened anew, for files that were moved away. */
   prepare(log: GatewayModel['log']): { commit(): void; discard(): void } {
     const before = this.#file
+    if (log.format !== 'none' && log.file === before?.file) return opening(() => before.reopening())
     const next = log.format === 'none' ? undefined : this.#open(log.file)
     return {
       commit: () => {
@@ -49,15 +50,22 @@ export class AccessSink {
   }
 
   #open(file: string): LogFile {
-    try {
-      return new LogFile({
-        file,
-        clock: this.#clock,
-        dropped: (lines) => this.#dropped.add(lines),
-        failed: (error) => this.#log.error('the access log cannot be written', { file, error }),
-      })
-    } catch (thrown) {
-      throw new EnvironmentFault(`the access log cannot be opened: ${(thrown as Error).message}`, { cause: thrown })
-    }
+    return opening(
+      () =>
+        new LogFile({
+          file,
+          clock: this.#clock,
+          dropped: (lines) => this.#dropped.add(lines),
+          failed: (error) => this.#log.error('the access log cannot be written', { file, error }),
+        }),
+    )
+  }
+}
+
+function opening<T>(open: () => T): T {
+  try {
+    return open()
+  } catch (thrown) {
+    throw new EnvironmentFault(`the access log cannot be opened: ${(thrown as Error).message}`, { cause: thrown })
   }
 }

@@ -37,7 +37,7 @@ test('after a rotation, reopening goes on in a new file and loses nothing', asyn
   const log = new LogFile({ file: dir.path('a.log'), clock: new ManualClock(), dropped: () => assert.fail() })
   log.write(bytes('one\n'))
   renameSync(dir.path('a.log'), dir.path('a.log.1'))
-  log.reopen()
+  log.reopening().commit()
   log.write(bytes('two\n'))
   await log.flushed()
   log.close()

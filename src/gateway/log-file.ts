@@ -65,13 +65,22 @@ export class LogFile {
     if (!this.#isWriting) this.#next()
   }
 
-  /** Opens the path anew, for a file that was moved away. Throws, and goes on with the old one, when that fails. */
-  reopen(): void {
-    const before = this.#opened
-    this.#opened = open(this.file)
-    // A line that is being written is finished in the file where it was begun.
-    if (this.#isWriting) this.#stale.push(before)
-    else release(before)
+  /**
+   * Opens the path anew, for a file that was moved away; on `commit` what is not being written yet goes there. Throws, changing
+   * nothing, when it cannot be opened.
+   */
+  reopening(): { commit(): void; discard(): void } {
+    const next = open(this.file)
+    return {
+      commit: () => {
+        const before = this.#opened
+        this.#opened = next
+        // A line that is being written is finished in the file where it was begun.
+        if (this.#isWriting) this.#stale.push(before)
+        else release(before)
+      },
+      discard: () => release(next),
+    }
   }
 
   /** Resolves when everything that was appended is written or given up. */
