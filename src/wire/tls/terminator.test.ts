@@ -89,6 +89,11 @@ function dialPlain(port: number): Socket {
   return socket.on('error', () => undefined)
 }
 
+/** As a socket looks whose client has reset the connection. */
+function loseAddress(socket: Socket): void {
+  Object.defineProperty(socket, 'remoteAddress', { value: undefined })
+}
+
 const fingerprintOf = (socket: TLSSocket): string => socket.getPeerCertificate().fingerprint256.replaceAll(':', '').toLowerCase()
 
 async function echo(socket: TLSSocket, text: string): Promise<string> {
@@ -294,6 +299,18 @@ describe('a TLS terminator', () => {
     clearInterval(drip)
     await meter.until('timeout', 1)
     assert.equal(terminator.pending, 0)
+  })
+
+  it('begins nothing for connections that were reset before their turn, and forgets them', async () => {
+    const { port, meter, terminator, server } = await start(of(first), Buffer.alloc(48), 50)
+    server.prependListener('connection', loseAddress)
+    const hello = await helloOf('a.test')
+    for (let i = 0; i < 3; i++) dialPlain(port).write(hello)
+    await meter.until('left', 3)
+    assert.equal(terminator.pending, 0)
+    server.off('connection', loseAddress)
+    assert.equal(await echo(await dial(port, 'a.test'), 'others'), 'others')
+    assert.equal(meter.counts.get('timeout'), undefined)
   })
 
   it('hands nothing over once it is closed', async () => {

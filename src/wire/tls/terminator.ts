@@ -78,6 +78,8 @@ export function createTlsTerminator(options: TlsTerminatorOptions): TlsTerminato
 /** A handshake under way, until it is done, has failed or its time is up. */
 interface Handshake extends Due {
   readonly peer: Peer | undefined
+  /** Ends this one's deadline, and nobody else's: its place may be another's by now. */
+  over(): void
 }
 
 interface Chosen {
@@ -130,16 +132,18 @@ class Terminator implements TlsTerminator {
       SNICallback: (name, found) => found(null, this.#contextFor(name)),
     })
     this.#server.on('secureConnection', (socket) => {
-      const handshake = this.#handshakeOver(placeOf(socket))
+      const handshake = this.#handshakes.get(placeOf(socket))
+      handshake?.over()
       // From here on a client may end its side and wait for its answer.
       socket.allowHalfOpen = true
       ;(socket.isSessionReused() ? resumed : full).add()
-      if (this.#isClosed || !isAcceptable(socket, material)) {
+      // One that has lost its place was reset meanwhile: nobody could say any more for whom it stands.
+      if (handshake === undefined || this.#isClosed || !isAcceptable(socket, material)) {
         socket.destroy()
         return
       }
       if (material.clients !== undefined && socket.authorized) this.#watch(socket)
-      options.secured(socket, handshake?.peer)
+      options.secured(socket, handshake.peer)
     })
     this.#server.on('tlsClientError', (error, socket) => {
       const failure = failureOf(error)
@@ -214,29 +218,20 @@ class Terminator implements TlsTerminator {
       return
     }
     const place = placeOf(socket)
+    const over = (): void => {
+      this.#sweeper.unwatch(handshake)
+      if (this.#handshakes.get(place) === handshake) this.#handshakes.delete(place)
+    }
     const onDue = (): void => {
       over()
       this.#overdue++
       socket.destroy()
     }
-    const handshake: Handshake = { peer, dueAt, onDue }
-    // Its place may be another's by now, its deadline never is.
-    const over = (): void => {
-      this.#sweeper.unwatch(handshake)
-      if (this.#handshakes.get(place) === handshake) this.#handshakes.delete(place)
-    }
+    const handshake: Handshake = { peer, dueAt, onDue, over }
     this.#handshakes.set(place, handshake)
     this.#sweeper.watch(handshake)
     socket.once('close', over)
     this.#server.emit('connection', socket)
-  }
-
-  #handshakeOver(place: string): Handshake | undefined {
-    const handshake = this.#handshakes.get(place)
-    if (handshake === undefined) return undefined
-    this.#handshakes.delete(place)
-    this.#sweeper.unwatch(handshake)
-    return handshake
   }
 
   #watch(socket: TLSSocket): void {
