@@ -9,6 +9,7 @@ import { QuestionError } from '../gateway/explanation.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { Endpoint } from './endpoint.ts'
 import { queryOf } from './endpoint.ts'
+import { isObject } from '../lib/is-object.ts'
 
 /** What of a gateway these addresses ask. */
 export type ExplainSource = Pick<Gateway, 'explain'>
@@ -106,10 +107,6 @@ function lists(value: Readonly<Record<string, unknown>>, names: readonly string[
 function refuseOthers(value: object, known: readonly string[], at: string): void {
   const odd = Object.keys(value).find((name) => !known.includes(name))
   if (odd !== undefined) throw new QuestionError(`"${at}${odd}" is not known here: use ${known.join(', ')}`)
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function questionOfQuery(x: Exchange): ExplainQuestion {

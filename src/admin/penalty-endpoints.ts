@@ -12,6 +12,7 @@ import type { Penalty, PenaltySpec } from '../limits/penalty-spec.ts'
 import { partName, thresholdText } from '../limits/penalty-spec.ts'
 import type { Endpoint } from './endpoint.ts'
 import { pathOf } from './endpoint.ts'
+import { isObject } from '../lib/is-object.ts'
 
 /** What of a gateway these addresses tell and change. */
 export interface PenaltySource extends Pick<Gateway, 'penalties'> {
@@ -126,10 +127,6 @@ function lastingMs(value: unknown): number | undefined {
     throw thrown
   }
   throw new PenaltyOrderError('"for" is no text, such as "10m"')
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isPlain(value: unknown): boolean {

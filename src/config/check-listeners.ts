@@ -13,6 +13,7 @@ import type { AdminModel, EdgeLimitUse, ListenerModel, WireLimits } from './mode
 import type { Fields } from './reading.ts'
 import { adminSchema, listenerSchema, probesSchema } from './schema/listeners.ts'
 import { checkName } from './unknown-name.ts'
+import { isObject } from '../lib/is-object.ts'
 
 /** A listener's TLS is read for itself, so that one fault hides no other. */
 const listenerFields = listenerSchema.extend({ tls: z.unknown() })
@@ -233,5 +234,5 @@ function hasNoProxies(proxies: unknown): boolean {
 }
 
 function isObjectOrMissing(value: unknown): boolean {
-  return value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))
+  return value === undefined || isObject(value)
 }

@@ -3,6 +3,7 @@ import { stableJson } from '../lib/stable-json.ts'
 import type { GatewayModel, RouteModel } from './model.ts'
 import { matchOrderChanges, routeTakenFrom } from './diff-matching.ts'
 import type { OrderChange } from './diff-matching.ts'
+import { isObject } from '../lib/is-object.ts'
 
 /** One value that is another now; undefined where there is none. Secrets are shown as such. */
 export interface ValueChange {
@@ -182,8 +183,4 @@ export function relativeTo<T>(value: T, folder: string): T {
 
 function isSecret(key: string): boolean {
   return /secret|sha256|password/i.test(key)
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

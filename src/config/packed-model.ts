@@ -3,6 +3,7 @@ import type { ListDelta } from '../lib/list-delta.ts'
 import { telling, toldBy } from '../lib/list-delta.ts'
 import { samePlain } from '../lib/same-plain.ts'
 import type { GatewayModel, RouteModel } from './model.ts'
+import { membersOf } from './members-of.ts'
 
 /** All that a model says but for its routes. */
 export type ModelFrame = Omit<GatewayModel, 'hash' | 'routes'>
@@ -72,8 +73,4 @@ export function sharing(model: GatewayModel, before: GatewayModel): GatewayModel
 
 function shared<T>(value: T, other: T): T {
   return samePlain(value, other) ? other : value
-}
-
-function membersOf(model: object): Readonly<Record<string, unknown>> {
-  return model as Record<string, unknown>
 }

@@ -1,5 +1,6 @@
 import type { CallerFacts } from '../core/identity.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
+import { isObject } from '../lib/is-object.ts'
 
 /** A line of the access log, as far as deciding again needs it. */
 export interface RecordedRequest {
@@ -136,8 +137,4 @@ function isText(value: unknown): value is string {
 
 function isNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value)
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

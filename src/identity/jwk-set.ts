@@ -1,4 +1,5 @@
 import { parseStrictJson } from '../lib/strict-json.ts'
+import { isObject } from '../lib/is-object.ts'
 
 /** A public key as an issuer published it, reduced to what verifying needs. Plain data that crosses threads. */
 export interface PublicKey {
@@ -95,8 +96,4 @@ function algorithmsOf(jwk: Readonly<Record<string, string>>): readonly string[] 
   const algorithm = curveAlgorithm.get(jwk['crv'])
   const isRightType = (jwk['crv'] === 'Ed25519') === (jwk['kty'] === 'OKP')
   return algorithm === undefined || !isRightType ? [] : [algorithm]
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -2,13 +2,13 @@ import type { MaybePromise } from '../core/handler.ts'
 import { isPromise } from '../core/handler.ts'
 import type { Identity } from '../core/identity.ts'
 import { decodeBase64url } from '../lib/base64url.ts'
-import { parseStrictJson } from '../lib/strict-json.ts'
 import type { TrustedIssuerSpec } from './identity-spec.ts'
 import { algorithmName, keyIdPattern } from './jwk-set.ts'
 import type { KeySource } from './key-source.ts'
 import { Rejection, rejections } from './rejection.ts'
 import { claimsFault, identityOf } from './token-claims.ts'
 import type { VerificationKey } from './verification-key.ts'
+import { objectIn } from './token-part.ts'
 
 /** The largest token that is looked at, in characters: refused before anything of it is decoded. */
 export const maxTokenLength = 8192
@@ -115,12 +115,6 @@ export class JwtVerifier {
 const rejected = Object.fromEntries(
   Object.entries(rejections).map(([reason, found]) => [reason, { found, key: undefined }]),
 ) as Readonly<Record<keyof typeof rejections, Judgement>>
-
-function objectIn(part: string): JsonObject | undefined {
-  const bytes = decodeBase64url(part)
-  const value = bytes === undefined ? undefined : parseStrictJson(bytes)
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
-}
 
 /** What a header says, or why it is refused. */
 function readHeader(header: JsonObject): TokenHeader | 'forbidden-header' | 'bad-header' {

@@ -5,6 +5,7 @@ import { H } from '../core/header-names.ts'
 import type { Problem } from '../core/problem.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import { mediaTypeOf } from '../lib/media-type.ts'
+import { isObject } from '../lib/is-object.ts'
 
 const maxBytes = 16 * 1024
 const maxFields = 50
@@ -32,7 +33,7 @@ export async function readJson(x: Exchange): Promise<{ readonly json: JsonObject
   const bytes = await readAll(x.body, maxJsonBytes)
   if (typeOf(x) !== 'application/json') return { problem: { name: 'unsupported-type', detail: 'Send application/json.' } }
   const value = parseStrictJson(bytes)
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { json: value as JsonObject }
+  if (isObject(value)) return { json: value }
   return { problem: { name: 'malformed', detail: 'The body is not a JSON object.' } }
 }
 

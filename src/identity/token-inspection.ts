@@ -2,8 +2,6 @@ import type { Clock } from '../core/clock.ts'
 import { silentLog } from '../core/log.ts'
 import { silentMeter } from '../core/meter.ts'
 import type { Stores } from '../core/stores.ts'
-import { decodeBase64url } from '../lib/base64url.ts'
-import { parseStrictJson } from '../lib/strict-json.ts'
 import { believedIssuers } from './believed-issuers.ts'
 import type { IdentitySpec } from './identity-spec.ts'
 import type { PublicKey } from './jwk-set.ts'
@@ -12,6 +10,7 @@ import type { KeySource } from './key-source.ts'
 import { Rejection, rejections } from './rejection.ts'
 import { Revoked } from './revoked.ts'
 import { importVerificationKey } from './verification-key.ts'
+import { objectIn } from './token-part.ts'
 
 /** What an operator may learn of a token or cookie value. Never its secret part. */
 export interface InspectedToken {
@@ -43,8 +42,8 @@ export async function inspectToken(typed: string, env: InspectionEnv): Promise<I
   if (id !== undefined) return inspectOpaque(id, env)
   const [head, payload, signature, more] = text.split('.')
   const isJwt = signature !== undefined && more === undefined && text.length <= maxLength
-  const header = isJwt ? jsonOf(head) : undefined
-  const claims = isJwt ? jsonOf(payload) : undefined
+  const header = isJwt ? objectIn(head) : undefined
+  const claims = isJwt ? objectIn(payload) : undefined
   if (header === undefined || claims === undefined)
     return { kind: 'unknown', status: 'not-a-token', words: 'This is no token and no cookie value of Velum.' }
   const shown = { kind: 'jwt', header, claims } as const
@@ -102,10 +101,4 @@ async function inspectOpaque(id: string, { stores, clock }: InspectionEnv): Prom
     return { kind, ...facts, status: 'session-expired', words: 'It was not used for too long.' }
   // Its secret is not judged: who asks has only to know which login it is.
   return { kind, ...facts, status: 'active', words: 'The login that it belongs to is active. Its secret was not checked.' }
-}
-
-function jsonOf(part: string): Record<string, unknown> | undefined {
-  const bytes = decodeBase64url(part)
-  const value = bytes === undefined ? undefined : parseStrictJson(bytes)
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
 }

@@ -7,6 +7,7 @@ import type { LiveStreams } from '../identity/live-streams.ts'
 import type { CustomPolicies } from './custom.ts'
 import type { AskService } from './service-ask.ts'
 import type { Shape } from './shapes/shape.ts'
+import { isObject } from '../lib/is-object.ts'
 
 /** What a policy of one route is built with. */
 export interface PolicyEnv extends BuildEnv {
@@ -67,12 +68,8 @@ export interface PolicyKind<Options = unknown, Input = unknown> {
 
 /** Objects joined by key at every depth; anything else of `own` replaces what `defaults` says. */
 export function mergeByKey(defaults: unknown, own: unknown): unknown {
-  if (!isPlainObject(defaults) || !isPlainObject(own)) return own
+  if (!isObject(defaults) || !isObject(own)) return own
   const merged = new Map(Object.entries(defaults))
   for (const [key, value] of Object.entries(own)) merged.set(key, merged.has(key) ? mergeByKey(merged.get(key), value) : value)
   return Object.fromEntries(merged)
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,7 @@
 import type { ProviderSpec } from '../identity-spec.ts'
 import type { ProviderKeys } from './signed-token.ts'
 import { TokenFault, verifySigned } from './signed-token.ts'
+import { isObject } from '../../lib/is-object.ts'
 
 const event = 'http://schemas.openid.net/event/backchannel-logout'
 /** Providers older than the final specification say no more than JWT; the event and the missing nonce tell it from an ID token. */
@@ -55,8 +56,4 @@ function isText(value: unknown): value is string {
 
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,10 +1,10 @@
 import { decodeBase64url } from '../../lib/base64url.ts'
-import { parseStrictJson } from '../../lib/strict-json.ts'
 import type { PublicKey } from '../jwk-set.ts'
 import { algorithmName, keyIdPattern } from '../jwk-set.ts'
 import type { KeyAnswer } from '../key-messages.ts'
 import { importVerificationKey } from '../verification-key.ts'
 import { ProviderUnreachable } from './provider-fetch.ts'
+import { objectIn } from '../token-part.ts'
 
 const maxLength = 16_384
 const forbidden = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip', 'enc', 'cty'] as const
@@ -57,10 +57,4 @@ async function keyOf(kid: string, keys: ProviderKeys): Promise<PublicKey> {
   if (key !== undefined) return key
   if (isFailing && !isMissing) throw new ProviderUnreachable('the keys of the provider cannot be had')
   throw new TokenFault('signed by an unknown key')
-}
-
-function objectIn(part: string): Readonly<Record<string, unknown>> | undefined {
-  const bytes = decodeBase64url(part)
-  const value = bytes === undefined ? undefined : parseStrictJson(bytes)
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
 }

@@ -3,6 +3,7 @@ import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simp
 import { decodeBase64url } from '../../lib/base64url.ts'
 import { parseStrictJson } from '../../lib/strict-json.ts'
 import type { PasskeySpec } from '../identity-spec.ts'
+import { isObject } from '../../lib/is-object.ts'
 
 /** How long somebody may take with an authenticator. */
 export const ceremonyMs = 300_000
@@ -177,10 +178,6 @@ function isTransport(value: unknown): value is string {
 
 function isBase64url(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= maxTextLength && decodeBase64url(value) !== undefined
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
