@@ -228,8 +228,10 @@ export class GatewayWorker {
         generation.close()
         throw thrown
       }
-      this.#prepared = { id, model, generation, listeners, logLevel: model.log.level }
-      if (this.#discardedId >= id) return this.#discard(id)
+      const prepared: Prepared = { id, model, generation, listeners, logLevel: model.log.level }
+      // Given up while it was prepared; a later one may be waiting for its commit by now, or serve.
+      if (this.#discardedId >= id) return this.#letGo(prepared)
+      this.#prepared = prepared
       const tell = (part: RowsDelta[number]): void => this.#port.post({ kind: 'rows', id, part })
       const known = describe === 'changes' ? this.#current.generation?.routes : undefined
       if (describe !== undefined) await inSlices(describing(generation.routes, known ?? [], tell), clock)
@@ -275,8 +277,14 @@ export class GatewayWorker {
     const prepared = this.#prepared
     if (prepared?.id !== id) return
     this.#prepared = undefined
-    prepared.listeners.discard()
-    prepared.generation.close()
+    this.#letGo(prepared)
+  }
+
+  /** Of what was prepared and is not served. It had a hand on what outlives Generations, so that the next one takes nothing over. */
+  #letGo({ listeners, generation }: Prepared): void {
+    this.#before = undefined
+    listeners.discard()
+    generation.close()
   }
 
   async #drain(idleMs: number): Promise<void> {
